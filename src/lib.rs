@@ -1,0 +1,17 @@
+//! Stepvisor: a hypervisor you debug with gdb.
+//!
+//! It boots a guest image under Linux KVM, models just enough PC, and gives stock gdb an exact view of
+//! it from the first real-mode instruction on. The modules are layers; each uses only those below it:
+//!
+//! ```text
+//! gdb      RSP server on gdbstub: transport, wire, registers, target descriptions, monitor
+//! machine  joins the rest: run, exact step, breakpoints, stop reasons
+//! ui       frames to text, ANSI and PNG
+//! devices  VGA, debug port, HLT policy: plain state machines
+//! bus      port and MMIO dispatch
+//! kvm      the only unsafe code: vm, vcpu, exits, guest debug, kick
+//! memory   guest RAM and its layout
+//! x86      pure knowledge: registers, modes, addresses, paging, instructions
+//! ```
+
+pub mod x86;

@@ -1,0 +1,3 @@
+//! The `stepvisor` command.
+
+fn main() {}

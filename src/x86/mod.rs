@@ -1,0 +1,14 @@
+//! Pure knowledge of the x86 architecture: registers, CPU modes, addresses, paging and instruction facts.
+//!
+//! Owns no machine and no memory: whoever calls in hands over register values and bytes. Follows the
+//! Intel 64 and IA-32 Architectures Software Developer's Manual (SDM); section numbers refer to it.
+
+pub mod address;
+pub mod mode;
+pub mod registers;
+
+pub use address::{Linear, Phys, SegOff};
+pub use mode::CpuMode;
+pub use registers::{
+    Access, CpuState, DescriptorTable, FpuState, Gpr, Segment, SegmentName, Segments,
+};
