@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod mode;
+pub mod paging;
 pub mod registers;
 
 pub use address::{Linear, Phys, SegOff};
