@@ -4,6 +4,7 @@
 //! Intel 64 and IA-32 Architectures Software Developer's Manual (SDM); section numbers refer to it.
 
 pub mod address;
+pub mod debug;
 pub mod instruction;
 pub mod mode;
 pub mod paging;
