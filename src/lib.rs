@@ -14,4 +14,7 @@
 //! x86      pure knowledge: registers, modes, addresses, paging, instructions
 //! ```
 
+pub mod bus;
+pub mod devices;
+pub mod ui;
 pub mod x86;

@@ -1,0 +1,1 @@
+//! Frames to text, ANSI and PNG. Sees frames only.
