@@ -16,5 +16,8 @@
 
 pub mod bus;
 pub mod devices;
+pub mod kvm;
+pub mod machine;
+pub mod memory;
 pub mod ui;
 pub mod x86;
