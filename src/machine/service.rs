@@ -6,6 +6,7 @@ use crate::devices::{OPEN_BUS, PortEffect};
 use crate::kvm::Exit;
 use crate::kvm::exit::PortAccess;
 use crate::x86::Phys;
+use crate::x86::instruction;
 
 impl Machine {
     /// Serves the access of `exit`. Returns why the run has to end after it, if it has to; `None` also
@@ -93,7 +94,14 @@ impl Machine {
         if self.on_unclaimed == OnUnclaimed::Ignore {
             return None;
         }
-        let location = self.vcpu.cpu().location();
+        let location = match target {
+            Target::Port(_) => self.port_instruction(size),
+            // Whoever reads finishes later; whoever writes has finished already.
+            Target::Memory(_) if written.is_some() => {
+                format!("just before {}", self.vcpu.cpu().location())
+            }
+            Target::Memory(_) => self.vcpu.cpu().location(),
+        };
         let access = UnclaimedAccess { target, written, size, location };
         if self.on_unclaimed == OnUnclaimed::Stop {
             return Some(StopReason::Unclaimed(access));
@@ -108,6 +116,28 @@ impl Machine {
         None
     }
 }
+
+impl Machine {
+    /// Where the instruction is that accesses a port `size` bytes wide: some hosts have moved on to the
+    /// next one when they report a write.
+    fn port_instruction(&self, size: usize) -> String {
+        let cpu = self.vcpu.cpu();
+        let does_io = |back: u64| {
+            let mut there = cpu.clone();
+            there.rip = cpu.rip.checked_sub(back)?;
+            let mut bytes = [0; 15];
+            let len = self.read_linear(there.pc(), &mut bytes);
+            let facts = instruction::decode(&bytes[..len], cpu.mode())?;
+            let ends_here = back == 0 || u64::from(facts.len) == back;
+            (ends_here && facts.kind.port_width().map(usize::from) == Some(size))
+                .then(|| there.location())
+        };
+        (0..=MAX_PORT_INSTRUCTION).find_map(does_io).unwrap_or_else(|| cpu.location())
+    }
+}
+
+/// Longest port instruction worth looking back for: REP, operand and address size, segment, opcode.
+const MAX_PORT_INSTRUCTION: u64 = 5;
 
 /// How many places are reported before falling silent.
 const MAX_REPORTED: usize = 32;

@@ -9,7 +9,7 @@ use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError};
 use crate::x86::instruction::{self, Facts, Kind, Rep, StopsOn};
-use crate::x86::registers::{RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF};
+use crate::x86::registers::{RFLAGS_OF, RFLAGS_RF, RFLAGS_TF, RFLAGS_ZF};
 use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
 
 impl Machine {
@@ -51,7 +51,7 @@ impl Machine {
         let mode = self.vcpu.cpu().mode();
         match instruction::decode(&buffer[..len], mode) {
             Some(Facts { kind: Kind::Hlt, len }) if self.is_ring_0() => self.step_hlt(len),
-            Some(Facts { kind: Kind::Rep(rep), .. }) => self.step_rep(rep),
+            Some(Facts { kind: Kind::Rep(rep), len }) => self.step_rep(rep, len),
             Some(Facts { kind: Kind::Int(vector), len }) if mode == CpuMode::Real => {
                 self.step_interrupt(vector, len)
             }
@@ -63,7 +63,7 @@ impl Machine {
             {
                 self.step_interrupt(4, len)
             }
-            Some(Facts { kind: Kind::Pushf(size), .. }) => self.step_pushf(size),
+            Some(Facts { kind: Kind::Pushf(_), .. }) => self.step_pushf(),
             _ => self.step_by_trap_flag(),
         }
     }
@@ -86,12 +86,13 @@ impl Machine {
         Ok(self.halted_stop())
     }
 
-    /// One iteration: a counter of 1 makes any implementation stop after one.
-    fn step_rep(&mut self, rep: Rep) -> Result<StopReason, KvmError> {
+    /// One iteration: a counter of 1 makes any implementation stop after one. Where it leaves the
+    /// instruction pointer then differs, so that is set here.
+    fn step_rep(&mut self, rep: Rep, len: u8) -> Result<StopReason, KvmError> {
         let mask = u64::MAX >> (64 - 8 * u32::from(rep.address_size));
         let before = self.vcpu.cpu().clone();
         let count = before.get(Gpr::Rcx) & mask;
-        if count <= 1 {
+        if count == 0 {
             return self.step_by_trap_flag();
         }
         let with_count = |rcx: u64, count: u64| (rcx & !mask) | count;
@@ -101,37 +102,39 @@ impl Machine {
         let stop = self.step_by_trap_flag()?;
 
         let mut after = self.vcpu.cpu().clone();
-        let iterated = after.get(Gpr::Rcx) & mask == 0;
-        let left = count - u64::from(iterated);
-        // A 32-bit counter zero-extends when it is written; then that is what a processor leaves, too.
-        let upper = if iterated { after.get(Gpr::Rcx) } else { before.get(Gpr::Rcx) };
-        *after.get_mut(Gpr::Rcx) = with_count(upper, left);
+        if after.get(Gpr::Rcx) & mask != 0 {
+            // No iteration: a fault, whose handler has to find the counter as it was.
+            *after.get_mut(Gpr::Rcx) = before.get(Gpr::Rcx);
+            self.vcpu.set_cpu(&after)?;
+            return Ok(stop);
+        }
+        let left = count - 1;
+        *after.get_mut(Gpr::Rcx) = with_count(after.get(Gpr::Rcx), left);
         let zero = after.rflags & RFLAGS_ZF != 0;
-        let goes_on = iterated
+        let goes_on = left != 0
             && match rep.stops_on {
                 StopsOn::None => true,
                 StopsOn::ZeroClear => zero,
                 StopsOn::ZeroSet => !zero,
             };
-        if goes_on {
-            after.rip = before.rip;
+        after.rip = before.rip;
+        after.rflags = (after.rflags & !RFLAGS_RF) | (before.rflags & RFLAGS_RF);
+        if !goes_on {
+            after.advance(len);
         }
         self.vcpu.set_cpu(&after)?;
-        if goes_on {
-            self.mid_rep = Some(after.pc());
-        }
+        self.mid_rep = goes_on.then(|| after.pc());
         Ok(stop)
     }
 
     /// PUSHF pushes the trap flag that steps it: the guest must find its own instead.
-    fn step_pushf(&mut self, size: u8) -> Result<StopReason, KvmError> {
+    fn step_pushf(&mut self) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
         let stop = self.step_by_trap_flag()?;
         let after = self.vcpu.cpu().clone();
         let pushed = stop == StopReason::Stepped && after.rip != before.rip;
         if pushed && before.rflags & RFLAGS_TF == 0 && after.get(Gpr::Rsp) != before.get(Gpr::Rsp) {
             // TF is bit 8: the second byte of what was pushed, whatever the size.
-            let _ = size;
             let top = self.stack_address(1);
             let mut byte = [0];
             if self.read_linear(top, &mut byte) == 1 && byte[0] & 1 != 0 {

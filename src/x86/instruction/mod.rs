@@ -188,22 +188,16 @@ impl Kind {
         )
     }
 
-    /// Whether the instruction reaches a port.
+    /// Width in bytes of the port accesses the instruction makes, if it makes any.
     #[must_use]
-    pub fn is_port_io(self) -> bool {
-        matches!(
-            self,
-            Kind::In { .. }
-                | Kind::Out { .. }
-                | Kind::StringIo(_)
-                | Kind::Rep(Rep { io: Some(_), .. })
-        )
-    }
-
-    /// Whether the instruction goes through the interrupt table whenever it does not fault.
-    #[must_use]
-    pub fn is_software_interrupt(self) -> bool {
-        matches!(self, Kind::Int(_) | Kind::Int3 | Kind::Icebp)
+    pub fn port_width(self) -> Option<u8> {
+        match self {
+            Kind::In { size, .. }
+            | Kind::Out { size, .. }
+            | Kind::StringIo(StringIo { size, .. })
+            | Kind::Rep(Rep { io: Some(StringIo { size, .. }), .. }) => Some(size),
+            _ => None,
+        }
     }
 
     fn of(instruction: &iced_x86::Instruction) -> Kind {

@@ -155,7 +155,7 @@ fn repeated_port_strings_say_so() {
             let io = Some(StringIo { input, size: size[n] });
             let address_size = [2, 4, 8][n];
             assert_eq!(got[n], Kind::Rep(Rep { address_size, stops_on: StopsOn::None, io }));
-            assert!(got[n].is_port_io() && got[n].comes_back());
+            assert!(got[n].port_width().is_some() && got[n].comes_back());
         }
     }
 }
