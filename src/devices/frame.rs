@@ -3,10 +3,8 @@
 //! Frames are the only thing that renderers see. A frame is complete: it carries every setting that
 //! decides how it looks, so that two equal frames look equal.
 
-use serde::{Deserialize, Serialize};
-
 /// One picture of the screen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
     /// A grid of characters.
@@ -14,7 +12,7 @@ pub enum Frame {
 }
 
 /// A text-mode screen: `columns` times `rows` cells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFrame {
     columns: u16,
     rows: u16,
@@ -27,7 +25,7 @@ pub struct TextFrame {
 }
 
 /// A character as text memory holds it: two bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     /// The character's number in the font, by default in code page 437.
     pub character: u8,
@@ -36,7 +34,7 @@ pub struct Cell {
 }
 
 /// Where the cursor is and which scan lines of the cell it covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// Counted from 0 at the top.
     pub row: u16,
