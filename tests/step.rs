@@ -32,7 +32,7 @@ fn explore() {
             println!("  {:?} ip={:x} ax={:x} cx={:x} sp={:x} fl={:x} di={:x}", stop, c.rip, c.get(Gpr::Rax), c.get(Gpr::Rcx), c.get(Gpr::Rsp), c.rflags, c.get(Gpr::Rdi));
             if stop != StopReason::Stepped { break; }
         }
-        println!("  notices {:?} out {:?}", m.take_notices(), m.take_output());
+
         let mut b=[0;16]; m.read_linear(Linear(0x500), &mut b); println!("  500: {b:x?}");
         m.read_linear(Linear(0xb8000), &mut b); println!("  b8000: {b:x?}");
         println!("{}", m.stats());

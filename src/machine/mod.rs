@@ -1,11 +1,12 @@
 //! The machine: joins KVM, memory and devices, and runs, steps and stops the guest.
 //!
 //! One owner holds it on one thread and drives it; it knows no protocol, no terminal and no file. What
-//! it has to tell a user besides the [`StopReason`] it collects as notices.
+//! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
 pub mod breakpoints;
 pub mod image;
+pub mod observer;
 pub mod stats;
 pub mod stop;
 pub mod trace;
@@ -21,11 +22,13 @@ pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use image::Image;
 pub use memory::Physical;
+pub use observer::Observer;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
 
 use std::collections::HashSet;
+use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
@@ -82,7 +85,6 @@ pub enum MachineError {
 }
 
 /// A PC with one processor, and a debugger's view of it.
-#[derive(Debug)]
 pub struct Machine {
     // Dropped before the VM it belongs to.
     vcpu: Vcpu,
@@ -99,9 +101,18 @@ pub struct Machine {
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
     /// it has had its turn.
     mid_rep: Option<Linear>,
-    notices: Vec<String>,
+    observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("location", &self.vcpu.cpu().location())
+            .field("halted", &self.halted)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Machine {
@@ -129,7 +140,7 @@ impl Machine {
             reported: HashSet::new(),
             halted: false,
             mid_rep: None,
-            notices: Vec::new(),
+            observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
         };
@@ -186,14 +197,9 @@ impl Machine {
         self.devices.frame()
     }
 
-    /// What the guest wrote to the debug console since the last call.
-    pub fn take_output(&mut self) -> Vec<u8> {
-        self.devices.take_output()
-    }
-
-    /// Lines for the user that came up since the last call.
-    pub fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+    /// Tells `observer` from now on what happens while the guest runs; without one, nobody is told.
+    pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
+        self.observer = observer;
     }
 
     /// Whether the processor executed HLT and waits for an interrupt.

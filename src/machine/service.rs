@@ -48,7 +48,11 @@ impl Machine {
                 .copy_from_slice(&self.vcpu.port_data_mut()[at..at + usize::from(size)]);
             let value = u32::from_le_bytes(bytes);
             match self.devices.port_write(port, size, value) {
-                Some(PortEffect::Done | PortEffect::Output) => {}
+                Some(PortEffect::Done) => {}
+                Some(PortEffect::Output) => {
+                    let output = self.devices.take_output();
+                    self.observer.console(&output);
+                }
                 Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
                 None => {
                     let written = Some(value.into());
@@ -108,9 +112,9 @@ impl Machine {
         }
         // One line for each place: a guest that polls an absent port would bury everything else.
         if self.reported.len() < MAX_REPORTED && self.reported.insert(target) {
-            self.notices.push(access.to_string());
+            self.observer.notice(&access.to_string());
             if self.reported.len() == MAX_REPORTED {
-                self.notices.push("further accesses to nothing are not reported".to_owned());
+                self.observer.notice("further accesses to nothing are not reported");
             }
         }
         None
