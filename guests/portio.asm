@@ -16,11 +16,11 @@
 ; Each access ends the guest's run for a moment: the VMM plays the device, then lets it go on.
 ;
 ; Debug:  stepvisor debug guests/bin/portio.elf
-;         (gdb) break write_all
+;         (gdb) tbreak write_all
 ;         (gdb) continue
 ;         (gdb) print $cx                 so many bytes
 ;         (gdb) stepi                     executes rep outsb; SI and CX tell how far it is
-;         (gdb) break read_ports
+;         (gdb) tbreak read_ports
 ;         (gdb) continue
 ;         (gdb) stepi 2
 ;         (gdb) print/x $al               E9
@@ -68,8 +68,8 @@ write_all:
     rep outsb                   ; CX bytes from DS:SI to port DX, one instruction
 
 write_word:
-    mov ax, '!' | '?' << 8      ; a word goes to two ports, the low byte first:
-    out dx, ax                  ; '!' to E9, and '?' to EA, where nobody listens
+    mov ax, '!' | '?' << 8      ; on a PC's bus a word goes to two ports, the low byte first: '!' to E9
+    out dx, ax                  ; and '?' to EA, where nobody listens (QEMU drops it altogether)
 
 read_ports:
     xor ax, ax
