@@ -77,4 +77,13 @@ impl Machine {
     pub fn set_debug_registers(&mut self, dr: &[u64; 8]) -> Result<(), RegisterError> {
         Ok(self.vcpu.set_debug_registers(dr)?)
     }
+
+    /// All registers as text, in the layout of QEMU's `info registers`.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub fn register_dump(&self) -> Result<String, KvmError> {
+        let (fpu, dr) = (self.vcpu.fpu()?, self.vcpu.debug_registers()?);
+        Ok(format!("{:?} {fpu:?} {dr:?}", self.vcpu.cpu()))
+    }
 }
