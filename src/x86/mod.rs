@@ -9,6 +9,8 @@ pub mod instruction;
 pub mod mode;
 pub mod paging;
 pub mod registers;
+pub mod segment;
+pub mod tags;
 
 pub use address::{Linear, Phys, SegOff};
 pub use mode::CpuMode;
