@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod debug;
+pub mod disasm;
 pub mod instruction;
 pub mod mode;
 pub mod paging;
