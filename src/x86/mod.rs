@@ -6,6 +6,7 @@
 pub mod address;
 pub mod debug;
 pub mod disasm;
+pub mod dump;
 pub mod instruction;
 pub mod mode;
 pub mod paging;
