@@ -49,21 +49,23 @@ impl Machine {
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
         let mode = self.vcpu.cpu().mode();
-        match instruction::decode(&buffer[..len], mode) {
-            Some(Facts { kind: Kind::Hlt, len }) if self.is_ring_0() => self.step_hlt(len),
-            Some(Facts { kind: Kind::Rep(rep), len }) => self.step_rep(rep, len),
-            Some(Facts { kind: Kind::Int(vector), len }) if mode == CpuMode::Real => {
+        let facts = instruction::decode(&buffer[..len], mode);
+        match facts {
+            Some(Facts { kind: Kind::Hlt, len, .. }) if self.is_ring_0() => self.step_hlt(len),
+            Some(Facts { kind: Kind::Rep(rep), len, .. }) => self.step_rep(rep, len),
+            Some(Facts { kind: Kind::Int(vector), len, .. }) if mode == CpuMode::Real => {
                 self.step_interrupt(vector, len)
             }
-            Some(Facts { kind: Kind::Int3, len }) if mode == CpuMode::Real => {
+            Some(Facts { kind: Kind::Int3, len, .. }) if mode == CpuMode::Real => {
                 self.step_interrupt(3, len)
             }
-            Some(Facts { kind: Kind::Into, len })
+            Some(Facts { kind: Kind::Into, len, .. })
                 if mode == CpuMode::Real && self.vcpu.cpu().rflags & RFLAGS_OF != 0 =>
             {
                 self.step_interrupt(4, len)
             }
             Some(Facts { kind: Kind::Pushf(_), .. }) => self.step_pushf(),
+            Some(Facts { branches: false, .. }) => self.step_forward(),
             _ => self.step_by_trap_flag(),
         }
     }
@@ -93,13 +95,13 @@ impl Machine {
         let before = self.vcpu.cpu().clone();
         let count = before.get(Gpr::Rcx) & mask;
         if count == 0 {
-            return self.step_by_trap_flag();
+            return self.step_forward();
         }
         let with_count = |rcx: u64, count: u64| (rcx & !mask) | count;
         let mut once = before.clone();
         *once.get_mut(Gpr::Rcx) = with_count(before.get(Gpr::Rcx), 1);
         self.vcpu.set_cpu(&once)?;
-        let stop = self.step_by_trap_flag()?;
+        let stop = self.step_forward()?;
 
         let mut after = self.vcpu.cpu().clone();
         if after.get(Gpr::Rcx) & mask != 0 {
@@ -130,7 +132,7 @@ impl Machine {
     /// PUSHF pushes the trap flag that steps it: the guest must find its own instead.
     fn step_pushf(&mut self) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
-        let stop = self.step_by_trap_flag()?;
+        let stop = self.step_forward()?;
         let after = self.vcpu.cpu().clone();
         let pushed = stop == StopReason::Stepped && after.rip != before.rip;
         if pushed && before.rflags & RFLAGS_TF == 0 && after.get(Gpr::Rsp) != before.get(Gpr::Rsp) {
@@ -154,6 +156,18 @@ impl Machine {
             _ => sp & 0xffff,
         };
         cpu.linear(SegmentName::Ss, sp)
+    }
+
+    /// A step over an instruction that does not branch: it leads to another address or changes
+    /// something. Some processors stop before it once more, with nothing done.
+    fn step_forward(&mut self) -> Result<StopReason, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        loop {
+            let stop = self.step_by_trap_flag()?;
+            if stop != StopReason::Stepped || *self.vcpu.cpu() != before {
+                return Ok(stop);
+            }
+        }
     }
 
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
