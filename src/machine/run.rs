@@ -67,7 +67,7 @@ impl Machine {
     /// One exact step at a time.
     fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
         loop {
-            match self.try_step()? {
+            match self.step_watched()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }

@@ -14,10 +14,9 @@ use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
 
 impl Machine {
     /// Executes one instruction, or one iteration of a repeated string instruction. Breakpoints do not
-    /// matter, except as what a user finds afterwards at the new place. [`StopReason::Kicked`] means
-    /// that a kick came first and nothing has run.
+    /// matter, watchpoints do. [`StopReason::Kicked`] means that a kick came first and nothing has run.
     pub fn step(&mut self) -> StopReason {
-        self.try_step().unwrap_or_else(|error| StopReason::HostFailure(error.to_string()))
+        self.step_watched().unwrap_or_else(|error| StopReason::HostFailure(error.to_string()))
     }
 
     /// Steps until the next instruction lies outside `range` or has a breakpoint.

@@ -9,6 +9,7 @@ pub mod disasm;
 pub mod dump;
 pub mod instruction;
 pub mod mode;
+pub mod operands;
 pub mod paging;
 pub mod registers;
 pub mod segment;
