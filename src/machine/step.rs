@@ -64,6 +64,7 @@ impl Machine {
                 self.step_interrupt(4, len)
             }
             Some(Facts { kind: Kind::Pushf(_), .. }) => self.step_pushf(),
+            Some(Facts { kind: Kind::Other, len, branches: false }) => self.step_plain(len),
             Some(Facts { branches: false, .. }) => self.step_forward(),
             _ => self.step_by_trap_flag(),
         }
@@ -155,6 +156,17 @@ impl Machine {
             _ => sp & 0xffff,
         };
         cpu.linear(SegmentName::Ss, sp)
+    }
+
+    /// A step over an instruction that only goes on to the next one, unless it faults.
+    fn step_plain(&mut self, len: u8) -> Result<StopReason, KvmError> {
+        let next = self.vcpu.cpu().rip.wrapping_add(len.into());
+        let exits = self.stats.total();
+        let stop = self.step_forward()?;
+        if self.stats.total() == exits + 1 && self.vcpu.cpu().rip == next {
+            self.vcpu.trap_flag_survived();
+        }
+        Ok(stop)
     }
 
     /// A step over an instruction that does not branch: it leads to another address or changes
