@@ -11,13 +11,11 @@ pub mod stats;
 pub mod stop;
 pub mod trace;
 
-mod interrupt;
 mod memory;
 mod registers;
 mod run;
 mod service;
 mod step;
-mod watch;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};

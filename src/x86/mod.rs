@@ -14,6 +14,7 @@ pub mod paging;
 pub mod registers;
 pub mod segment;
 pub mod tags;
+pub mod vectors;
 
 pub use address::{Linear, Phys, SegOff};
 pub use mode::CpuMode;

@@ -1,16 +1,16 @@
 //! Watchpoints, watched by the step engine: the operands of each instruction before it runs for reads,
 //! the watched bytes before and after for writes, whoever makes them.
 
-use super::breakpoints::{Watch, WatchKind};
-use super::stop::WatchHit;
-use super::{Machine, StopReason};
 use crate::kvm::KvmError;
+use crate::machine::breakpoints::{Watch, WatchKind};
+use crate::machine::stop::WatchHit;
+use crate::machine::{Machine, StopReason};
 use crate::x86::operands::{self, MemoryAccess};
 
 impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
     /// none. Without watchpoints this is a plain step.
-    pub(super) fn step_watched(&mut self) -> Result<StopReason, KvmError> {
+    pub(in crate::machine) fn step_watched(&mut self) -> Result<StopReason, KvmError> {
         if self.breakpoints.watches().is_empty() {
             return self.try_step();
         }
