@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use kvm_bindings::{
     KVM_EXIT_IO_IN, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, kvm_coalesced_mmio, kvm_debugregs,
+    kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -19,6 +20,16 @@ pub struct Vcpu {
     cpu: CpuState,
     armed: GuestDebug,
     guest_time: Duration,
+    power_on: PowerOn,
+}
+
+/// State at power-on that is no part of [`CpuState`].
+#[derive(Debug)]
+struct PowerOn {
+    xsave: kvm_xsave,
+    debug_registers: kvm_debugregs,
+    /// Nothing pending, no interrupt shadow.
+    events: kvm_vcpu_events,
 }
 
 /// A guest write that KVM queued.
@@ -50,8 +61,13 @@ impl Vcpu {
         // From here on every return from KVM_RUN brings both along, without an ioctl of their own.
         fd.get_kvm_run().kvm_valid_regs = u64::from(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
         let cpu = state::cpu_from_kvm(&regs, &sregs);
+        let power_on = PowerOn {
+            xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
+            debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
+            events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
+        };
         let guest_time = Duration::ZERO;
-        Ok(Vcpu { fd, kicker, cpu, armed: GuestDebug::OFF, guest_time })
+        Ok(Vcpu { fd, kicker, cpu, armed: GuestDebug::OFF, guest_time, power_on })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -196,6 +212,18 @@ impl Vcpu {
     /// # Errors
     /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let before = self.cpu.clone();
+        if let Err(error) = self.write_cpu(cpu) {
+            // Some of the registers may have been taken already.
+            self.reload()?;
+            self.write_cpu(&before)?;
+            return Err(error);
+        }
+        // Setting registers drops the trap flag that single-stepping planted.
+        self.arm(self.armed)
+    }
+
+    fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
             self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
@@ -204,9 +232,23 @@ impl Vcpu {
         if regs != state::regs_to_kvm(&self.cpu) {
             self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
         }
-        self.reload()?;
-        // Setting registers drops the trap flag that single-stepping planted.
-        self.arm(self.armed)
+        self.reload()
+    }
+
+    /// Puts the processor into the state `cpu`, and all that is no part of it into the state at power-on:
+    /// x87 and SSE, the guest's debug registers, pending events.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let PowerOn { xsave, debug_registers, events } = &self.power_on;
+        // SAFETY: as in `set_fpu`.
+        unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
+        let set = self.fd.set_debug_regs(debug_registers);
+        set.map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
+        let set = self.fd.set_vcpu_events(events);
+        set.map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
+        self.set_cpu(cpu)
     }
 
     /// Reads back what KVM made of the registers.
