@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use kvm_bindings::{
     KVM_EXIT_IO_IN, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, kvm_coalesced_mmio, kvm_debugregs,
+    kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -21,6 +22,16 @@ pub struct Vcpu {
     /// The trap flag that single-step needs is known to be in place still.
     trap_flag_set: bool,
     guest_time: Duration,
+    power_on: PowerOn,
+}
+
+/// State at power-on that is no part of [`CpuState`].
+#[derive(Debug)]
+struct PowerOn {
+    xsave: kvm_xsave,
+    debug_registers: kvm_debugregs,
+    /// Nothing pending, no interrupt shadow.
+    events: kvm_vcpu_events,
 }
 
 /// A guest write that KVM queued.
@@ -52,8 +63,14 @@ impl Vcpu {
         // From here on every return from KVM_RUN brings both along, without an ioctl of their own.
         fd.get_kvm_run().kvm_valid_regs = u64::from(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
         let cpu = state::cpu_from_kvm(&regs, &sregs);
+        let power_on = PowerOn {
+            xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
+            debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
+            events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
+        };
         let guest_time = Duration::ZERO;
-        Ok(Vcpu { fd, kicker, cpu, armed: GuestDebug::OFF, trap_flag_set: false, guest_time })
+        let armed = GuestDebug::OFF;
+        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -199,6 +216,18 @@ impl Vcpu {
     /// # Errors
     /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let before = self.cpu.clone();
+        if let Err(error) = self.write_cpu(cpu) {
+            // Some of the registers may have been taken already.
+            self.reload()?;
+            self.write_cpu(&before)?;
+            return Err(error);
+        }
+        // Setting registers drops the trap flag that single-stepping planted.
+        self.arm(self.armed)
+    }
+
+    fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
             self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
@@ -211,6 +240,22 @@ impl Vcpu {
         // Setting registers may drop the trap flag that single-stepping planted.
         self.trap_flag_set = false;
         Ok(())
+    }
+
+    /// Puts the processor into the state `cpu`, and all that is no part of it into the state at power-on:
+    /// x87 and SSE, the guest's debug registers, pending events.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let PowerOn { xsave, debug_registers, events } = &self.power_on;
+        // SAFETY: as in `set_fpu`.
+        unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
+        let set = self.fd.set_debug_regs(debug_registers);
+        set.map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
+        let set = self.fd.set_vcpu_events(events);
+        set.map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
+        self.set_cpu(cpu)
     }
 
     /// Reads back what KVM made of the registers.

@@ -161,7 +161,7 @@ impl Machine {
     fn power_on(&mut self) -> Result<(), MachineError> {
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         let cpu = self.boot.cpu_state(&self.reset_state)?;
-        self.vcpu.set_cpu(&cpu)?;
+        self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.halted = false;
         self.mid_rep = None;

@@ -35,13 +35,9 @@ impl Machine {
     /// # Errors
     /// A combination that no processor can be in; nothing has changed then.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), RegisterError> {
-        let before = self.vcpu.cpu().clone();
-        if let Err(error) = self.vcpu.set_cpu(cpu) {
-            // Some of the registers may have been taken already.
-            self.vcpu.set_cpu(&before)?;
-            return Err(error.into());
-        }
-        if self.vcpu.cpu().pc() != before.pc() {
+        let before = self.vcpu.cpu().pc();
+        self.vcpu.set_cpu(cpu)?;
+        if self.vcpu.cpu().pc() != before {
             self.halted = false;
             self.mid_rep = None;
         }

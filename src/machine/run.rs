@@ -94,8 +94,10 @@ impl Machine {
     pub(super) fn complete(&mut self) -> Result<Completion, KvmError> {
         let start = self.vcpu.guest_time();
         let completion = self.vcpu.complete()?;
-        if let Completion::Exit(exit) = &completion {
-            self.account(exit, start);
+        match &completion {
+            Completion::Exit(exit) => self.account(exit, start),
+            // The rest of the instruction may have written to a device.
+            Completion::Done => self.drain_coalesced(),
         }
         Ok(completion)
     }

@@ -94,8 +94,8 @@ impl fmt::Display for UnclaimedAccess {
         let bytes = if *size == 1 { "byte" } else { "bytes" };
         match written {
             Some(value) => {
-                let digits = 2 * size;
-                write!(f, "{location}: write of {value:#0$x}", digits + 2)?;
+                let width = 2 + 2 * size;
+                write!(f, "{location}: write of {value:#0width$x}")?;
                 write!(f, " ({size} {bytes}) to {what}, where no device is: ignored")
             }
             None => {
@@ -139,5 +139,21 @@ impl fmt::Display for StopReason {
             StopReason::Unclaimed(access) => access.fmt(f),
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_value_is_shown_in_the_width_of_the_access() {
+        let text = |size, value| {
+            let target = Target::Port(0x10);
+            let location = "0000:7C00".to_owned();
+            UnclaimedAccess { target, written: Some(value), size, location }.to_string()
+        };
+        assert!(text(1, 7).contains("write of 0x07 (1 byte) to port 0x0010"), "{}", text(1, 7));
+        assert!(text(4, 7).contains("write of 0x00000007 (4 bytes)"), "{}", text(4, 7));
     }
 }

@@ -1,12 +1,33 @@
-//! What the integration tests share.
+//! What the integration tests share: machines around a few bytes of code, and what happens to them.
 #![allow(dead_code, missing_docs)]
 
-use stepvisor::machine::{Boot, Config, Image, Machine, OnUnclaimed};
-use stepvisor::x86::{Phys, SegOff};
+pub mod samples;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use stepvisor::devices;
+use stepvisor::machine::{Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason};
+use stepvisor::x86::{Access, CpuState, Gpr, Linear, Phys, SegOff, Segment};
+
+/// Where boot sectors lie, and where [`boot`] puts its code.
+pub const START: u64 = 0x7c00;
+/// Text memory.
+pub const VGA: u64 = 0xb_8000;
+
+// Indices into `CpuState::gpr`, named as 16-bit code names the registers.
+pub const AX: usize = Gpr::Rax as usize;
+pub const BX: usize = Gpr::Rbx as usize;
+pub const CX: usize = Gpr::Rcx as usize;
+pub const DX: usize = Gpr::Rdx as usize;
+pub const SI: usize = Gpr::Rsi as usize;
+pub const DI: usize = Gpr::Rdi as usize;
+pub const BP: usize = Gpr::Rbp as usize;
+pub const SP: usize = Gpr::Rsp as usize;
 
 /// A machine with `code` as its boot sector.
 pub fn boot(code: &[u8]) -> Machine {
-    boot_at(code, 0x7c00, SegOff::new(0, 0x7c00))
+    boot_at(code, START, SegOff::new(0, 0x7c00))
 }
 
 /// A machine with `code` at `load`, entered at `entry`.
@@ -20,11 +41,99 @@ pub fn boot_at(code: &[u8], load: u64, entry: SegOff) -> Machine {
 
 /// A machine with default devices that boots `boot`.
 pub fn machine(boot: Boot) -> Machine {
-    let config = Config {
-        ram_size: 16 << 20,
-        boot,
-        devices: stepvisor::devices::Config::default(),
-        on_unclaimed: OnUnclaimed::Warn,
-    };
+    machine_with(boot, OnUnclaimed::Warn)
+}
+
+/// A machine with default devices that boots `boot` and does `on_unclaimed` at accesses to nothing.
+pub fn machine_with(boot: Boot, on_unclaimed: OnUnclaimed) -> Machine {
+    let devices = devices::Config::default();
+    let config = Config { ram_size: 2 << 20, boot, devices, on_unclaimed };
     Machine::new(config).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Loads `segment` with the real-mode selector `selector`.
+pub fn load(segment: &mut Segment, selector: u16) {
+    *segment = Segment::paragraph(selector, Access::DATA16);
+}
+
+/// Changes registers as a debugger does.
+#[track_caller]
+pub fn set(machine: &mut Machine, change: impl FnOnce(&mut CpuState)) {
+    let mut cpu = machine.cpu().clone();
+    change(&mut cpu);
+    machine.set_cpu(&cpu).unwrap();
+}
+
+/// `len` bytes of linear memory.
+#[track_caller]
+pub fn read(machine: &Machine, addr: u64, len: usize) -> Vec<u8> {
+    let mut data = vec![0; len];
+    assert_eq!(machine.read_linear(Linear(addr), &mut data), len, "memory at {addr:#x}");
+    data
+}
+
+/// Writes linear memory.
+#[track_caller]
+pub fn write(machine: &mut Machine, addr: u64, data: &[u8]) {
+    assert_eq!(machine.write_linear(Linear(addr), data), data.len(), "memory at {addr:#x}");
+}
+
+/// The registers as far as a real-mode program can see them: hosts differ in the access rights they
+/// keep in segment registers, which real mode does not use.
+pub fn visible(cpu: &CpuState) -> CpuState {
+    let mut cpu = cpu.clone();
+    if !cpu.mode().has_paragraph_segments() {
+        return cpu;
+    }
+    let segments = &mut cpu.segments;
+    for segment in [
+        &mut segments.cs,
+        &mut segments.ss,
+        &mut segments.ds,
+        &mut segments.es,
+        &mut segments.fs,
+        &mut segments.gs,
+    ] {
+        segment.access = Access::default();
+    }
+    cpu
+}
+
+/// What a guest did that only its observer sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    pub console: Vec<u8>,
+    pub notices: Vec<String>,
+}
+
+/// Records what `machine` tells from now on.
+pub fn record(machine: &mut Machine) -> Rc<RefCell<Record>> {
+    struct Recorder(Rc<RefCell<Record>>);
+    impl Observer for Recorder {
+        fn notice(&mut self, text: &str) {
+            self.0.borrow_mut().notices.push(text.to_owned());
+        }
+        fn console(&mut self, bytes: &[u8]) {
+            self.0.borrow_mut().console.extend_from_slice(bytes);
+        }
+    }
+    let record = Rc::default();
+    machine.set_observer(Box::new(Recorder(Rc::clone(&record))));
+    record
+}
+
+/// Steps until something else than a step happens; at most `limit` steps.
+pub fn step_to_end(machine: &mut Machine, limit: usize) -> StopReason {
+    for _ in 0..limit {
+        match machine.step() {
+            StopReason::Stepped => {}
+            stop => return stop,
+        }
+    }
+    panic!("no end after {limit} steps, now at {}", machine.cpu().location())
+}
+
+/// The stop of HLT with interrupts off, at `location`.
+pub fn halted(location: &str) -> StopReason {
+    StopReason::Halted { interruptible: false, location: location.to_owned() }
 }

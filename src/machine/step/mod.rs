@@ -49,8 +49,18 @@ impl Machine {
         if self.halted {
             return Ok(self.halted_stop());
         }
-        self.mid_rep = None;
-        self.stats.steps += 1;
+        let mid_rep = self.mid_rep.take();
+        let stop = self.step_decoded()?;
+        if stop == StopReason::Kicked {
+            // Nothing has run: the repetition is where it was.
+            self.mid_rep = mid_rep;
+        } else {
+            self.stats.steps += 1;
+        }
+        Ok(stop)
+    }
+
+    fn step_decoded(&mut self) -> Result<StopReason, KvmError> {
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
         let mode = self.vcpu.cpu().mode();

@@ -1,0 +1,525 @@
+//! Running to breakpoints, kicks from other threads, and reset.
+
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+
+use common::samples::{End, SAMPLES, sample};
+use common::{AX, CX, DI, SI, START, boot, boot_at, halted, machine, read, record, set, write};
+use stepvisor::machine::{Machine, Observer, StopReason};
+use stepvisor::x86::{Linear, SegOff};
+
+/// How many breakpoints there are in all: few go to the debug registers, many to the step engine.
+const COUNTS: [usize; 6] = [1, 2, 4, 5, 8, 100];
+
+/// Sets a breakpoint at the linear address `addr`.
+fn break_at(machine: &mut Machine, addr: u64) {
+    machine.breakpoints_mut().insert(Linear(addr));
+}
+
+/// Adds breakpoints that are never reached until there are `count`.
+fn fill_up(machine: &mut Machine, count: usize) {
+    for addr in (0x10_0000..).take(count.saturating_sub(machine.breakpoints().addresses().count()))
+    {
+        break_at(machine, addr);
+    }
+}
+
+fn hit(addr: u64) -> StopReason {
+    StopReason::Breakpoint(Linear(addr))
+}
+
+/// Leaves a breakpoint as gdb does, and runs on.
+#[track_caller]
+fn step_off_and_run(machine: &mut Machine) -> StopReason {
+    assert_eq!(machine.step(), StopReason::Stepped);
+    machine.run()
+}
+
+#[test]
+fn a_breakpoint_stops_before_its_instruction_at_any_cs() {
+    // inc ax; inc ax; hlt
+    for entry in [SegOff::new(0, 0x7c00), SegOff::new(0x7c0, 0), SegOff::new(0x700, 0xc00)] {
+        for count in COUNTS {
+            let mut machine = boot_at(&[0x40, 0x40, 0xf4], START, entry);
+            set(&mut machine, |cpu| cpu.gpr[AX] = 0);
+            break_at(&mut machine, START + 1);
+            fill_up(&mut machine, count);
+            assert_eq!(machine.run(), hit(START + 1), "{entry}, {count} breakpoints");
+            assert_eq!(machine.cpu().gpr[AX], 1);
+            let there = SegOff::new(entry.segment, entry.offset + 1);
+            assert_eq!(machine.cpu().cs_ip(), there);
+            let end = SegOff::new(entry.segment, entry.offset + 3).to_string();
+            assert_eq!(step_off_and_run(&mut machine), halted(&end), "{count} breakpoints");
+            assert_eq!(machine.cpu().gpr[AX], 2);
+        }
+    }
+}
+
+#[test]
+fn a_breakpoint_at_the_next_instruction_stops_at_once() {
+    for count in COUNTS {
+        let mut machine = boot(&[0x40, 0xf4]);
+        break_at(&mut machine, START);
+        fill_up(&mut machine, count);
+        let before = machine.cpu().clone();
+        assert_eq!(machine.run(), hit(START));
+        assert_eq!(machine.run(), hit(START));
+        assert_eq!(machine.cpu(), &before);
+    }
+}
+
+#[test]
+fn a_breakpoint_in_a_loop_hits_each_time_around() {
+    // mov cx, 3; inc ax; loop the inc; hlt
+    for count in COUNTS {
+        let mut machine = boot(&[0xb9, 3, 0, 0x40, 0xe2, 0xfd, 0xf4]);
+        break_at(&mut machine, START + 3);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 3));
+        assert_eq!(step_off_and_run(&mut machine), hit(START + 3));
+        assert_eq!(step_off_and_run(&mut machine), hit(START + 3));
+        assert_eq!(machine.cpu().gpr[CX], 1);
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C07"), "{count} breakpoints");
+    }
+}
+
+#[test]
+fn neighbouring_breakpoints_each_hit_once() {
+    // five times inc ax, then hlt
+    for count in COUNTS {
+        let mut machine = boot(&[0x40, 0x40, 0x40, 0x40, 0x40, 0xf4]);
+        for offset in 0..count.min(5) as u64 {
+            break_at(&mut machine, START + offset);
+        }
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START));
+        for offset in 1..count.min(5) as u64 {
+            assert_eq!(step_off_and_run(&mut machine), hit(START + offset));
+        }
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C06"));
+    }
+}
+
+#[test]
+fn a_breakpoint_on_a_jump_to_itself_hits_each_time_around() {
+    for count in COUNTS {
+        let mut machine = boot(&[0x90, 0xeb, 0xfe]);
+        break_at(&mut machine, START + 1);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 1));
+        assert_eq!(step_off_and_run(&mut machine), hit(START + 1));
+        assert_eq!(step_off_and_run(&mut machine), hit(START + 1));
+    }
+}
+
+#[test]
+fn a_breakpoint_after_an_instruction_that_leaves_the_guest_hits() {
+    let cases: [(&str, &[u8]); 7] = [
+        ("out 0xe9, al", &[0xe6, 0xe9]),
+        ("in al, 0xe9", &[0xe4, 0xe9]),
+        ("rep outsb", &[0xf3, 0x6e]),
+        ("mov [es:0], al", &[0x26, 0xa2, 0, 0]),
+        ("mov al, [es:0]", &[0x26, 0xa0, 0, 0]),
+        ("inc word [es:0]", &[0x26, 0xff, 0x06, 0, 0]),
+        ("rep movsw", &[0xf3, 0xa5]),
+    ];
+    for (asm, code) in cases {
+        for count in COUNTS {
+            let mut machine = boot(&[code, &[0x90, 0xf4]].concat());
+            set(&mut machine, |cpu| {
+                common::load(&mut cpu.segments.es, 0xb800);
+                common::load(&mut cpu.segments.ds, 0xb800);
+                (cpu.gpr[CX], cpu.gpr[SI], cpu.gpr[DI]) = (5, 2, 0);
+                cpu.gpr[common::DX] = 0xe9;
+            });
+            let after = START + code.len() as u64;
+            break_at(&mut machine, after);
+            fill_up(&mut machine, count);
+            assert_eq!(machine.run(), hit(after), "{asm}, {count} breakpoints");
+            assert!(matches!(step_off_and_run(&mut machine), StopReason::Halted { .. }), "{asm}");
+        }
+    }
+}
+
+#[test]
+fn breakpoints_around_an_interrupt_hit_in_order() {
+    // int 0x21; nop; hlt ... the handler at 7C10: inc ax; iret
+    let mut code = vec![0x90; 0x20];
+    code[..4].copy_from_slice(&[0xcd, 0x21, 0x90, 0xf4]);
+    code[0x10..0x12].copy_from_slice(&[0x40, 0xcf]);
+    for count in COUNTS {
+        let mut machine = boot(&code);
+        write(&mut machine, 0x21 * 4, &[0x10, 0x7c, 0, 0]);
+        let places = [START, START + 0x10, START + 0x11, START + 2];
+        places.into_iter().take(count).for_each(|addr| break_at(&mut machine, addr));
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START));
+        for place in places.into_iter().take(count).skip(1) {
+            assert_eq!(step_off_and_run(&mut machine), hit(place), "{count} breakpoints");
+        }
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C04"), "{count} breakpoints");
+    }
+}
+
+#[test]
+fn a_breakpoint_in_a_handler_hits_whatever_runs_to_it() {
+    // int 0x21; hlt ... the handler at 7C10: iret
+    let mut code = vec![0x90; 0x20];
+    code[..3].copy_from_slice(&[0xcd, 0x21, 0xf4]);
+    code[0x10] = 0xcf;
+    for count in COUNTS {
+        let mut machine = boot(&code);
+        write(&mut machine, 0x21 * 4, &[0x10, 0x7c, 0, 0]);
+        break_at(&mut machine, START + 0x10);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 0x10), "{count} breakpoints");
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C03"), "{count} breakpoints");
+    }
+}
+
+#[test]
+fn a_breakpoint_on_hlt_hits_before_the_halt() {
+    for count in COUNTS {
+        let mut machine = boot(&[0x90, 0xf4]);
+        break_at(&mut machine, START + 1);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 1));
+        assert_eq!(machine.step(), halted("0000:7C02"));
+        assert_eq!(machine.run(), halted("0000:7C02"));
+    }
+}
+
+#[test]
+fn a_breakpoint_on_a_repeated_instruction_hits_once() {
+    // nop; rep stosb; nop; hlt
+    for count in COUNTS {
+        let mut machine = boot(&[0x90, 0xf3, 0xaa, 0x90, 0xf4]);
+        set(&mut machine, |cpu| (cpu.gpr[AX], cpu.gpr[CX], cpu.gpr[DI]) = (0x41, 5, 0x500));
+        break_at(&mut machine, START + 1);
+        break_at(&mut machine, START + 3);
+        fill_up(&mut machine, count.max(2));
+        assert_eq!(machine.run(), hit(START + 1));
+        assert_eq!(machine.cpu().gpr[CX], 5);
+        // A step makes one iteration; running on finishes the others without a second hit.
+        assert_eq!(step_off_and_run(&mut machine), hit(START + 3), "{count} breakpoints");
+        assert_eq!((machine.cpu().gpr[CX], machine.cpu().gpr[DI]), (0, 0x505));
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C05"));
+    }
+}
+
+#[test]
+fn a_repeated_instruction_in_a_loop_hits_once_each_time_around() {
+    // mov cx, 3; rep stosb; jmp the mov
+    for count in COUNTS {
+        let mut machine = boot(&[0xb9, 3, 0, 0xf3, 0xaa, 0xeb, 0xf9]);
+        set(&mut machine, |cpu| cpu.gpr[DI] = 0x500);
+        break_at(&mut machine, START + 3);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 3));
+        for round in 1..4 {
+            assert_eq!(step_off_and_run(&mut machine), hit(START + 3));
+            assert_eq!(machine.cpu().gpr[DI], 0x500 + 3 * round, "{count} breakpoints");
+        }
+    }
+}
+
+#[test]
+fn a_guest_cannot_see_its_breakpoints() {
+    // mov si, 7c00; mov cx, 0x12; xor ax, ax; the sum: lodsb; add ah, al; loop; mov [0x500], ah; hlt
+    let code = [
+        0xbe, 0, 0x7c, 0xb9, 0x12, 0, 0x31, 0xc0, 0xac, 0x00, 0xc4, 0xe2, 0xfb, 0x88, 0x26, 0, 5,
+        0xf4,
+    ];
+    let sum = code.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    for count in COUNTS {
+        let mut machine = boot(&code);
+        for addr in [START + 0x0d, START + 0x11, START + 3, START + 6].into_iter().take(count) {
+            break_at(&mut machine, addr);
+        }
+        fill_up(&mut machine, count);
+        let mut hits = 0;
+        let mut stop = machine.run();
+        while matches!(stop, StopReason::Breakpoint(_)) {
+            hits += 1;
+            stop = match machine.step() {
+                StopReason::Stepped => machine.run(),
+                stop => stop,
+            };
+        }
+        assert_eq!(stop, halted("0000:7C12"));
+        assert_eq!(hits, count.min(4), "{count} breakpoints");
+        assert_eq!(read(&machine, 0x500, 1), [sum], "{count} breakpoints");
+    }
+}
+
+#[test]
+fn at_a_breakpoint_the_registers_are_those_of_stepping_there() {
+    // std; stc; in al, 0xe9; mov bx, ax; push bx; nop; hlt
+    let code = [0xfd, 0xf9, 0xe4, 0xe9, 0x89, 0xc3, 0x53, 0x90, 0xf4];
+    for count in [1, 5] {
+        for (steps, offset) in [1, 2, 4, 6, 7].into_iter().enumerate() {
+            let mut stepped = boot(&code);
+            for _ in 0..=steps {
+                assert_eq!(stepped.step(), StopReason::Stepped);
+            }
+            let mut machine = boot(&code);
+            break_at(&mut machine, START + offset);
+            fill_up(&mut machine, count);
+            assert_eq!(machine.run(), hit(START + offset));
+            assert_eq!(machine.cpu(), stepped.cpu(), "offset {offset}, {count} breakpoints");
+        }
+    }
+}
+
+#[test]
+fn breakpoints_work_in_protected_and_long_mode() {
+    for name in ["protected", "long"] {
+        let sample = sample(name);
+        // The last HLT: the guest ends just behind it.
+        let mut first = machine(sample.boot());
+        assert!(matches!(first.run(), StopReason::Halted { .. }));
+        let hlt = first.cpu().pc().0 - 1;
+        for count in [1, 5] {
+            let mut machine = machine(sample.boot());
+            break_at(&mut machine, hlt);
+            fill_up(&mut machine, count);
+            assert_eq!(machine.run(), hit(hlt), "{name}, {count} breakpoints");
+            assert_eq!(machine.cpu().mode(), first.cpu().mode(), "{name}");
+            assert!(matches!(machine.step(), StopReason::Halted { .. }), "{name}");
+            assert_eq!(machine.cpu(), first.cpu(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_guest_ends_the_same_with_breakpoints_everywhere_it_never_goes() {
+    for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
+        let mut free = machine(sample.boot());
+        let mut engine = machine(sample.boot());
+        fill_up(&mut engine, 5);
+        assert_eq!(free.run(), engine.run(), "{}", sample.name);
+        assert_eq!(free.cpu(), engine.cpu(), "{}", sample.name);
+        assert_eq!(free.frame(), engine.frame(), "{}", sample.name);
+    }
+}
+
+#[test]
+fn a_breakpoint_taken_back_does_not_hit() {
+    for count in COUNTS {
+        let mut machine = boot(&[0x90, 0x90, 0x90, 0xf4]);
+        break_at(&mut machine, START + 1);
+        break_at(&mut machine, START + 2);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START + 1));
+        assert!(machine.breakpoints_mut().remove(Linear(START + 2)));
+        assert_eq!(step_off_and_run(&mut machine), halted("0000:7C04"), "{count} breakpoints");
+    }
+}
+
+#[test]
+fn a_step_ends_at_a_breakpoint_like_anywhere_else() {
+    let mut machine = boot(&[0x90, 0x90]);
+    break_at(&mut machine, START);
+    break_at(&mut machine, START + 1);
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!(machine.cpu().rip, START + 1);
+}
+
+#[test]
+fn stepping_through_a_range_ends_outside_it() {
+    // mov cx, 3; inc ax; loop the inc; nop; hlt
+    let mut machine = boot(&[0xb9, 3, 0, 0x40, 0xe2, 0xfd, 0x90, 0xf4]);
+    set(&mut machine, |cpu| cpu.gpr[AX] = 0);
+    let range = Linear(START)..Linear(START + 6);
+    assert_eq!(machine.step_range(range), StopReason::Stepped);
+    assert_eq!((machine.cpu().rip, machine.cpu().gpr[AX]), (START + 6, 3));
+    // Where the next instruction is outside at once, it is a step.
+    assert_eq!(machine.step_range(Linear(0)..Linear(0)), StopReason::Stepped);
+    assert_eq!(machine.cpu().rip, START + 7);
+    let all = Linear(0)..Linear(u64::MAX);
+    assert_eq!(machine.step_range(all), halted("0000:7C08"));
+}
+
+#[test]
+fn stepping_through_a_range_stops_at_a_breakpoint_in_it() {
+    // nop; mov cx, 3; rep stosb; nop; hlt
+    let mut machine = boot(&[0x90, 0xb9, 3, 0, 0xf3, 0xaa, 0x90, 0xf4]);
+    break_at(&mut machine, START);
+    break_at(&mut machine, START + 4);
+    let range = Linear(START)..Linear(START + 7);
+    assert_eq!(machine.step_range(range.clone()), hit(START + 4));
+    // Once only for all its iterations.
+    assert_eq!(machine.step_range(range), StopReason::Stepped);
+    assert_eq!((machine.cpu().rip, machine.cpu().gpr[CX]), (START + 7, 0));
+}
+
+/// `sti; jmp $`: an endless loop that a timer of the host can get out of.
+const ENDLESS: [u8; 3] = [0xfb, 0xeb, 0xfe];
+
+/// Tells a channel when the guest writes to its debug console.
+struct Mark(mpsc::Sender<()>);
+
+impl Observer for Mark {
+    fn notice(&mut self, _: &str) {}
+
+    fn console(&mut self, _: &[u8]) {
+        let _ = self.0.send(());
+    }
+}
+
+#[test]
+fn a_kick_stops_an_endless_loop() {
+    // out 0xe9, al; then the loop
+    let code = [&[0xe6, 0xe9], &ENDLESS[..]].concat();
+    for count in [0, 1, 5] {
+        let mut machine = boot(&code);
+        fill_up(&mut machine, count);
+        let (sender, mark) = mpsc::channel();
+        machine.set_observer(Box::new(Mark(sender)));
+        let kicker = machine.kicker();
+        let kicks = thread::spawn(move || {
+            mark.recv().unwrap();
+            kicker.kick();
+        });
+        assert_eq!(machine.run(), StopReason::Kicked, "{count} breakpoints");
+        kicks.join().unwrap();
+        let place = machine.cpu().rip - START;
+        assert!((2..=3).contains(&place), "at {place}");
+        // It can be stepped, and kicked again.
+        assert_eq!(machine.step(), StopReason::Stepped);
+        let kicker = machine.kicker();
+        let kicks = thread::spawn(move || kicker.kick());
+        assert_eq!(machine.run(), StopReason::Kicked, "{count} breakpoints");
+        kicks.join().unwrap();
+    }
+}
+
+#[test]
+fn a_kick_before_the_run_stops_it_at_its_first_instruction() {
+    for count in [0, 1] {
+        let mut machine = boot(&ENDLESS);
+        fill_up(&mut machine, count);
+        let before = machine.cpu().clone();
+        machine.kicker().kick();
+        machine.kicker().kick();
+        assert_eq!(machine.run(), StopReason::Kicked);
+        assert_eq!(machine.cpu(), &before);
+        assert!(!machine.take_kick(), "many kicks are one");
+    }
+}
+
+#[test]
+fn a_kick_before_a_step_stops_it_and_nothing_has_run() {
+    // inc ax; rep stosb
+    for code in [&[0x40][..], &[0xf3, 0xaa], &[0xe6, 0xe9]] {
+        let mut machine = boot(code);
+        set(&mut machine, |cpu| (cpu.gpr[CX], cpu.gpr[DI]) = (3, 0x500));
+        let before = machine.cpu().clone();
+        machine.kicker().kick();
+        assert_eq!(machine.step(), StopReason::Kicked, "{code:02x?}");
+        assert_eq!(machine.cpu(), &before, "{code:02x?}");
+        assert_eq!(machine.step(), StopReason::Stepped, "{code:02x?}");
+    }
+}
+
+#[test]
+fn a_kick_that_is_taken_back_stops_nothing() {
+    let mut machine = boot(&[0x90, 0xf4]);
+    machine.kicker().kick();
+    assert!(machine.take_kick());
+    assert_eq!(machine.run(), halted("0000:7C02"));
+}
+
+#[test]
+fn a_kick_in_the_middle_of_a_repetition_does_not_make_its_breakpoint_hit_again() {
+    // rep stosb; hlt
+    for count in [1, 5] {
+        let mut machine = boot(&[0xf3, 0xaa, 0xf4]);
+        set(&mut machine, |cpu| (cpu.gpr[CX], cpu.gpr[DI]) = (5, 0x500));
+        break_at(&mut machine, START);
+        fill_up(&mut machine, count);
+        assert_eq!(machine.run(), hit(START));
+        assert_eq!(machine.step(), StopReason::Stepped);
+        machine.kicker().kick();
+        assert_eq!(machine.run(), StopReason::Kicked);
+        assert_eq!(machine.run(), halted("0000:7C03"), "{count} breakpoints");
+    }
+}
+
+#[test]
+fn a_storm_of_kicks_changes_nothing_of_what_the_guest_does() {
+    let sample = sample("scroll");
+    for count in [0, 5] {
+        let mut quiet = machine(sample.boot());
+        assert_eq!(quiet.run(), quiet.run());
+        let mut kicked = machine(sample.boot());
+        fill_up(&mut kicked, count);
+        let heard = record(&mut kicked);
+        let kicker = kicked.kicker();
+        let (stop_kicking, done) = mpsc::channel::<()>();
+        let kicks = thread::spawn(move || {
+            while done.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                kicker.kick();
+                thread::yield_now();
+            }
+        });
+        let mut stop = kicked.run();
+        while stop == StopReason::Kicked {
+            // As a user would: look, and let it go on by a step now and then.
+            if kicked.step() == StopReason::Kicked {
+                kicked.take_kick();
+            }
+            stop = kicked.run();
+        }
+        drop(stop_kicking);
+        kicks.join().unwrap();
+        assert_eq!(stop, quiet.run());
+        assert_eq!(kicked.cpu(), quiet.cpu());
+        assert_eq!(kicked.frame(), quiet.frame());
+        assert_eq!(heard.borrow().notices, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn reset_starts_the_guest_anew() {
+    // Whatever the guest or a user has changed.
+    for name in ["scroll", "protected", "long", "portio", "triple"] {
+        let sample = sample(name);
+        let fresh = machine(sample.boot());
+        let mut used = machine(sample.boot());
+        let first = used.run();
+        let mut fpu = used.fpu().unwrap();
+        fpu.mxcsr = 0x9fc0;
+        fpu.fcw = 0x27f;
+        fpu.st[0] = [0x55; 10];
+        fpu.xmm[3] = 7;
+        used.set_fpu(&fpu).unwrap();
+        used.set_debug_registers(&[1, 2, 3, 4, 0, 0, 0xffff_0ff0, 0x400]).unwrap();
+        write(&mut used, 0x500, b"left over");
+
+        used.reset().unwrap();
+        assert_eq!(used.cpu(), fresh.cpu(), "{name}");
+        assert_eq!(used.fpu().unwrap(), fresh.fpu().unwrap(), "{name}");
+        let debug = |machine: &Machine| machine.debug_registers().unwrap();
+        assert_eq!(debug(&used), debug(&fresh), "{name}");
+        assert_eq!(used.frame(), fresh.frame(), "{name}");
+        assert_eq!(read(&used, 0, 0xa_0000), read(&fresh, 0, 0xa_0000), "{name}");
+        assert!(!used.is_halted());
+        let heard = record(&mut used);
+        assert_eq!(used.run(), first, "{name}");
+        assert_eq!(stepvisor::ui::text::plain(&used.frame()), sample.screen, "{name}");
+        assert_eq!(heard.borrow().console, sample.console.as_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn reset_keeps_the_breakpoints() {
+    let mut machine = boot(&[0x90, 0xf4]);
+    break_at(&mut machine, START + 1);
+    assert_eq!(machine.run(), hit(START + 1));
+    assert_eq!(machine.step(), halted("0000:7C02"));
+    machine.reset().unwrap();
+    assert_eq!(machine.run(), hit(START + 1));
+}

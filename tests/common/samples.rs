@@ -1,0 +1,80 @@
+//! The guests that the project ships, and what a user sees of them.
+
+use stepvisor::machine::{Boot, Image};
+use stepvisor::x86::{Phys, SegOff};
+
+/// One shipped guest.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    pub name: &'static str,
+    pub bin: &'static [u8],
+    pub elf: &'static [u8],
+    pub load: u64,
+    pub entry: SegOff,
+    /// The text on its screen at the end.
+    pub screen: &'static str,
+    /// What it writes to its debug console.
+    pub console: &'static str,
+    pub end: End,
+}
+
+/// How a guest ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// HLT with interrupts off.
+    Halt,
+    /// A triple fault.
+    Shutdown,
+    /// Not at all.
+    Never,
+}
+
+macro_rules! sample {
+    ($name:literal) => {
+        Sample {
+            name: $name,
+            bin: include_bytes!(concat!("../../guests/bin/", $name, ".bin")),
+            elf: include_bytes!(concat!("../../guests/bin/", $name, ".elf")),
+            load: 0x7c00,
+            entry: SegOff::new(0, 0x7c00),
+            screen: include_str!(concat!("../screens/", $name, ".txt")),
+            console: "",
+            end: End::Halt,
+        }
+    };
+}
+
+/// All of them.
+pub const SAMPLES: [Sample; 12] = [
+    Sample { end: End::Never, ..sample!("addloop") },
+    Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("cs07c0"),
+    sample!("demo"),
+    sample!("faults"),
+    sample!("hello"),
+    sample!("int"),
+    sample!("long"),
+    Sample {
+        console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
+        ..sample!("portio")
+    },
+    sample!("protected"),
+    sample!("scroll"),
+    Sample { end: End::Shutdown, ..sample!("triple") },
+];
+
+/// The one called `name`.
+pub fn sample(name: &str) -> Sample {
+    *SAMPLES.iter().find(|sample| sample.name == name).expect("a shipped guest")
+}
+
+impl Sample {
+    /// As a flat image.
+    pub fn boot(&self) -> Boot {
+        Boot {
+            load: Some(Phys(self.load)),
+            entry: Some(self.entry),
+            ..Boot::new(Image::parse(self.bin).expect("image"))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The shipped guests: stepping through all of one must not differ from running it.
+
+use super::*;
+use crate::common::samples::{End, SAMPLES, Sample, sample};
+use crate::common::{Record, machine};
+use stepvisor::ui;
+
+/// More steps than any shipped guest takes to its end.
+const ENOUGH: usize = 100_000;
+
+fn screen(machine: &Machine) -> String {
+    ui::text::plain(&machine.frame())
+}
+
+/// Runs `sample` to its end by `advance`; gives the machine, why it stopped, and what it said.
+fn finish(
+    sample: &Sample,
+    advance: impl FnOnce(&mut Machine) -> StopReason,
+) -> (Machine, StopReason, Record) {
+    let mut machine = machine(sample.boot());
+    let heard = record(&mut machine);
+    let stop = advance(&mut machine);
+    let heard = heard.borrow().clone();
+    (machine, stop, heard)
+}
+
+#[test]
+fn every_guest_ends_the_same_stepped_and_run() {
+    for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
+        let name = sample.name;
+        let (free, free_stop, free_heard) = finish(sample, Machine::run);
+        let (stepped, stepped_stop, stepped_heard) =
+            finish(sample, |machine| common::step_to_end(machine, ENOUGH));
+        assert!(matches!(free_stop, StopReason::Halted { interruptible: false, .. }), "{name}");
+        assert_eq!(free_stop, stepped_stop, "{name}");
+        assert_eq!(free.cpu(), stepped.cpu(), "{name}");
+        assert_eq!(screen(&free), sample.screen, "{name}");
+        assert_eq!(free.frame(), stepped.frame(), "{name}");
+        assert_eq!(free_heard.console, sample.console.as_bytes(), "{name}");
+        assert_eq!(free_heard, stepped_heard, "{name}");
+        // Everything a guest can write to: the first megabyte.
+        assert_eq!(read(&free, 0, 0xa_0000), read(&stepped, 0, 0xa_0000), "{name}: memory");
+    }
+}
+
+#[test]
+fn a_triple_fault_stops_run_and_step_with_registers_to_look_at() {
+    let sample = sample("triple");
+    for advance in [Machine::run as fn(&mut Machine) -> StopReason, |machine: &mut Machine| {
+        common::step_to_end(machine, ENOUGH)
+    }] {
+        let (machine, stop, _) = finish(&sample, advance);
+        assert!(matches!(stop, StopReason::Shutdown { .. }), "{stop}");
+        assert_eq!(screen(&machine), sample.screen);
+    }
+}
+
+#[test]
+fn the_place_of_a_triple_fault_is_exact_when_stepped() {
+    let sample = sample("triple");
+    let (machine, stop, _) = finish(&sample, |machine| common::step_to_end(machine, ENOUGH));
+    // ud2, with the mark in EAX that the guest leaves.
+    assert_eq!(machine.cpu().gpr[common::AX], 0x600d_beef);
+    assert_eq!(read(&machine, machine.cpu().pc().0, 2), [0x0f, 0x0b]);
+    assert_eq!(stop, StopReason::Shutdown { location: machine.cpu().location() });
+}
+
+#[test]
+fn a_guest_that_loops_can_be_stepped_around_its_loop() {
+    let mut machine = machine(sample("addloop").boot());
+    for _ in 0..100 {
+        assert_eq!(machine.step(), StopReason::Stepped);
+    }
+    let cpu = machine.cpu().clone();
+    assert_eq!([common::AX, common::BX, common::CX].map(|register| cpu.gpr[register]), [5, 4, 9]);
+    assert_eq!(read(&machine, cpu.pc().0, 2), [0xeb, 0xfe]);
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!(machine.cpu(), &cpu);
+}
+
+#[test]
+fn code_where_nothing_is_cannot_run_and_says_so() {
+    for advance in [Machine::run as fn(&mut Machine) -> StopReason, Machine::step] {
+        let mut machine = boot(&[0x90]);
+        set(&mut machine, |cpu| {
+            load(&mut cpu.segments.cs, 0xa000);
+            cpu.rip = 0;
+        });
+        let stop = advance(&mut machine);
+        assert!(matches!(stop, StopReason::Refused(_)), "{stop}");
+        assert!(stop.to_string().contains("A000:0000"), "{stop}");
+    }
+}
