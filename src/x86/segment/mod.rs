@@ -176,6 +176,14 @@ impl Segment {
         Segment { selector, access, ..Segment::default() }
     }
 
+    /// What a null selector leaves in SS of 64-bit mode: a stack at level `dpl` that can be used. The
+    /// hidden rest means nothing there; these are the values that KVM's instruction emulator picks.
+    #[must_use]
+    pub fn null_stack(selector: u16, dpl: u8) -> Segment {
+        let access = Access { dpl, default_big: true, granularity: true, ..Access::DATA16 };
+        Segment { selector, base: 0, limit: 0xfff, access }
+    }
+
     fn raw_limit(&self) -> u32 {
         if self.access.granularity { self.limit >> 12 } else { self.limit & 0xf_ffff }
     }
@@ -220,7 +228,11 @@ pub fn load_segment(
             _ => true,
         };
         return if allowed {
-            Ok(Segment::null(selector, if name == SegmentName::Ss { cpl } else { 0 }))
+            Ok(if name == SegmentName::Ss {
+                Segment::null_stack(selector, cpl)
+            } else {
+                Segment::null(selector, 0)
+            })
         } else {
             Err(LoadError::Null { name, selector })
         };

