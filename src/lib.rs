@@ -14,4 +14,5 @@
 //! x86      pure knowledge: registers, modes, addresses, paging, instructions
 //! ```
 
+pub mod gdb;
 pub mod x86;
