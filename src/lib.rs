@@ -14,5 +14,11 @@
 //! x86      pure knowledge: registers, modes, addresses, paging, instructions
 //! ```
 
+pub mod bus;
+pub mod devices;
 pub mod gdb;
+pub mod kvm;
+pub mod machine;
+pub mod memory;
+pub mod ui;
 pub mod x86;

@@ -1,3 +1,24 @@
 //! The `stepvisor` command.
 
-fn main() {}
+mod cli;
+mod cmd;
+mod exit_code;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let level = if cli.verbose { "debug" } else { "warn" };
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("STEPVISOR_LOG", level))
+        .format_timestamp(None)
+        .init();
+    match cmd::dispatch(cli.command()) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("stepvisor: {error:#}");
+            exit_code::of_error(&error).into()
+        }
+    }
+}

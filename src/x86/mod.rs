@@ -4,8 +4,16 @@
 //! Intel 64 and IA-32 Architectures Software Developer's Manual (SDM); section numbers refer to it.
 
 pub mod address;
+pub mod debug;
+pub mod disasm;
+pub mod dump;
+pub mod instruction;
 pub mod mode;
+pub mod operands;
+pub mod paging;
 pub mod registers;
+pub mod segment;
+pub mod tags;
 
 pub use address::{Linear, Phys, SegOff};
 pub use mode::CpuMode;

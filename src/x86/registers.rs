@@ -37,6 +37,8 @@ pub const RFLAGS_IF: u64 = 1 << 9;
 pub const RFLAGS_OF: u64 = 1 << 11;
 /// RFLAGS.RF, resume: no instruction breakpoint on the next instruction.
 pub const RFLAGS_RF: u64 = 1 << 16;
+/// RFLAGS.AC, alignment check.
+pub const RFLAGS_AC: u64 = 1 << 18;
 /// RFLAGS.VM, virtual-8086 mode.
 pub const RFLAGS_VM: u64 = 1 << 17;
 
@@ -311,6 +313,12 @@ impl CpuState {
         } else {
             Linear(base.wrapping_add(offset) & 0xffff_ffff)
         }
+    }
+
+    /// Moves the instruction pointer `len` bytes on, within the width of the code segment.
+    pub fn advance(&mut self, len: u8) {
+        let mask = u64::MAX >> (64 - self.mode().code_bits());
+        self.rip = self.rip.wrapping_add(len.into()) & mask;
     }
 
     /// CS:IP as a pair; the offset is cut to 16 bits, so that it means something only in real-mode-like code.

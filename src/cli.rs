@@ -1,0 +1,248 @@
+//! The command line: flags, their help, and what they mean to the library.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stepvisor::machine::{Boot, Config, Image, OnUnclaimed};
+use stepvisor::memory::layout;
+use stepvisor::x86::{Phys, SegOff};
+
+use crate::exit_code::{self, ExitCode, Failure};
+
+/// A hypervisor you debug with gdb: boots a guest under Linux KVM and gives stock gdb an exact view of
+/// it, from the first real-mode instruction on.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit_code::HELP, args_conflicts_with_subcommands = true)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    /// Runs the built-in demo guest: the same as `stepvisor run --demo`.
+    #[arg(long)]
+    demo: bool,
+    /// Says more about what happens (or set STEPVISOR_LOG to error, warn, info, debug or trace).
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// One subcommand and its flags.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boots a guest, runs it until it ends, and prints its screen.
+    #[command(after_help = exit_code::HELP)]
+    Run(Run),
+}
+
+/// Which guest, and how it starts.
+#[derive(Debug, Args)]
+pub struct Guest {
+    /// A flat image (such as a boot sector) or an ELF executable.
+    #[arg(required_unless_present = "demo")]
+    pub image: Option<PathBuf>,
+    /// Boots the built-in demo guest instead of an image.
+    #[arg(long, conflicts_with = "image")]
+    pub demo: bool,
+    /// Guest-physical address a flat image is loaded at [default: 0x7c00].
+    #[arg(long, value_name = "ADDR", value_parser = parse_number)]
+    load: Option<u64>,
+    /// First instruction, in hexadecimal [default: the image's first byte, or the ELF's entry point].
+    #[arg(long, value_name = "SEG:OFF")]
+    entry: Option<SegOff>,
+    /// BIOS drive number handed over in DL: 0x00 is the first floppy, 0x80 the first hard disk.
+    #[arg(long, value_name = "NUMBER", default_value = "0x80", value_parser = parse_drive)]
+    drive: u8,
+    /// RAM: a number with K, M or G.
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    memory: u64,
+    /// What an access to a port or an address does where no device is; it reads as all ones anyway.
+    #[arg(long, value_name = "ACTION", default_value = "warn")]
+    on_unclaimed: UnclaimedAction,
+}
+
+/// `--on-unclaimed`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnclaimedAction {
+    /// A line on standard error for the first access to each port or address.
+    Warn,
+    /// Nothing, as on a PC.
+    Ignore,
+    /// The run ends there.
+    Stop,
+}
+
+/// `stepvisor run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub guest: Guest,
+    /// Writes the screen to a file as well: text for FILE.txt, a picture for FILE.png.
+    #[arg(long, value_name = "FILE")]
+    pub screen: Vec<PathBuf>,
+    /// Ends a run that does not end by itself: a number with ms, s or m.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<Duration>,
+    /// Prints how guest, KVM and VMM shared the work: exits by reason and time.
+    #[arg(long)]
+    pub stats: bool,
+    /// Writes every exit to FILE as Chrome trace events; opens in https://ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+impl Cli {
+    /// The subcommand, `--demo` spelled out.
+    pub fn command(self) -> Command {
+        self.command.unwrap_or_else(|| {
+            // Without a subcommand clap lets only --demo through.
+            Command::Run(Run {
+                guest: Guest::demo(),
+                screen: Vec::new(),
+                timeout: None,
+                stats: false,
+                trace: None,
+            })
+        })
+    }
+}
+
+/// The demo guest, so that the first try needs no file.
+const DEMO_IMAGE: &[u8] = include_bytes!("../guests/bin/demo.bin");
+impl Guest {
+    fn demo() -> Guest {
+        Guest {
+            image: None,
+            demo: true,
+            load: None,
+            entry: None,
+            drive: 0x80,
+            memory: 64 << 20,
+            on_unclaimed: UnclaimedAction::Warn,
+        }
+    }
+
+    /// What the machine is to be made of.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let name = self.name();
+        let parsed = match &self.image {
+            Some(path) => {
+                let data = std::fs::read(path).map_err(|error| {
+                    let hint = if path.is_dir() { " (a directory)" } else { "" };
+                    let text = format!("cannot read the image {name}{hint}: {error}");
+                    Failure::new(ExitCode::Image, text)
+                })?;
+                Image::parse(&data)
+            }
+            None => Image::parse(DEMO_IMAGE),
+        };
+        let image =
+            parsed.map_err(|error| Failure::new(ExitCode::Image, format!("{name}: {error}")))?;
+        if self.load.is_some() && matches!(image, Image::Elf(_)) {
+            let text = format!(
+                "{name} is an ELF file, which its program headers load: --load is for flat images"
+            );
+            return Err(Failure::new(ExitCode::Usage, text).into());
+        }
+        Ok(Config {
+            ram_size: self.memory,
+            boot: Boot { image, load: self.load.map(Phys), entry: self.entry, drive: self.drive },
+            devices: stepvisor::devices::Config::default(),
+            on_unclaimed: match self.on_unclaimed {
+                UnclaimedAction::Warn => OnUnclaimed::Warn,
+                UnclaimedAction::Ignore => OnUnclaimed::Ignore,
+                UnclaimedAction::Stop => OnUnclaimed::Stop,
+            },
+        })
+    }
+
+    /// Builds the machine.
+    pub fn machine(&self) -> anyhow::Result<stepvisor::machine::Machine> {
+        stepvisor::machine::Machine::new(self.config()?).with_context(|| self.name())
+    }
+
+    /// How messages call the guest.
+    pub fn name(&self) -> String {
+        self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// A number as C writes it: decimal, or hexadecimal after 0x.
+fn parse_number(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None => text.parse().ok().filter(|_| !text.starts_with('+')),
+    };
+    parsed.ok_or_else(|| format!("`{text}` is not a number such as 31744 or 0x7c00"))
+}
+
+fn parse_drive(text: &str) -> Result<u8, String> {
+    let number = parse_number(text)?;
+    u8::try_from(number).map_err(|_| format!("drive {text} is not between 0x00 and 0xff"))
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is not a size such as 640K, 16M or 1G");
+    let upper = text.to_ascii_uppercase();
+    let (digits, shift) = match upper.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if upper.ends_with('K') => (digits, 10),
+        Some(digits) if upper.ends_with('M') => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (upper.as_str(), 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    let size = number.checked_mul(1 << shift).ok_or_else(bad)?;
+    if !layout::RAM_SIZES.contains(&size) || !size.is_multiple_of(0x1000) {
+        return Err("memory must be between 1M and 3G, in steps of 4K".to_owned());
+    }
+    Ok(size)
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a time such as 500ms, 10s or 2m");
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(bad)?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    let millis = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    };
+    millis.map(Duration::from_millis).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!(parse_number("0x7c00"), Ok(0x7c00));
+        assert_eq!(parse_number("10"), Ok(10));
+        for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "99999999999999999999"] {
+            assert!(parse_number(bad).unwrap_err().contains(&format!("`{bad}`")));
+        }
+        assert!(parse_drive("0x100").is_err());
+    }
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(parse_size("16M"), Ok(16 << 20));
+        assert_eq!(parse_size("1048576"), Ok(1 << 20));
+        assert!(parse_size("640K").unwrap_err().contains("between 1M and 3G"));
+        assert!(parse_size("99999999999G").is_err());
+        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "5", "s", "1h", "-1s", "99999999999999999999s"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+}

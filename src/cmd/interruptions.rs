@@ -1,0 +1,59 @@
+//! What ends a run from outside: ^C, termination signals and the time limit.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use stepvisor::kvm::Kicker;
+
+/// What wants the run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// A signal.
+    Signal,
+    /// The time limit.
+    Timeout,
+}
+
+/// Threads that wait for a reason to end the run, and kick the machine when there is one.
+#[derive(Debug)]
+pub struct Interruptions {
+    events: Receiver<Interruption>,
+    /// Dropped to end the timer's thread.
+    _cancel: Sender<()>,
+}
+
+impl Interruptions {
+    /// Watches for signals and, if given, for the end of `timeout`.
+    pub fn watch(kicker: Kicker, timeout: Option<Duration>) -> std::io::Result<Interruptions> {
+        let (sender, events) = channel();
+        let (cancel, cancelled) = channel::<()>();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let (signal_sender, signal_kicker) = (sender.clone(), kicker.clone());
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for _ in signals.forever() {
+                if signal_sender.send(Interruption::Signal).is_err() {
+                    break;
+                }
+                signal_kicker.kick();
+            }
+        })?;
+        if let Some(timeout) = timeout {
+            thread::Builder::new().name("timeout".to_owned()).spawn(move || {
+                if cancelled.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout)
+                    && sender.send(Interruption::Timeout).is_ok()
+                {
+                    kicker.kick();
+                }
+            })?;
+        }
+        Ok(Interruptions { events, _cancel: cancel })
+    }
+
+    /// What has come up, if anything has.
+    pub fn take(&self) -> Option<Interruption> {
+        self.events.try_recv().ok()
+    }
+}

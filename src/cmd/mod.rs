@@ -1,0 +1,15 @@
+//! One file a subcommand: each turns its flags into a machine, drives it, and says how it ended.
+
+mod console;
+mod interruptions;
+mod run;
+
+use crate::cli::Command;
+use crate::exit_code::ExitCode;
+
+/// Carries out `command`.
+pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(&args),
+    }
+}

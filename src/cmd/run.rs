@@ -1,0 +1,131 @@
+//! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use stepvisor::machine::trace::Trace;
+use stepvisor::machine::{Machine, StopReason};
+use stepvisor::ui;
+
+use super::console::Console;
+use super::interruptions::{Interruption, Interruptions};
+use crate::cli::Run;
+use crate::exit_code::{ExitCode, Failure};
+
+/// How a run ended.
+enum End {
+    /// By itself.
+    Stop(StopReason),
+    /// From outside.
+    Interruption(Interruption),
+}
+
+/// Carries out `stepvisor run`.
+pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
+    for path in &args.screen {
+        // Better now than after a run whose screen is then lost.
+        ui::ScreenFormat::of(path)
+            .map_err(|error| Failure::new(ExitCode::Usage, format!("--screen: {error}")))?;
+    }
+    let mut machine = args.guest.machine()?;
+    machine.set_observer(Box::new(Console::default()));
+    if let Some(path) = &args.trace {
+        machine.set_trace(create_trace(path)?);
+    }
+
+    let interruptions = Interruptions::watch(machine.kicker(), args.timeout)?;
+    let start = Instant::now();
+    let end = run_to_end(&mut machine, &interruptions);
+    let elapsed = start.elapsed();
+
+    print_screen(&machine);
+    for path in &args.screen {
+        ui::write_screen(path, &machine.frame())?;
+    }
+    let code = report(&machine, &end);
+    if args.stats {
+        print_stats(&machine, elapsed);
+    }
+    if let Some(path) = &args.trace {
+        let written = machine.finish_trace();
+        written.with_context(|| format!("cannot write the trace {}", path.display()))?;
+    }
+    Ok(code)
+}
+
+fn create_trace(path: &Path) -> anyhow::Result<Trace> {
+    let file = File::create(path)
+        .with_context(|| format!("cannot create the trace {}", path.display()))?;
+    Ok(Trace::new(Box::new(BufWriter::new(file))))
+}
+
+fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
+    loop {
+        match machine.run() {
+            StopReason::Kicked => {
+                if let Some(interruption) = interruptions.take() {
+                    return End::Interruption(interruption);
+                }
+            }
+            stop => return End::Stop(stop),
+        }
+    }
+}
+
+fn print_screen(machine: &Machine) {
+    let frame = machine.frame();
+    let mut stdout = std::io::stdout().lock();
+    let text = if stdout.is_terminal() { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
+    // A reader that has gone away (`stepvisor run … | head -1`) is none of the guest's business.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn print_stats(machine: &Machine, elapsed: Duration) {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let guest = machine.guest_time();
+    eprintln!("{}", machine.stats());
+    eprintln!(
+        "time: {:.3} ms, of which {:.3} ms in KVM and the guest, {:.3} ms in the VMM",
+        millis(elapsed),
+        millis(guest),
+        millis(elapsed.saturating_sub(guest))
+    );
+}
+
+/// Says how the run ended, unless it ended well.
+fn report(machine: &Machine, end: &End) -> ExitCode {
+    match end {
+        End::Stop(StopReason::Halted { interruptible: false, .. }) => ExitCode::Success,
+        End::Stop(StopReason::Halted { location, .. }) => {
+            eprintln!(
+                "stepvisor: the guest halted before {location} with interrupts enabled, \
+                 but no device can raise one"
+            );
+            ExitCode::Success
+        }
+        End::Stop(stop) => {
+            eprintln!("stepvisor: {stop}");
+            if matches!(stop, StopReason::Shutdown { .. } | StopReason::Refused(_)) {
+                eprint!("{}", registers(machine));
+            }
+            ExitCode::of_stop(stop)
+        }
+        End::Interruption(interruption) => {
+            let (what, code) = match interruption {
+                Interruption::Signal => ("interrupted", ExitCode::Interrupted),
+                Interruption::Timeout => ("time limit reached", ExitCode::Timeout),
+            };
+            eprintln!("stepvisor: {what} at {}", machine.cpu().location());
+            eprint!("{}", registers(machine));
+            code
+        }
+    }
+}
+
+/// The registers as `monitor registers` prints them.
+fn registers(machine: &Machine) -> String {
+    machine.register_dump().unwrap_or_else(|error| format!("no registers: {error}\n"))
+}

@@ -1,0 +1,339 @@
+//! The devices of the PC: plain state machines behind the port and MMIO dispatch.
+//!
+//! [`Devices`] owns them all and routes each access of the guest to them. Nothing here knows of KVM, of
+//! the host's files or of its clock: output waits until the owner takes it, and every device can be saved
+//! and restored.
+
+pub mod debug_port;
+pub mod exit_port;
+pub mod frame;
+pub mod post;
+#[cfg(test)]
+pub(crate) mod random;
+pub mod vga;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bus::{AddressMap, Conflict};
+use crate::x86::Phys;
+
+use debug_port::DebugPort;
+use exit_port::ExitPort;
+use frame::Frame;
+use post::PostPort;
+use vga::VgaText;
+
+/// What a read gives where no device drives the bus.
+pub const OPEN_BUS: u8 = 0xff;
+
+/// Where VGA text memory begins; it is [`vga::MEMORY_SIZE`] bytes long.
+pub const TEXT_MEMORY: Phys = Phys(0xb_8000);
+
+/// Which optional devices a machine has, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The debug console's port.
+    pub debug_port: Option<u16>,
+    /// The first of the exit port's ports.
+    pub exit_port: Option<u16>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { debug_port: Some(debug_port::PORT), exit_port: Some(exit_port::PORT) }
+    }
+}
+
+/// What a port write asks of the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortEffect {
+    /// Nothing: the device has dealt with it.
+    Done,
+    /// There is debug output to take.
+    Output,
+    /// The guest wants the run to end.
+    Exit {
+        /// The status it chose; see [`exit_port`].
+        status: u32,
+    },
+}
+
+/// Why a saved state cannot be put back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Its memory is not the device's.
+    #[error("the saved state of {device} holds {found} bytes of memory, not {expected}")]
+    MemorySize {
+        /// The device.
+        device: &'static str,
+        /// The device's memory in bytes.
+        expected: usize,
+        /// The saved bytes.
+        found: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortDevice {
+    DebugPort,
+    Post,
+    ExitPort,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MmioDevice {
+    VgaText,
+}
+
+/// All devices of a machine.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    ports: AddressMap<u16, PortDevice>,
+    mmio: AddressMap<u64, MmioDevice>,
+    vga: VgaText,
+    debug_port: DebugPort,
+    post: PostPort,
+    exit_port: ExitPort,
+}
+
+/// All that a guest can have changed in its [`Devices`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    vga: vga::State,
+    debug_port: debug_port::State,
+    post: post::State,
+    exit_port: exit_port::State,
+}
+
+impl Devices {
+    /// The devices at power-on. Fails if `config` puts two of them on one port.
+    pub fn new(config: &Config) -> Result<Devices, Conflict<u16>> {
+        let mut ports = AddressMap::new();
+        ports.claim(post::PORT..=post::PORT, PortDevice::Post)?;
+        if let Some(port) = config.debug_port {
+            ports.claim(port..=port, PortDevice::DebugPort)?;
+        }
+        if let Some(first) = config.exit_port {
+            let last = first.saturating_add(exit_port::PORTS - 1);
+            ports.claim(first..=last, PortDevice::ExitPort)?;
+        }
+        let mut mmio = AddressMap::new();
+        let text_end = TEXT_MEMORY.0 + vga::MEMORY_SIZE as u64 - 1;
+        // The map is empty, so this cannot collide.
+        let _ = mmio.claim(TEXT_MEMORY.0..=text_end, MmioDevice::VgaText);
+        Ok(Devices {
+            ports,
+            mmio,
+            vga: VgaText::new(),
+            debug_port: DebugPort::default(),
+            post: PostPort::default(),
+            exit_port: ExitPort::default(),
+        })
+    }
+
+    /// Reads `size` bytes (1, 2 or 4) from `port` on; `None` if no device claims any of them.
+    ///
+    /// As on an ISA bus, an access wider than the device is split into bytes of consecutive ports, of
+    /// which those that nobody claims read FFh.
+    pub fn port_read(&mut self, port: u16, size: u8) -> Option<u32> {
+        let size = bus_width(size)?;
+        if self.all_in_exit_port(port, size) {
+            return Some(self.exit_port.read());
+        }
+        let mut bytes = [0; 4];
+        let mut claimed = false;
+        for (at, byte) in bytes.iter_mut().enumerate().take(size) {
+            let device = self.port_device(port, at);
+            claimed |= device.is_some();
+            *byte = match device {
+                Some(PortDevice::DebugPort) => self.debug_port.read(),
+                Some(PortDevice::Post) => self.post.code(),
+                Some(PortDevice::ExitPort) => self.exit_port.read() as u8,
+                None => OPEN_BUS,
+            };
+        }
+        claimed.then(|| u32::from_le_bytes(bytes))
+    }
+
+    /// Writes the low `size` bytes (1, 2 or 4) of `value` from `port` on; `None` if no device claims any
+    /// of them. Wide accesses are split as by [`port_read`](Self::port_read).
+    pub fn port_write(&mut self, port: u16, size: u8, value: u32) -> Option<PortEffect> {
+        let size = bus_width(size)?;
+        if self.all_in_exit_port(port, size) {
+            let value = value & (u32::MAX >> (32 - 8 * size));
+            return Some(PortEffect::Exit { status: self.exit_port.write(value) });
+        }
+        let mut effect: Option<PortEffect> = None;
+        for (at, byte) in value.to_le_bytes().into_iter().enumerate().take(size) {
+            let Some(device) = self.port_device(port, at) else { continue };
+            let of_byte = match device {
+                PortDevice::DebugPort => {
+                    self.debug_port.write(byte);
+                    PortEffect::Output
+                }
+                PortDevice::Post => {
+                    self.post.write(byte);
+                    PortEffect::Done
+                }
+                PortDevice::ExitPort => {
+                    PortEffect::Exit { status: self.exit_port.write(u32::from(byte)) }
+                }
+            };
+            effect = Some(effect.map_or(of_byte, |effect| effect.and(of_byte)));
+        }
+        effect
+    }
+
+    /// Whether an access lands in the exit port as a whole, which takes any width in one piece.
+    fn all_in_exit_port(&self, port: u16, size: usize) -> bool {
+        (0..size).all(|at| self.port_device(port, at) == Some(PortDevice::ExitPort))
+    }
+
+    /// The device of the byte `at` in an access to `port`; the space does not wrap after FFFFh.
+    fn port_device(&self, port: u16, at: usize) -> Option<PortDevice> {
+        let port = port.checked_add(u16::try_from(at).ok()?)?;
+        self.ports.find(port).map(|(device, _)| device)
+    }
+
+    /// Reads device memory for the guest. Bytes that no device claims read FFh; false if that is all.
+    pub fn mmio_read(&mut self, address: Phys, data: &mut [u8]) -> bool {
+        // No device of today changes by being read.
+        self.mmio_peek(address, data)
+    }
+
+    /// Reads device memory without side effects, for a debugger; otherwise as
+    /// [`mmio_read`](Self::mmio_read).
+    #[must_use]
+    pub fn mmio_peek(&self, address: Phys, data: &mut [u8]) -> bool {
+        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
+            self.peek_device(device, offset, data);
+            return true;
+        }
+        data.fill(OPEN_BUS);
+        let mut claimed = false;
+        for (at, byte) in data.iter_mut().enumerate() {
+            if let Some((device, offset)) = self.mmio_device(address, at) {
+                self.peek_device(device, offset, std::slice::from_mut(byte));
+                claimed = true;
+            }
+        }
+        claimed
+    }
+
+    /// Writes device memory. Bytes that no device claims are dropped; false if those are all.
+    pub fn mmio_write(&mut self, address: Phys, data: &[u8]) -> bool {
+        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
+            self.write_device(device, offset, data);
+            return true;
+        }
+        let mut claimed = false;
+        for (at, byte) in data.iter().enumerate() {
+            if let Some((device, offset)) = self.mmio_device(address, at) {
+                self.write_device(device, offset, std::slice::from_ref(byte));
+                claimed = true;
+            }
+        }
+        claimed
+    }
+
+    /// The device that all `length` bytes of an access fall to, if it is one, and the offset in it.
+    fn whole_mmio_access(&self, address: Phys, length: usize) -> Option<(MmioDevice, u64)> {
+        let last = length.checked_sub(1)?;
+        let (device, offset) = self.mmio_device(address, 0)?;
+        let whole = self.mmio_device(address, last)? == (device, offset + last as u64);
+        whole.then_some((device, offset))
+    }
+
+    /// The device of the byte `at` in an access to `address`, and the byte's offset in the device.
+    fn mmio_device(&self, address: Phys, at: usize) -> Option<(MmioDevice, u64)> {
+        self.mmio.find(address.0.checked_add(at as u64)?)
+    }
+
+    fn peek_device(&self, device: MmioDevice, offset: u64, data: &mut [u8]) {
+        match device {
+            MmioDevice::VgaText => self.vga.peek(narrow(offset), data),
+        }
+    }
+
+    fn write_device(&mut self, device: MmioDevice, offset: u64, data: &[u8]) {
+        match device {
+            MmioDevice::VgaText => self.vga.write(narrow(offset), data),
+        }
+    }
+
+    /// The screen as it is now.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.vga.frame()
+    }
+
+    /// Hands over what the guest wrote to the debug console since the last call.
+    #[must_use]
+    pub fn take_output(&mut self) -> Vec<u8> {
+        self.debug_port.take_output()
+    }
+
+    /// The last POST code written.
+    #[must_use]
+    pub fn post_code(&self) -> u8 {
+        self.post.code()
+    }
+
+    /// Whether some device could ever interrupt a halted CPU. Nothing can yet, so HLT is the end.
+    #[must_use]
+    pub fn can_interrupt(&self) -> bool {
+        false
+    }
+
+    /// Puts every device back to power-on. Debug output that waits to be taken is kept.
+    pub fn reset(&mut self) {
+        self.vga = VgaText::new();
+        self.post = PostPort::default();
+        self.exit_port = ExitPort::default();
+    }
+
+    /// The state of all devices.
+    #[must_use]
+    pub fn save(&self) -> State {
+        State {
+            vga: self.vga.save(),
+            debug_port: self.debug_port.save(),
+            post: self.post.save(),
+            exit_port: self.exit_port.save(),
+        }
+    }
+
+    /// Puts back a state that [`save`](Self::save) gave. On an error nothing has changed.
+    pub fn restore(&mut self, state: &State) -> Result<(), RestoreError> {
+        let State { vga, debug_port, post, exit_port } = state;
+        // The only one that can fail goes first.
+        self.vga.restore(vga)?;
+        self.debug_port.restore(debug_port);
+        self.post.restore(post);
+        self.exit_port.restore(exit_port);
+        Ok(())
+    }
+}
+
+impl PortEffect {
+    /// The effect of two byte accesses together: an exit beats output, output beats nothing.
+    fn and(self, other: PortEffect) -> PortEffect {
+        match (self, other) {
+            (PortEffect::Exit { .. }, _) | (_, PortEffect::Done) => self,
+            (_, PortEffect::Exit { .. } | PortEffect::Output) => other,
+        }
+    }
+}
+
+/// The number of bytes in a port access, if ports can be accessed that way.
+fn bus_width(size: u8) -> Option<usize> {
+    matches!(size, 1 | 2 | 4).then_some(usize::from(size))
+}
+
+/// An offset in a device, whose memory is always far below 4 GiB.
+fn narrow(offset: u64) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! KVM: the only unsafe code and the only user of kvm-ioctls.
+//!
+//! Gives the layers above a VM, a vCPU with its state in the terms of [`crate::x86`], owned exits, guest
+//! debugging and the kick. It knows no device and no debugger. Follows the KVM API documentation
+//! (Documentation/virt/kvm/api.rst).
+// The one module that may: ioctls on shared memory cannot be had without. Each block states its reason.
+#![allow(unsafe_code)]
+
+pub mod exit;
+pub mod guest_debug;
+pub mod kick;
+pub mod state;
+pub mod vcpu;
+pub mod vm;
+
+pub use exit::Exit;
+pub use guest_debug::GuestDebug;
+pub use kick::Kicker;
+pub use vcpu::Vcpu;
+pub use vm::Vm;
+
+use kvm_ioctls::Error as Errno;
+
+/// Why KVM cannot be used, or refused something.
+#[derive(Debug, thiserror::Error)]
+pub enum KvmError {
+    /// There is no `/dev/kvm`.
+    #[error(
+        "/dev/kvm does not exist: load the kernel module (modprobe kvm_intel or kvm_amd), and enable \
+         virtualisation in the firmware (or nested virtualisation in the hypervisor this machine runs in)"
+    )]
+    Missing,
+    /// `/dev/kvm` exists, but this user may not open it.
+    #[error(
+        "/dev/kvm may not be opened by this user: join the group that owns it \
+         (sudo usermod -aG {group} $USER, then log in again)"
+    )]
+    NotPermitted {
+        /// The group that owns the device file.
+        group: String,
+    },
+    /// `/dev/kvm` cannot be opened for another reason.
+    #[error("cannot open /dev/kvm")]
+    Open(#[source] Errno),
+    /// The kernel's KVM is older than the stable API.
+    #[error("KVM API version {0} is not 12, the only stable one")]
+    ApiVersion(i32),
+    /// A capability that the machine needs is missing.
+    #[error("this KVM lacks the capability {0}")]
+    Capability(&'static str),
+    /// One ioctl failed.
+    #[error("{ioctl} failed")]
+    Ioctl {
+        /// Name of the ioctl.
+        ioctl: &'static str,
+        /// The kernel's reason.
+        #[source]
+        source: Errno,
+    },
+}
+
+impl KvmError {
+    /// Wraps the error of the ioctl named `ioctl`.
+    pub(crate) fn ioctl(ioctl: &'static str) -> impl Fn(Errno) -> KvmError {
+        move |source| KvmError::Ioctl { ioctl, source }
+    }
+}

@@ -1,0 +1,278 @@
+//! The vCPU: entering the guest, its registers, and the data of the last exit.
+
+use std::time::{Duration, Instant};
+
+use kvm_bindings::{
+    KVM_EXIT_IO_IN, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, kvm_coalesced_mmio, kvm_debugregs,
+};
+use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+
+use super::exit::{Exit, PortAccess};
+use super::{GuestDebug, Kicker, KvmError, state};
+use crate::x86::{CpuState, FpuState, Phys};
+
+/// The one virtual processor of a machine.
+#[derive(Debug)]
+pub struct Vcpu {
+    fd: VcpuFd,
+    kicker: Kicker,
+    cpu: CpuState,
+    armed: GuestDebug,
+    guest_time: Duration,
+}
+
+/// A guest write that KVM queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoalescedWrite {
+    /// Guest-physical address.
+    pub addr: Phys,
+    /// Number of bytes, 1 to 8.
+    pub len: usize,
+    /// The bytes; the first `len` count.
+    pub data: [u8; 8],
+}
+
+/// How far a step got, as KVM tells it without having been asked about the instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// The pending access is finished and nothing else happened.
+    Done,
+    /// The instruction goes on with another exit.
+    Exit(Exit),
+}
+
+impl Vcpu {
+    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd) -> Result<Vcpu, KvmError> {
+        fd.map_coalesced_mmio_ring().map_err(KvmError::ioctl("mmap of the coalesced MMIO ring"))?;
+        let kicker = Kicker::new(vm, &fd)?;
+        let regs = fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
+        let sregs = fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
+        // From here on every return from KVM_RUN brings both along, without an ioctl of their own.
+        fd.get_kvm_run().kvm_valid_regs = u64::from(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
+        let cpu = state::cpu_from_kvm(&regs, &sregs);
+        let guest_time = Duration::ZERO;
+        Ok(Vcpu { fd, kicker, cpu, armed: GuestDebug::OFF, guest_time })
+    }
+
+    /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
+    #[must_use]
+    pub fn kicker(&self) -> &Kicker {
+        &self.kicker
+    }
+
+    /// Takes a pending kick; false when there is none.
+    pub fn take_kick(&self) -> bool {
+        self.kicker.take()
+    }
+
+    /// Time spent inside KVM_RUN so far.
+    #[must_use]
+    pub fn guest_time(&self) -> Duration {
+        self.guest_time
+    }
+
+    /// Enters the guest until it needs service, stops or is kicked. A pending kick returns
+    /// [`Exit::Interrupted`] without entering, until it is taken.
+    ///
+    /// # Errors
+    /// KVM_RUN failed for another reason than a signal.
+    pub fn run(&mut self) -> Result<Exit, KvmError> {
+        self.kicker.enter();
+        let exit = self.enter_guest();
+        self.kicker.leave();
+        exit
+    }
+
+    /// Lets KVM finish the instruction whose port or MMIO access was just serviced, without starting
+    /// the next one. Register values are consistent only after that (api.rst, 5: "the data is not
+    /// consumed until the next KVM_RUN").
+    ///
+    /// # Errors
+    /// KVM_RUN failed for another reason than a signal.
+    pub fn complete(&mut self) -> Result<Completion, KvmError> {
+        self.kicker.hold();
+        let exit = self.enter_guest();
+        self.kicker.release();
+        Ok(match exit? {
+            Exit::Interrupted => Completion::Done,
+            exit => Completion::Exit(exit),
+        })
+    }
+
+    fn enter_guest(&mut self) -> Result<Exit, KvmError> {
+        let start = Instant::now();
+        let exit = match self.fd.run() {
+            Ok(exit) => match exit {
+                VcpuExit::IoIn(..) | VcpuExit::IoOut(..) => None,
+                VcpuExit::MmioRead(addr, data) => {
+                    Some(Exit::MmioRead { addr: Phys(addr), len: data.len() })
+                }
+                VcpuExit::MmioWrite(addr, bytes) => {
+                    let mut data = [0; 8];
+                    data[..bytes.len()].copy_from_slice(bytes);
+                    Some(Exit::MmioWrite { addr: Phys(addr), len: bytes.len(), data })
+                }
+                VcpuExit::Debug(debug) => Some(Exit::Debug { dr6: debug.dr6 }),
+                VcpuExit::Hlt => Some(Exit::Hlt),
+                VcpuExit::Shutdown => Some(Exit::Shutdown),
+                VcpuExit::FailEntry(reason, _) => Some(Exit::FailEntry { reason }),
+                VcpuExit::Intr => Some(Exit::Interrupted),
+                _ => None,
+            },
+            Err(errno) if matches!(errno.errno(), libc::EINTR | libc::EAGAIN) => {
+                Some(Exit::Interrupted)
+            }
+            Err(source) => return Err(KvmError::Ioctl { ioctl: "KVM_RUN", source }),
+        };
+        self.guest_time += start.elapsed();
+        let regs = self.fd.sync_regs();
+        self.cpu = state::cpu_from_kvm(&regs.regs, &regs.sregs);
+        Ok(exit.unwrap_or_else(|| self.exit_from_run_page()))
+    }
+
+    /// The exits of which kvm-ioctls hides something.
+    fn exit_from_run_page(&mut self) -> Exit {
+        use kvm_bindings::{KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO};
+        let run = self.fd.get_kvm_run();
+        match run.exit_reason {
+            KVM_EXIT_IO => {
+                // SAFETY: the exit reason says that `io` is the member of the union in use.
+                let io = unsafe { run.__bindgen_anon_1.io };
+                let access = PortAccess { port: io.port, size: io.size, count: io.count };
+                if u32::from(io.direction) == KVM_EXIT_IO_IN {
+                    Exit::PortRead(access)
+                } else {
+                    Exit::PortWrite(access)
+                }
+            }
+            KVM_EXIT_INTERNAL_ERROR => {
+                // SAFETY: the exit reason says that `internal` is the member of the union in use.
+                let internal = unsafe { run.__bindgen_anon_1.internal };
+                Exit::InternalError { suberror: internal.suberror }
+            }
+            reason => Exit::Other { reason },
+        }
+    }
+
+    /// The data of the port access that [`Vcpu::run`] returned last: `size` × `count` bytes, to be read
+    /// for a write and filled for a read. Empty when the last exit was none.
+    pub fn port_data_mut(&mut self) -> &mut [u8] {
+        let size = self.fd.get_kvm_run();
+        if size.exit_reason != kvm_bindings::KVM_EXIT_IO {
+            return &mut [];
+        }
+        // SAFETY: the exit reason says that `io` is the member of the union in use.
+        let io = unsafe { size.__bindgen_anon_1.io };
+        let len = usize::from(io.size) * io.count as usize;
+        let start = std::ptr::from_mut(size).cast::<u8>();
+        // SAFETY: KVM places the data at `data_offset` from the start of the run mapping, inside it;
+        // the borrow of `self` keeps the mapping alive and the guest out.
+        unsafe { std::slice::from_raw_parts_mut(start.add(io.data_offset as usize), len) }
+    }
+
+    /// Answers the MMIO read that [`Vcpu::run`] returned last.
+    pub fn set_mmio_data(&mut self, data: [u8; 8]) {
+        let run = self.fd.get_kvm_run();
+        if run.exit_reason == kvm_bindings::KVM_EXIT_MMIO {
+            run.__bindgen_anon_1.mmio.data = data;
+        }
+    }
+
+    /// Takes the oldest write that KVM queued for a range of [`super::Vm::coalesce_writes`].
+    pub fn next_coalesced_write(&mut self) -> Option<CoalescedWrite> {
+        let kvm_coalesced_mmio { phys_addr, len, data, .. } =
+            self.fd.coalesced_mmio_read().ok().flatten()?;
+        Some(CoalescedWrite { addr: Phys(phys_addr), len: (len as usize).min(8), data })
+    }
+
+    /// Integer, segment and control registers as of the last exit.
+    #[must_use]
+    pub fn cpu(&self) -> &CpuState {
+        &self.cpu
+    }
+
+    /// Replaces the registers of [`Vcpu::cpu`]; only what differs is written.
+    ///
+    /// # Errors
+    /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
+    pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let sregs = state::sregs_to_kvm(cpu);
+        if sregs != state::sregs_to_kvm(&self.cpu) {
+            self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
+        }
+        let regs = state::regs_to_kvm(cpu);
+        if regs != state::regs_to_kvm(&self.cpu) {
+            self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
+        }
+        self.reload()?;
+        // Setting registers drops the trap flag that single-stepping planted.
+        self.arm(self.armed)
+    }
+
+    /// Reads back what KVM made of the registers.
+    fn reload(&mut self) -> Result<(), KvmError> {
+        let regs = self.fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
+        let sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
+        self.cpu = state::cpu_from_kvm(&regs, &sregs);
+        Ok(())
+    }
+
+    /// x87 and SSE registers.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn fpu(&self) -> Result<FpuState, KvmError> {
+        let xsave = self.fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?;
+        Ok(state::fpu_from_kvm(&xsave))
+    }
+
+    /// Replaces the x87 and SSE registers.
+    ///
+    /// # Errors
+    /// KVM refuses the values, for instance a reserved bit of MXCSR.
+    pub fn set_fpu(&mut self, fpu: &FpuState) -> Result<(), KvmError> {
+        let mut xsave = self.fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?;
+        state::fpu_to_kvm(fpu, &mut xsave);
+        // SAFETY: no dynamically enabled state component is in use (none is asked for with
+        // ARCH_REQ_XCOMP_GUEST_PERM), so 4096 bytes are the whole area.
+        unsafe { self.fd.set_xsave(&xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))
+    }
+
+    /// The guest's own debug registers, DR0 to DR7 (DR4 and DR5 read as 0).
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn debug_registers(&self) -> Result<[u64; 8], KvmError> {
+        let regs = self.fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?;
+        let [dr0, dr1, dr2, dr3] = regs.db;
+        Ok([dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7])
+    }
+
+    /// Replaces the guest's own debug registers.
+    ///
+    /// # Errors
+    /// KVM refuses the values: reserved bits of DR6 or DR7.
+    pub fn set_debug_registers(&mut self, dr: &[u64; 8]) -> Result<(), KvmError> {
+        let regs = kvm_debugregs {
+            db: [dr[0], dr[1], dr[2], dr[3]],
+            dr6: dr[6],
+            dr7: dr[7],
+            ..Default::default()
+        };
+        self.fd.set_debug_regs(&regs).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))
+    }
+
+    /// Chooses the debug facilities of the next entries. Has to come after any register change.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn arm(&mut self, debug: GuestDebug) -> Result<(), KvmError> {
+        // Single-step is always armed anew: hardware loses it with an exit in mid-instruction.
+        if debug == self.armed && !debug.single_step {
+            return Ok(());
+        }
+        self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        self.armed = debug;
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! The VM: opening `/dev/kvm`, mapping RAM, coalesced MMIO.
+
+use std::os::unix::fs::MetadataExt;
+
+use kvm_bindings::{KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
+use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
+
+use super::{KvmError, Vcpu};
+use crate::memory::{Ram, layout};
+use crate::x86::Phys;
+
+/// Path of the KVM device file.
+const DEVICE: &str = "/dev/kvm";
+
+/// One virtual machine: RAM slots and the bus options of KVM.
+#[derive(Debug)]
+pub struct Vm {
+    // The RAM is dropped after the VM that maps it: fields drop in order.
+    fd: VmFd,
+    kvm: Kvm,
+    ram: Ram,
+}
+
+impl Vm {
+    /// Makes a VM whose RAM is `ram`.
+    ///
+    /// # Errors
+    /// `/dev/kvm` missing or not permitted, a KVM without what the machine needs, or a failed ioctl.
+    pub fn new(ram: Ram) -> Result<Vm, KvmError> {
+        let kvm = open()?;
+        let fd = kvm.create_vm().map_err(KvmError::ioctl("KVM_CREATE_VM"))?;
+        fd.set_identity_map_address(layout::KVM_IDENTITY_MAP)
+            .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
+        fd.set_tss_address(layout::KVM_TSS as usize)
+            .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
+        for (slot, region) in (0..).zip(ram.regions()) {
+            let slot = kvm_userspace_memory_region {
+                slot,
+                flags: 0,
+                guest_phys_addr: region.start.0,
+                memory_size: region.size,
+                userspace_addr: region.host,
+            };
+            // SAFETY: the host range is a mapping owned by `ram`, which the `Vm` keeps until after the
+            // VM's descriptor is closed; slots do not overlap because the regions of `Ram` do not.
+            unsafe { fd.set_user_memory_region(slot) }
+                .map_err(KvmError::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
+        }
+        Ok(Vm { fd, kvm, ram })
+    }
+
+    /// The RAM of the VM.
+    #[must_use]
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// Lets KVM queue guest writes to `size` bytes from `start` instead of leaving the guest for each.
+    /// The queue is the vCPU's, see [`Vcpu::next_coalesced_write`].
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn coalesce_writes(&self, start: Phys, size: u32) -> Result<(), KvmError> {
+        self.fd
+            .register_coalesced_mmio(IoEventAddress::Mmio(start.0), size)
+            .map_err(KvmError::ioctl("KVM_REGISTER_COALESCED_MMIO"))
+    }
+
+    /// Makes the one vCPU, with every CPU feature the host's KVM supports.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
+        let cpuid = self
+            .kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
+        let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
+        fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
+        Vcpu::new(&self.fd, fd)
+    }
+}
+
+/// Opens `/dev/kvm` and checks what no machine can do without.
+fn open() -> Result<Kvm, KvmError> {
+    let kvm = Kvm::new().map_err(|errno| match errno.errno() {
+        libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
+        libc::EACCES | libc::EPERM => KvmError::NotPermitted { group: group_of_device() },
+        _ => KvmError::Open(errno),
+    })?;
+    let version = kvm.get_api_version();
+    if i32::try_from(KVM_API_VERSION) != Ok(version) {
+        return Err(KvmError::ApiVersion(version));
+    }
+    let needed = [
+        (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
+        (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
+        (Cap::SetGuestDebug, "KVM_CAP_SET_GUEST_DEBUG"),
+        (Cap::CoalescedMmio, "KVM_CAP_COALESCED_MMIO"),
+        (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
+        (Cap::Xsave, "KVM_CAP_XSAVE"),
+    ];
+    match needed.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
+        Some((_, name)) => Err(KvmError::Capability(name)),
+        None => Ok(kvm),
+    }
+}
+
+/// Name of the group that owns `/dev/kvm`: what a user has to join.
+fn group_of_device() -> String {
+    let gid = std::fs::metadata(DEVICE).map_or(0, |metadata| metadata.gid());
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == gid.to_string()).then(|| name.to_owned())
+    });
+    // A device owned by root's group opens to nobody else; udev's rule would give it to `kvm`.
+    name.filter(|name| name != "root").unwrap_or_else(|| "kvm".to_owned())
+}

@@ -1,0 +1,261 @@
+//! Guest images: what a file holds, and where its bytes go. Flat images and ELF executables.
+
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind};
+
+use crate::memory::{MemoryError, Ram};
+use crate::x86::Phys;
+
+/// Where firmware loads a boot sector.
+pub const BOOT_SECTOR: Phys = Phys(0x7c00);
+
+/// A guest image as read from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// Bytes without structure.
+    Flat(Vec<u8>),
+    /// An ELF executable: the contents of its PT_LOAD segments.
+    Elf(ElfImage),
+}
+
+/// The loadable part of an ELF executable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElfImage {
+    /// PT_LOAD segments in file order.
+    pub segments: Vec<ElfSegment>,
+    /// Entry point, a linear address.
+    pub entry: u64,
+}
+
+/// One PT_LOAD segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElfSegment {
+    /// Guest-physical address (`p_paddr`).
+    pub addr: Phys,
+    /// Contents; `memory_size` may be larger, the rest is zeros.
+    pub data: Vec<u8>,
+    /// Bytes in memory (`p_memsz`).
+    pub memory_size: u64,
+}
+
+/// Why a file is no image, or does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Nothing in it.
+    #[error("the image is empty")]
+    Empty,
+    /// An ELF that is not x86.
+    #[error("the ELF file is for machine {0} ({name}), not for x86", name = machine_name(*.0))]
+    Machine(u16),
+    /// An ELF of a class or byte order that x86 does not have.
+    #[error("the ELF file is big-endian; x86 is little-endian")]
+    Endianness,
+    /// An ELF that is not linked.
+    #[error("the ELF file is not an executable (type {0}): link it with ld first")]
+    NotExecutable(u16),
+    /// An executable that loads nothing.
+    #[error("the ELF file has no PT_LOAD segment with contents")]
+    NothingToLoad,
+    /// A damaged ELF.
+    #[error("the ELF file is damaged: {0}")]
+    Damaged(#[from] object::read::Error),
+    /// A segment whose size in memory is smaller than in the file.
+    #[error("the ELF segment at {addr} has {file} bytes in the file but only {memory} in memory")]
+    SegmentSize {
+        /// Where it goes.
+        addr: Phys,
+        /// `p_filesz`.
+        file: u64,
+        /// `p_memsz`.
+        memory: u64,
+    },
+    /// A segment whose contents are not in the file.
+    #[error("the ELF file is damaged: the contents of its segment at {addr} lie outside the file")]
+    SegmentOutside {
+        /// Where it goes.
+        addr: Phys,
+    },
+    /// Part of it lies outside RAM.
+    #[error("the image does not fit")]
+    DoesNotFit(#[from] MemoryError),
+}
+
+impl Image {
+    /// Reads an image: an ELF executable when it has ELF's magic number, else flat bytes.
+    ///
+    /// # Errors
+    /// An empty file, or an ELF that no x86 PC can boot.
+    pub fn parse(data: &[u8]) -> Result<Image, ImageError> {
+        if data.is_empty() {
+            return Err(ImageError::Empty);
+        }
+        match FileKind::parse(data) {
+            Ok(FileKind::Elf32) => parse_elf::<elf::FileHeader32<Endianness>>(data),
+            Ok(FileKind::Elf64) => parse_elf::<elf::FileHeader64<Endianness>>(data),
+            // A boot sector may look like anything; only ELF is ever taken for more than its bytes.
+            _ if data.starts_with(&elf::ELFMAG) => parse_elf::<elf::FileHeader32<Endianness>>(data),
+            _ => Ok(Image::Flat(data.to_vec())),
+        }
+    }
+
+    /// Puts the image into `ram`: a flat one at `load`, an ELF where its program headers say.
+    ///
+    /// # Errors
+    /// Something of it lies outside RAM; RAM may then hold a part of it.
+    pub fn load(&self, ram: &Ram, load: Phys) -> Result<(), ImageError> {
+        match self {
+            Image::Flat(data) => ram.load(load, data)?,
+            Image::Elf(image) => {
+                for segment in &image.segments {
+                    let size = usize::try_from(segment.memory_size).unwrap_or(usize::MAX);
+                    if ram.contiguous(segment.addr, size) < size {
+                        // Named with its whole size before so much as a byte is allocated for it.
+                        return Err(ram.outside(segment.addr, size).into());
+                    }
+                    let mut data = segment.data.clone();
+                    data.resize(size, 0);
+                    ram.load(segment.addr, &data)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the image, a flat one loaded at `load`, takes any byte of `range`.
+    #[must_use]
+    pub fn takes(&self, load: Phys, range: &std::ops::Range<u64>) -> bool {
+        let overlaps =
+            |addr: Phys, len: u64| addr.0 < range.end && addr.0.saturating_add(len) > range.start;
+        match self {
+            Image::Flat(data) => overlaps(load, data.len() as u64),
+            Image::Elf(image) => image.segments.iter().any(|s| overlaps(s.addr, s.memory_size)),
+        }
+    }
+}
+
+fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image, ImageError> {
+    let header = Elf::parse(data)?;
+    let endian = header.endian()?;
+    if endian != Endianness::Little {
+        return Err(ImageError::Endianness);
+    }
+    let machine = header.e_machine(endian);
+    if !matches!(machine, elf::EM_386 | elf::EM_X86_64) {
+        return Err(ImageError::Machine(machine.0));
+    }
+    let kind = header.e_type(endian);
+    if !matches!(kind, elf::ET_EXEC | elf::ET_DYN) {
+        return Err(ImageError::NotExecutable(kind.0));
+    }
+    let mut segments = Vec::new();
+    for program in header.program_headers(endian, data)? {
+        let memory_size: u64 = program.p_memsz(endian).into();
+        if program.p_type(endian) != elf::PT_LOAD || memory_size == 0 {
+            continue;
+        }
+        let addr = Phys(program.p_paddr(endian).into());
+        let bytes =
+            program.data(endian, data).map_err(|()| ImageError::SegmentOutside { addr })?.to_vec();
+        if bytes.len() as u64 > memory_size {
+            let file = bytes.len() as u64;
+            return Err(ImageError::SegmentSize { addr, file, memory: memory_size });
+        }
+        segments.push(ElfSegment { addr, data: bytes, memory_size });
+    }
+    if segments.is_empty() {
+        return Err(ImageError::NothingToLoad);
+    }
+    Ok(Image::Elf(ElfImage { segments, entry: header.e_entry(endian).into() }))
+}
+
+/// Names of the machines people mix up with x86.
+fn machine_name(machine: u16) -> &'static str {
+    match elf::Machine(machine) {
+        elf::EM_ARM => "Arm",
+        elf::EM_AARCH64 => "AArch64",
+        elf::EM_RISCV => "RISC-V",
+        elf::EM_PPC | elf::EM_PPC64 => "PowerPC",
+        elf::EM_MIPS => "MIPS",
+        elf::EM_S390 => "S/390",
+        _ => "another architecture",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ELF32 executable with one segment; the fields that tests damage are arguments.
+    fn elf32(
+        machine: elf::Machine,
+        kind: elf::FileType,
+        file_size: u32,
+        memory_size: u32,
+    ) -> Vec<u8> {
+        let mut elf = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+        let half = |elf: &mut Vec<u8>, value: u16| elf.extend(value.to_le_bytes());
+        let word = |elf: &mut Vec<u8>, value: u32| elf.extend(value.to_le_bytes());
+        half(&mut elf, kind.0);
+        half(&mut elf, machine.0);
+        for value in [1, 0x7c00, 52, 0, 0] {
+            word(&mut elf, value);
+        }
+        for value in [52, 32, 1, 40, 0, 0] {
+            half(&mut elf, value);
+        }
+        for value in [elf::PT_LOAD.0, 84, 0x7c00, 0x7c00, file_size, memory_size, 5, 1] {
+            word(&mut elf, value);
+        }
+        elf.extend([0xf4, 0x90]);
+        elf
+    }
+
+    #[test]
+    fn bytes_without_magic_are_a_flat_image() {
+        assert_eq!(Image::parse(&[0xf4]).unwrap(), Image::Flat(vec![0xf4]));
+    }
+
+    #[test]
+    fn an_elf_is_loaded_by_its_program_headers() {
+        let image = Image::parse(&elf32(elf::EM_386, elf::ET_EXEC, 2, 4)).unwrap();
+        let Image::Elf(parsed) = &image else { panic!("{image:?}") };
+        assert_eq!(parsed.entry, 0x7c00);
+        let ram = Ram::new(1 << 20).unwrap();
+        ram.load(Phys(0x7c00), &[9; 5]).unwrap();
+        image.load(&ram, BOOT_SECTOR).unwrap();
+        let mut data = [7; 5];
+        assert_eq!(ram.read(Phys(0x7c00), &mut data), 5);
+        assert_eq!(data, [0xf4, 0x90, 0, 0, 9]);
+    }
+
+    #[test]
+    fn what_cannot_boot_is_named() {
+        let error = |data: &[u8]| Image::parse(data).unwrap_err().to_string();
+        assert_eq!(error(&[]), "the image is empty");
+        let arm = elf32(elf::EM_AARCH64, elf::ET_EXEC, 2, 2);
+        assert_eq!(error(&arm), "the ELF file is for machine 183 (AArch64), not for x86");
+        let object = elf32(elf::EM_386, elf::ET_REL, 2, 2);
+        assert!(error(&object).contains("link it with ld"));
+        let shrunk = elf32(elf::EM_386, elf::ET_EXEC, 2, 1);
+        assert!(error(&shrunk).contains("2 bytes in the file but only 1 in memory"));
+        let outside = elf32(elf::EM_386, elf::ET_EXEC, 200, 200);
+        assert!(error(&outside).contains("segment at 0x7c00 lie outside the file"));
+        assert!(error(b"\x7fELF").contains("damaged"));
+    }
+
+    #[test]
+    fn an_elf_cut_off_anywhere_is_an_error_and_never_a_panic() {
+        let whole = elf32(elf::EM_386, elf::ET_EXEC, 2, 2);
+        for len in 4..whole.len() {
+            assert!(Image::parse(&whole[..len]).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_segment_larger_than_memory_is_refused_without_allocating_it() {
+        let image = Image::parse(&elf32(elf::EM_386, elf::ET_EXEC, 2, u32::MAX)).unwrap();
+        let ram = Ram::new(1 << 20).unwrap();
+        assert!(matches!(image.load(&ram, BOOT_SECTOR), Err(ImageError::DoesNotFit(_))));
+    }
+}

@@ -1,0 +1,242 @@
+//! The machine: joins KVM, memory and devices, and runs, steps and stops the guest.
+//!
+//! One owner holds it on one thread and drives it; it knows no protocol, no terminal and no file. What
+//! it has to tell besides the [`StopReason`] goes to its [`Observer`].
+
+pub mod boot;
+pub mod breakpoints;
+pub mod image;
+pub mod observer;
+pub mod stats;
+pub mod stop;
+pub mod trace;
+
+mod interrupt;
+mod memory;
+mod registers;
+mod run;
+mod service;
+mod step;
+mod watch;
+
+pub use boot::Boot;
+pub use breakpoints::{BreakpointSet, Watch, WatchKind};
+pub use image::Image;
+pub use memory::Physical;
+pub use observer::Observer;
+pub use registers::RegisterError;
+pub use stats::Stats;
+pub use stop::StopReason;
+
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::bus::Conflict;
+use crate::devices::frame::Frame;
+use crate::devices::{self, Devices};
+use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
+use crate::memory::{MemoryError, Ram, layout};
+use crate::x86::{CpuState, Linear, Phys};
+use trace::Trace;
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// RAM in bytes; see [`layout::RAM_SIZES`].
+    pub ram_size: u64,
+    /// The guest and how it starts.
+    pub boot: Boot,
+    /// Optional devices.
+    pub devices: devices::Config,
+    /// What an access to nothing does.
+    pub on_unclaimed: OnUnclaimed,
+}
+
+/// What an access to a port or an address does where no device is. The guest reads all ones and writes
+/// nothing in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnclaimed {
+    /// A notice for the first access to each port or address, as a PC's user would like to have.
+    #[default]
+    Warn,
+    /// Nothing, as on a PC.
+    Ignore,
+    /// The run stops after the access.
+    Stop,
+}
+
+/// Why a machine cannot be built or reset.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// No RAM.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// No KVM.
+    #[error(transparent)]
+    Kvm(#[from] KvmError),
+    /// No guest.
+    #[error(transparent)]
+    Image(#[from] image::ImageError),
+    /// No first instruction.
+    #[error(transparent)]
+    Boot(#[from] boot::BootError),
+    /// Two devices on one port.
+    #[error(transparent)]
+    Devices(#[from] Conflict<u16>),
+}
+
+/// A PC with one processor, and a debugger's view of it.
+pub struct Machine {
+    // Dropped before the VM it belongs to.
+    vcpu: Vcpu,
+    vm: Vm,
+    devices: Devices,
+    boot: Boot,
+    /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
+    reset_state: CpuState,
+    breakpoints: BreakpointSet,
+    on_unclaimed: OnUnclaimed,
+    reported: HashSet<stop::Target>,
+    /// The processor executed HLT and waits.
+    halted: bool,
+    /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
+    /// it has had its turn.
+    mid_rep: Option<Linear>,
+    observer: Box<dyn Observer>,
+    stats: Stats,
+    trace: Option<Trace>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("location", &self.vcpu.cpu().location())
+            .field("halted", &self.halted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    /// Builds the machine and puts the guest at its first instruction.
+    ///
+    /// # Errors
+    /// No KVM, not enough memory, or an image that does not fit.
+    pub fn new(config: Config) -> Result<Machine, MachineError> {
+        let Config { ram_size, boot, devices, on_unclaimed } = config;
+        let devices = Devices::new(&devices)?;
+        let vm = Vm::new(Ram::new(ram_size)?)?;
+        let video = layout::VIDEO_TEXT;
+        let len = u32::try_from(video.end - video.start).unwrap_or(u32::MAX);
+        vm.coalesce_writes(Phys(video.start), len)?;
+        let vcpu = vm.create_vcpu()?;
+        let reset_state = vcpu.cpu().clone();
+        let mut machine = Machine {
+            vcpu,
+            vm,
+            devices,
+            boot,
+            reset_state,
+            breakpoints: BreakpointSet::default(),
+            on_unclaimed,
+            reported: HashSet::new(),
+            halted: false,
+            mid_rep: None,
+            observer: Box::new(observer::Deaf),
+            stats: Stats::default(),
+            trace: None,
+        };
+        machine.power_on()?;
+        Ok(machine)
+    }
+
+    /// Starts the guest anew, as the reset button does: memory, devices and registers. Breakpoints and
+    /// counters stay.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub fn reset(&mut self) -> Result<(), MachineError> {
+        self.vm.ram().clear();
+        self.devices.reset();
+        self.power_on()
+    }
+
+    fn power_on(&mut self) -> Result<(), MachineError> {
+        self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
+        let cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.vcpu.set_cpu(&cpu)?;
+        self.reported.clear();
+        self.halted = false;
+        self.mid_rep = None;
+        Ok(())
+    }
+
+    /// A handle that makes [`Machine::run`] return [`StopReason::Kicked`], from any thread.
+    #[must_use]
+    pub fn kicker(&self) -> Kicker {
+        self.vcpu.kicker().clone()
+    }
+
+    /// Takes a kick that is still pending, so that the next run starts without one.
+    pub fn take_kick(&mut self) -> bool {
+        self.vcpu.take_kick()
+    }
+
+    /// The breakpoints and watchpoints.
+    #[must_use]
+    pub fn breakpoints(&self) -> &BreakpointSet {
+        &self.breakpoints
+    }
+
+    /// The breakpoints and watchpoints, to be changed.
+    pub fn breakpoints_mut(&mut self) -> &mut BreakpointSet {
+        &mut self.breakpoints
+    }
+
+    /// What the screen shows.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.devices.frame()
+    }
+
+    /// Tells `observer` from now on what happens while the guest runs; without one, nobody is told.
+    pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
+        self.observer = observer;
+    }
+
+    /// Whether the processor executed HLT and waits for an interrupt.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Whether some device could ever end a halt.
+    #[must_use]
+    pub fn can_interrupt(&self) -> bool {
+        self.devices.can_interrupt()
+    }
+
+    /// What happened since power-on, counted.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Time spent inside the guest, that is in KVM_RUN.
+    #[must_use]
+    pub fn guest_time(&self) -> std::time::Duration {
+        self.vcpu.guest_time()
+    }
+
+    /// Writes every exit to `trace` from now on.
+    pub fn set_trace(&mut self, trace: Trace) {
+        self.trace = Some(trace);
+    }
+
+    /// Ends the trace and says whether all of it could be written.
+    ///
+    /// # Errors
+    /// Writing failed at some point.
+    pub fn finish_trace(&mut self) -> std::io::Result<()> {
+        self.trace.take().map_or(Ok(()), Trace::finish)
+    }
+}

@@ -1,0 +1,20 @@
+//! What a machine has to tell while it runs, and to whom.
+
+/// Somebody who is told things the moment they happen, while the guest runs.
+pub trait Observer {
+    /// A line for the user, without a newline: something the guest did that its author will want to know.
+    fn notice(&mut self, text: &str);
+
+    /// Bytes the guest wrote to its debug console.
+    fn console(&mut self, bytes: &[u8]);
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn notice(&mut self, _: &str) {}
+
+    fn console(&mut self, _: &[u8]) {}
+}

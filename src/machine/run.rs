@@ -1,0 +1,187 @@
+//! Running the guest until something stops it.
+
+use super::breakpoints::Plan;
+use super::stop::Refusal;
+use super::{Machine, StopReason};
+use crate::kvm::vcpu::Completion;
+use crate::kvm::{Exit, GuestDebug, KvmError};
+use crate::x86::registers::RFLAGS_IF;
+use crate::x86::{CpuState, disasm};
+
+impl Machine {
+    /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
+    /// stops it before anything has run; a halted processor stays halted.
+    pub fn run(&mut self) -> StopReason {
+        self.run_by_plan().unwrap_or_else(|error| StopReason::HostFailure(error_text(&error)))
+    }
+
+    fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
+        if self.halted {
+            return Ok(self.halted_stop());
+        }
+        // A repetition under way is finished first: its breakpoint has had its turn.
+        while self.mid_rep.is_some() {
+            match self.try_step()? {
+                StopReason::Stepped => {}
+                stop => return Ok(stop),
+            }
+        }
+        if self.breakpoints.contains(self.vcpu.cpu().pc()) {
+            return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
+        }
+        match self.breakpoints.plan() {
+            Plan::DebugRegisters(debug) => self.run_free(debug),
+            Plan::StepEngine => self.run_stepping(),
+        }
+    }
+
+    /// Full speed with the debug registers armed.
+    fn run_free(&mut self, debug: GuestDebug) -> Result<StopReason, KvmError> {
+        self.vcpu.arm(debug)?;
+        loop {
+            let before = self.vcpu.cpu().clone();
+            let exit = self.enter()?;
+            match exit {
+                Exit::Interrupted => {
+                    if self.vcpu.take_kick() {
+                        return Ok(StopReason::Kicked);
+                    }
+                }
+                Exit::Debug { .. } => {
+                    let pc = self.vcpu.cpu().pc();
+                    if self.breakpoints.contains(pc) {
+                        return Ok(StopReason::Breakpoint(pc));
+                    }
+                    // Somebody else's: a leftover of the guest's own debug facilities.
+                    log::debug!("debug exit at {pc} without a breakpoint there");
+                }
+                exit => {
+                    if let Some(stop) = self.serve_or_end(&exit, &before)? {
+                        return Ok(stop);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One exact step at a time.
+    fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
+        loop {
+            match self.step_watched()? {
+                StopReason::Stepped => {}
+                stop => return Ok(stop),
+            }
+            let pc = self.vcpu.cpu().pc();
+            if self.mid_rep.is_none() && self.breakpoints.contains(pc) {
+                return Ok(StopReason::Breakpoint(pc));
+            }
+            // Steps that never enter the guest would not notice the kick.
+            if self.vcpu.take_kick() {
+                return Ok(StopReason::Kicked);
+            }
+        }
+    }
+
+    /// One entry into the guest, counted and traced, the queued writes applied.
+    pub(super) fn enter(&mut self) -> Result<Exit, KvmError> {
+        let start = self.vcpu.guest_time();
+        let exit = self.vcpu.run()?;
+        self.account(&exit, start);
+        Ok(exit)
+    }
+
+    /// Finishes an access that was just served; see [`crate::kvm::Vcpu::complete`].
+    pub(super) fn complete(&mut self) -> Result<Completion, KvmError> {
+        let start = self.vcpu.guest_time();
+        let completion = self.vcpu.complete()?;
+        if let Completion::Exit(exit) = &completion {
+            self.account(exit, start);
+        }
+        Ok(completion)
+    }
+
+    fn account(&mut self, exit: &Exit, start: std::time::Duration) {
+        let elapsed = self.vcpu.guest_time() - start;
+        self.stats.count(exit, elapsed);
+        if let Some(trace) = &mut self.trace {
+            let data = self.vcpu.port_data_mut();
+            let data = data.to_vec();
+            trace.exit(exit, &data, self.vcpu.cpu(), elapsed);
+        }
+        self.drain_coalesced();
+    }
+
+    /// Serves an access, or turns an exit that ends the run into its reason. `before` is the state at
+    /// the last moment it was known.
+    pub(super) fn serve_or_end(
+        &mut self,
+        exit: &Exit,
+        before: &CpuState,
+    ) -> Result<Option<StopReason>, KvmError> {
+        if let Some(stop) = self.serve(exit) {
+            // The user is about to look: let the instruction finish first.
+            self.complete()?;
+            return Ok(Some(stop));
+        }
+        Ok(match *exit {
+            Exit::Hlt => {
+                self.halted = true;
+                Some(self.halted_stop())
+            }
+            Exit::Shutdown => Some(self.shutdown(before)?),
+            Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
+                Some(self.refused("its instruction emulator does not know the instruction"))
+            }
+            Exit::InternalError { suberror } => {
+                Some(self.refused(&format!("KVM internal error, suberror {suberror}")))
+            }
+            Exit::FailEntry { reason } => {
+                Some(self.refused(&format!("the processor refuses the guest state ({reason:#x})")))
+            }
+            Exit::Other { reason } => {
+                Some(self.refused(&format!("KVM exit reason {reason}, which is not handled")))
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn halted_stop(&self) -> StopReason {
+        let cpu = self.vcpu.cpu();
+        StopReason::Halted { interruptible: cpu.rflags & RFLAGS_IF != 0, location: cpu.location() }
+    }
+
+    /// AMD processors are reset by a shutdown before anyone can look: the state before it is put back.
+    fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
+        let now = self.vcpu.cpu();
+        let was_reset = now.cs_ip() == self.reset_state.cs_ip()
+            && now.segments.cs.base == self.reset_state.segments.cs.base
+            && before.pc() != now.pc();
+        if was_reset {
+            self.vcpu.set_cpu(before)?;
+        }
+        Ok(StopReason::Shutdown { location: self.vcpu.cpu().location() })
+    }
+
+    fn refused(&self, cause: &str) -> StopReason {
+        let cpu = self.vcpu.cpu();
+        let mut buffer = [0; 15];
+        let len = self.code_bytes(&mut buffer);
+        let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
+        let (bytes, text) = code.map_or_else(
+            || (Vec::new(), "(no memory there)".to_owned()),
+            |code| (code.bytes, code.text),
+        );
+        let cause = cause.to_owned();
+        StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
+    }
+}
+
+/// KVM_INTERNAL_ERROR_EMULATION.
+const INTERNAL_ERROR_EMULATION: u32 = 1;
+
+fn error_text(error: &KvmError) -> String {
+    match error {
+        KvmError::Ioctl { ioctl, source } => format!("{ioctl}: {source}"),
+        other => other.to_string(),
+    }
+}

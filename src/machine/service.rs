@@ -1,0 +1,147 @@
+//! Serving the guest's accesses to ports and to memory that is not RAM.
+
+use super::stop::{Target, UnclaimedAccess};
+use super::{Machine, OnUnclaimed, StopReason};
+use crate::devices::{OPEN_BUS, PortEffect};
+use crate::kvm::Exit;
+use crate::kvm::exit::PortAccess;
+use crate::x86::Phys;
+use crate::x86::instruction;
+
+impl Machine {
+    /// Serves the access of `exit`. Returns why the run has to end after it, if it has to; `None` also
+    /// for exits that are no access. KVM finishes the instruction at its next entry.
+    pub(super) fn serve(&mut self, exit: &Exit) -> Option<StopReason> {
+        match *exit {
+            Exit::PortRead(access) => self.serve_port_read(access),
+            Exit::PortWrite(access) => self.serve_port_write(access),
+            Exit::MmioRead { addr, len } => self.serve_mmio_read(addr, len),
+            Exit::MmioWrite { addr, len, data } => self.serve_mmio_write(addr, &data[..len]),
+            _ => None,
+        }
+    }
+
+    fn serve_port_read(&mut self, access: PortAccess) -> Option<StopReason> {
+        let PortAccess { port, size, .. } = access;
+        let mut stop = None;
+        let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
+        for item in 0..items {
+            let value = self.devices.port_read(port, size).unwrap_or_else(|| {
+                stop = self.unclaimed(Target::Port(port), None, size.into()).or(stop.take());
+                u32::MAX
+            });
+            let at = item * usize::from(size);
+            self.vcpu.port_data_mut()[at..at + usize::from(size)]
+                .copy_from_slice(&value.to_le_bytes()[..usize::from(size)]);
+        }
+        stop
+    }
+
+    fn serve_port_write(&mut self, access: PortAccess) -> Option<StopReason> {
+        let PortAccess { port, size, .. } = access;
+        let mut stop = None;
+        let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
+        for item in 0..items {
+            let at = item * usize::from(size);
+            let mut bytes = [0; 4];
+            bytes[..usize::from(size)]
+                .copy_from_slice(&self.vcpu.port_data_mut()[at..at + usize::from(size)]);
+            let value = u32::from_le_bytes(bytes);
+            match self.devices.port_write(port, size, value) {
+                Some(PortEffect::Done) => {}
+                Some(PortEffect::Output) => {
+                    let output = self.devices.take_output();
+                    self.observer.console(&output);
+                }
+                Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
+                None => {
+                    let written = Some(value.into());
+                    stop = self.unclaimed(Target::Port(port), written, size.into()).or(stop);
+                }
+            }
+        }
+        stop
+    }
+
+    fn serve_mmio_read(&mut self, addr: Phys, len: usize) -> Option<StopReason> {
+        let mut data = [OPEN_BUS; 8];
+        let claimed = self.devices.mmio_read(addr, &mut data[..len]);
+        self.vcpu.set_mmio_data(data);
+        if claimed { None } else { self.unclaimed(Target::Memory(addr), None, len) }
+    }
+
+    fn serve_mmio_write(&mut self, addr: Phys, data: &[u8]) -> Option<StopReason> {
+        if self.devices.mmio_write(addr, data) {
+            return None;
+        }
+        let mut value = [0; 8];
+        value[..data.len()].copy_from_slice(data);
+        self.unclaimed(Target::Memory(addr), Some(u64::from_le_bytes(value)), data.len())
+    }
+
+    /// Applies the writes that KVM queued, in order. Called after every entry, so that nothing can
+    /// observe the devices without them.
+    pub(super) fn drain_coalesced(&mut self) {
+        while let Some(write) = self.vcpu.next_coalesced_write() {
+            self.stats.coalesced_writes += 1;
+            self.devices.mmio_write(write.addr, &write.data[..write.len]);
+        }
+    }
+
+    /// Deals with an access to nothing.
+    fn unclaimed(
+        &mut self,
+        target: Target,
+        written: Option<u64>,
+        size: usize,
+    ) -> Option<StopReason> {
+        if self.on_unclaimed == OnUnclaimed::Ignore {
+            return None;
+        }
+        let location = match target {
+            Target::Port(_) => self.port_instruction(size),
+            // Whoever reads finishes later; whoever writes has finished already.
+            Target::Memory(_) if written.is_some() => {
+                format!("just before {}", self.vcpu.cpu().location())
+            }
+            Target::Memory(_) => self.vcpu.cpu().location(),
+        };
+        let access = UnclaimedAccess { target, written, size, location };
+        if self.on_unclaimed == OnUnclaimed::Stop {
+            return Some(StopReason::Unclaimed(access));
+        }
+        // One line for each place: a guest that polls an absent port would bury everything else.
+        if self.reported.len() < MAX_REPORTED && self.reported.insert(target) {
+            self.observer.notice(&access.to_string());
+            if self.reported.len() == MAX_REPORTED {
+                self.observer.notice("further accesses to nothing are not reported");
+            }
+        }
+        None
+    }
+}
+
+impl Machine {
+    /// Where the instruction is that accesses a port `size` bytes wide: some hosts have moved on to the
+    /// next one when they report a write.
+    fn port_instruction(&self, size: usize) -> String {
+        let cpu = self.vcpu.cpu();
+        let does_io = |back: u64| {
+            let mut there = cpu.clone();
+            there.rip = cpu.rip.checked_sub(back)?;
+            let mut bytes = [0; 15];
+            let len = self.read_linear(there.pc(), &mut bytes);
+            let facts = instruction::decode(&bytes[..len], cpu.mode())?;
+            let ends_here = back == 0 || u64::from(facts.len) == back;
+            (ends_here && facts.kind.port_width().map(usize::from) == Some(size))
+                .then(|| there.location())
+        };
+        (0..=MAX_PORT_INSTRUCTION).find_map(does_io).unwrap_or_else(|| cpu.location())
+    }
+}
+
+/// Longest port instruction worth looking back for: REP, operand and address size, segment, opcode.
+const MAX_PORT_INSTRUCTION: u64 = 5;
+
+/// How many places are reported before falling silent.
+const MAX_REPORTED: usize = 32;

@@ -1,0 +1,143 @@
+//! Why a machine stopped, in the words a user reads.
+
+use std::fmt;
+
+use crate::x86::{Linear, Phys};
+
+/// Why [`super::Machine::run`] or a step returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The step, or the stepping through a range, is complete.
+    Stepped,
+    /// The next instruction has a breakpoint; it has not run.
+    Breakpoint(Linear),
+    /// A watched location was accessed; the next instruction is the one after the access.
+    Watchpoint(WatchHit),
+    /// Somebody kicked the machine; the guest can go on.
+    Kicked,
+    /// HLT: nothing more happens until an interrupt comes.
+    Halted {
+        /// IF: whether an interrupt could end the halt.
+        interruptible: bool,
+        /// Where: the instruction after HLT.
+        location: String,
+    },
+    /// The guest asked for the end through the exit port.
+    Exit {
+        /// The status it gave.
+        status: u32,
+    },
+    /// Triple fault.
+    Shutdown {
+        /// Where, as far as it is known.
+        location: String,
+    },
+    /// An instruction that this host's KVM cannot run.
+    Refused(Refusal),
+    /// An access to a port or address that no device has; only when the machine is told to stop there.
+    Unclaimed(UnclaimedAccess),
+    /// The host failed: a KVM call returned an error. The guest's state is as it was.
+    HostFailure(String),
+}
+
+/// An access that hit a watchpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchHit {
+    /// Start of the watched range.
+    pub addr: Linear,
+    /// What kind of watchpoint it is.
+    pub kind: super::breakpoints::WatchKind,
+}
+
+/// An instruction that KVM would not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where it is, as CS:IP.
+    pub location: String,
+    /// Its bytes, as far as they can be read.
+    pub bytes: Vec<u8>,
+    /// Its disassembly.
+    pub text: String,
+    /// KVM's word for the failure.
+    pub cause: String,
+}
+
+/// Which way an access goes, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A port.
+    Port(u16),
+    /// An address outside RAM.
+    Memory(Phys),
+}
+
+/// An access to a port or an address where nothing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnclaimedAccess {
+    /// What was accessed.
+    pub target: Target,
+    /// The value written, or `None` for a read.
+    pub written: Option<u64>,
+    /// Width in bytes.
+    pub size: usize,
+    /// CS:IP at the access.
+    pub location: String,
+}
+
+impl fmt::Display for UnclaimedAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnclaimedAccess { target, written, size, location } = self;
+        let what = match target {
+            Target::Port(port) => format!("port {port:#06x}"),
+            Target::Memory(addr) => format!("address {addr}"),
+        };
+        let bytes = if *size == 1 { "byte" } else { "bytes" };
+        match written {
+            Some(value) => {
+                let digits = 2 * size;
+                write!(f, "{location}: write of {value:#0$x}", digits + 2)?;
+                write!(f, " ({size} {bytes}) to {what}, where no device is: ignored")
+            }
+            None => {
+                write!(f, "{location}: read of {size} {bytes} from {what}, where no device is: ")?;
+                write!(f, "all bits read as one")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let Refusal { location, text, cause, .. } = self;
+        write!(
+            f,
+            "{location}: this host's KVM cannot run `{text}` (bytes {}): {cause}",
+            hex.join(" ")
+        )
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::Stepped => f.write_str("stepped"),
+            StopReason::Breakpoint(addr) => write!(f, "breakpoint at {addr}"),
+            StopReason::Watchpoint(hit) => write!(f, "watchpoint at {}", hit.addr),
+            StopReason::Kicked => f.write_str("interrupted"),
+            StopReason::Halted { interruptible: false, location } => {
+                write!(f, "halted for ever before {location} (HLT with interrupts disabled)")
+            }
+            StopReason::Halted { interruptible: true, location } => {
+                write!(f, "halted before {location} (HLT, waiting for an interrupt)")
+            }
+            StopReason::Exit { status } => write!(f, "guest exit with status {status}"),
+            StopReason::Shutdown { location } => {
+                write!(f, "{location}: triple fault, the processor shut down")
+            }
+            StopReason::Refused(refusal) => refusal.fmt(f),
+            StopReason::Unclaimed(access) => access.fmt(f),
+            StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A frame as text with colours, for a terminal: SGR sequences of ECMA-48 with the 16 colours of
+//! aixterm (30-37 and 90-97, 40-47 and 100-107), which every terminal has.
+//!
+//! Attribute 07h, what the BIOS fills the screen with, is shown in the terminal's own colours, so that
+//! plain output blends in; any other attribute names both its colours. As on a VGA in its power-on state,
+//! attribute bit 7 blinks (SGR 5); a frame that says otherwise gets a bright background instead. Every
+//! line ends in the terminal's own colours, and a sequence is sent only where the look changes.
+
+use crate::devices::frame::{Cell, Frame, TextFrame};
+
+use super::cp437;
+
+/// The frame's text with its colours. As in [`text::plain`](super::text::plain), what can't be seen at the
+/// ends of rows and of the screen is left out; a blank on a colour can be seen.
+#[must_use]
+pub fn ansi(frame: &Frame) -> String {
+    let Frame::Text(text) = frame;
+    let mut out = String::new();
+    let mut end = 0;
+    for line in text.lines() {
+        let visible = line.iter().rposition(|&cell| !is_invisible(cell, text));
+        push_line(&mut out, &line[..visible.map_or(0, |last| last + 1)], text.blink);
+        out.push('\n');
+        if visible.is_some() {
+            end = out.len();
+        }
+    }
+    out.truncate(end);
+    out
+}
+
+/// How a terminal is set to draw; `None` where this is said of it: its own colours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    foreground: u8,
+    background: u8,
+    blink: bool,
+}
+
+impl Look {
+    /// The look that `attribute` asks for; `None` for the terminal's own.
+    fn of(attribute: u8, blink: bool) -> Option<Look> {
+        let high = attribute >> 4;
+        let look = Look {
+            foreground: attribute & 15,
+            background: if blink { high & 7 } else { high },
+            blink: blink && high & 8 != 0,
+        };
+        (attribute != Cell::BLANK.attribute).then_some(look)
+    }
+}
+
+/// Whether `cell` shows nothing at all.
+fn is_invisible(cell: Cell, text: &TextFrame) -> bool {
+    let black = Look::of(cell.attribute, text.blink).is_none_or(|look| look.background == 0);
+    cp437::is_blank(cell.character) && black
+}
+
+/// Appends one row, starting and ending in the terminal's own colours.
+fn push_line(out: &mut String, line: &[Cell], blink: bool) {
+    let mut now = None;
+    for &Cell { character, attribute } in line {
+        let mut wanted = Look::of(attribute, blink);
+        if cp437::is_blank(character) {
+            // Of a blank only the background shows, and black may well be the terminal's own.
+            let background = |look: Option<Look>| look.map_or(0, |look| look.background);
+            if background(now) == background(wanted) {
+                wanted = now;
+            }
+        }
+        push_change(out, now, wanted);
+        now = wanted;
+        out.push(cp437::to_char(character));
+    }
+    push_change(out, now, None);
+}
+
+/// Appends the shortest sequence that turns the look `from` into `to`.
+fn push_change(out: &mut String, from: Option<Look>, to: Option<Look>) {
+    let mut parameters: Vec<u8> = Vec::new();
+    match to {
+        None if from.is_some() => parameters.push(0),
+        None => {}
+        Some(to) => {
+            if from.is_none_or(|from| from.foreground != to.foreground) {
+                parameters.push(colour(to.foreground, 30));
+            }
+            if from.is_none_or(|from| from.background != to.background) {
+                parameters.push(colour(to.background, 40));
+            }
+            if from.is_some_and(|from| from.blink) != to.blink {
+                parameters.push(if to.blink { 5 } else { 25 });
+            }
+        }
+    }
+    if !parameters.is_empty() {
+        let parameters: Vec<String> = parameters.iter().map(u8::to_string).collect();
+        out.push_str(&format!("\x1b[{}m", parameters.join(";")));
+    }
+}
+
+/// The SGR parameter of a VGA colour, where `base` is that of black.
+///
+/// VGA counts blue as 1 and red as 4, ECMA-48 the other way round; the bright colours begin at 60 more.
+fn colour(vga: u8, base: u8) -> u8 {
+    let (red, green, blue) = (vga >> 2 & 1, vga >> 1 & 1, vga & 1);
+    let bright = if vga & 8 != 0 { 60 } else { 0 };
+    base + bright + red + 2 * green + 4 * blue
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[(&str, u8)]) -> TextFrame {
+        let cell = |attribute| move |character| Cell { character, attribute };
+        let cells = cells.iter().flat_map(|&(text, attribute)| text.bytes().map(cell(attribute)));
+        TextFrame::new(20, 2, cells.collect())
+    }
+
+    fn show(frame: TextFrame) -> String {
+        ansi(&Frame::Text(frame)).replace('\x1b', "^")
+    }
+
+    #[test]
+    fn grey_on_black_is_plain_text() {
+        assert_eq!(show(row(&[("hello", 7)])), "hello\n");
+        assert_eq!(show(row(&[("", 7)])), "");
+    }
+
+    #[test]
+    fn each_colour_has_its_parameter() {
+        let foreground: Vec<u8> = (0..16).map(|vga| colour(vga, 30)).collect();
+        assert_eq!(foreground[..8], [30, 34, 32, 36, 31, 35, 33, 37]);
+        assert_eq!(foreground[8..], [90, 94, 92, 96, 91, 95, 93, 97]);
+        assert_eq!([colour(4, 40), colour(12, 40)], [41, 101]);
+    }
+
+    #[test]
+    fn only_what_changes_is_sent_and_each_line_ends_plain() {
+        let shown = show(row(&[("a", 0x1e), ("b", 0x1e), ("c", 0x1f), ("d", 0x4f), ("e", 7)]));
+        assert_eq!(shown, "^[93;44mab^[97mc^[41md^[0me\n");
+        assert_eq!(show(row(&[("x", 0x02)])), "^[32;40mx^[0m\n");
+    }
+
+    #[test]
+    fn blanks_count_by_their_background_only() {
+        assert_eq!(show(row(&[("a ", 0x0f), (" ", 7), ("b", 0x0f)])), "^[97;40ma  b^[0m\n");
+        assert_eq!(show(row(&[("a", 7), (" ", 0x0f), ("b", 7)])), "a b\n");
+        assert_eq!(show(row(&[("a", 7), ("  ", 0x10)])), "a^[30;44m  ^[0m\n");
+        assert_eq!(show(row(&[("a", 7), ("   ", 0x0c)])), "a\n");
+    }
+
+    #[test]
+    fn bit_7_blinks_or_brightens_as_the_frame_says() {
+        let mut frame = row(&[("a", 0x9e), ("b", 0x1e)]);
+        assert_eq!(show(frame.clone()), "^[93;44;5ma^[25mb^[0m\n");
+        frame.blink = false;
+        assert_eq!(show(frame), "^[93;104ma^[44mb^[0m\n");
+    }
+
+    #[test]
+    fn without_its_sequences_it_is_the_plain_text() {
+        let cells = (0..=255).map(|n: u8| Cell { character: n, attribute: n & 0x8f }).collect();
+        let frame = Frame::Text(TextFrame::new(16, 16, cells));
+        let mut shown = String::new();
+        let mut inside = false;
+        for character in ansi(&frame).chars() {
+            inside |= character == '\x1b';
+            shown.extend((!inside).then_some(character));
+            inside &= character != 'm';
+        }
+        assert_eq!(shown, super::super::text::plain(&frame));
+    }
+}

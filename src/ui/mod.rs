@@ -1,0 +1,13 @@
+//! Screens for people: frames rendered as plain text, as ANSI text, and as pixels for PNG files.
+//!
+//! Sees [frames](crate::devices::frame) only, never a device, so that whatever makes frames can be shown.
+
+pub mod ansi;
+pub mod cp437;
+pub mod font;
+pub mod png;
+pub mod raster;
+pub mod screenshot;
+pub mod text;
+
+pub use screenshot::{ScreenError, ScreenFormat, write_screen};

@@ -1,0 +1,331 @@
+//! What an exact single step has to know about the instruction at CS:IP before it runs.
+//!
+//! A processor's trap flag steps most instructions faithfully. The ones it does not, because they halt,
+//! repeat, leave for a device, read or write the flag itself, or hold back the trap, are told apart here
+//! (SDM vol. 3B, 18.3.1.4 and vol. 2). Knows encodings, not what the instruction does to the machine.
+
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
+
+use super::CpuMode;
+use plain::is_plain;
+
+mod plain;
+#[cfg(test)]
+mod tests;
+
+/// Longest instruction (SDM vol. 2A, 2.3.11).
+pub const MAX_LEN: usize = 15;
+
+/// An instruction as the step engine sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes of the encoding, prefixes included.
+    pub len: u8,
+    /// What is special about it.
+    pub kind: Kind,
+    /// Control can go elsewhere than to the next instruction without a fault.
+    pub branches: bool,
+}
+
+/// What is special about an instruction. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing: a trap-flag step is exact, unless a memory operand belongs to a device.
+    Other,
+    /// HLT.
+    Hlt,
+    /// IN.
+    In {
+        /// Width of the transfer: 1, 2 or 4.
+        size: u8,
+        /// Where the port number is.
+        port: Port,
+    },
+    /// OUT.
+    Out {
+        /// Width of the transfer: 1, 2 or 4.
+        size: u8,
+        /// Where the port number is.
+        port: Port,
+    },
+    /// INS or OUTS without a repeat prefix.
+    StringIo(StringIo),
+    /// Any string instruction with a repeat prefix: one instruction to a debugger, many steps or one
+    /// to a processor.
+    Rep(Rep),
+    /// INT n.
+    Int(u8),
+    /// INT3, the one-byte form.
+    Int3,
+    /// INTO.
+    Into,
+    /// INT1, also known as ICEBP.
+    Icebp,
+    /// BOUND.
+    Bound,
+    /// IRET of this operand size: 2, 4 or 8.
+    Iret(u8),
+    /// PUSHF of this operand size: 2, 4 or 8.
+    Pushf(u8),
+    /// POPF of this operand size: 2, 4 or 8.
+    Popf(u8),
+    /// A load of SS.
+    LoadSs {
+        /// MOV SS and POP SS hold back traps and interrupts for one instruction; LSS does not
+        /// (SDM vol. 3A, 6.8.3).
+        shadow: bool,
+    },
+    /// STI, which holds back interrupts, not traps, for one instruction.
+    Sti,
+    /// CLI.
+    Cli,
+    /// Near CALL.
+    NearCall,
+    /// Near RET.
+    NearReturn,
+    /// Far CALL.
+    FarCall,
+    /// Far JMP.
+    FarJump,
+    /// Far RET.
+    FarReturn,
+    /// LOOP, LOOPE or LOOPNE.
+    Loop,
+    /// SYSCALL or SYSENTER.
+    Syscall,
+    /// SYSRET or SYSEXIT.
+    Sysret,
+    /// VMCALL or VMMCALL.
+    Hypercall,
+    /// MOV to or from a debug register.
+    MoveDebug {
+        /// To the debug register.
+        write: bool,
+    },
+}
+
+/// Where IN and OUT take their port from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// A byte of the instruction.
+    Immediate(u8),
+    /// DX.
+    Dx,
+}
+
+/// A transfer between memory and the port in DX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringIo {
+    /// INS, not OUTS.
+    pub input: bool,
+    /// Width of one transfer: 1, 2 or 4.
+    pub size: u8,
+}
+
+/// How a string instruction repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rep {
+    /// Width of the counter, CX, ECX or RCX: 2, 4 or 8.
+    pub address_size: u8,
+    /// What else ends it than the counter.
+    pub stops_on: StopsOn,
+    /// The port transfer it repeats, if it does.
+    pub io: Option<StringIo>,
+}
+
+/// What ends a repeated string instruction besides a counter of zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopsOn {
+    /// Nothing: MOVS, LODS, STOS, INS, OUTS.
+    None,
+    /// A comparison that leaves ZF = 0: REPE CMPS, REPE SCAS.
+    ZeroClear,
+    /// A comparison that leaves ZF = 1: REPNE CMPS, REPNE SCAS.
+    ZeroSet,
+}
+
+/// The facts about the instruction that `bytes` begins with, or nothing if the bytes are too few or no
+/// instruction in `mode`.
+#[must_use]
+pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
+    let mut decoder = Decoder::new(mode.code_bits(), bytes, DecoderOptions::NONE);
+    if !decoder.can_decode() {
+        return None;
+    }
+    let instruction = decoder.decode();
+    if instruction.is_invalid() {
+        return None;
+    }
+    // Fits: an instruction is at most 15 bytes long.
+    Some(Facts {
+        len: instruction.len() as u8,
+        kind: Kind::of(&instruction),
+        branches: instruction.flow_control() != FlowControl::Next,
+    })
+}
+
+/// Only the kind of what [`decode`] finds, faster for common instructions. Where `decode` finds nothing
+/// this may still answer [`Kind::Other`].
+#[must_use]
+pub fn classify(bytes: &[u8], mode: CpuMode) -> Option<Kind> {
+    if is_plain(bytes, mode) {
+        Some(Kind::Other)
+    } else {
+        decode(bytes, mode).map(|facts| facts.kind)
+    }
+}
+
+impl Kind {
+    /// Whether a debugger's "step over" stops behind the instruction and not where it leads: calls, software
+    /// interrupts, repeats and loops.
+    #[must_use]
+    pub fn comes_back(self) -> bool {
+        matches!(
+            self,
+            Kind::NearCall
+                | Kind::FarCall
+                | Kind::Int(_)
+                | Kind::Int3
+                | Kind::Into
+                | Kind::Rep(_)
+                | Kind::Loop
+                | Kind::Syscall
+                | Kind::Hypercall
+        )
+    }
+
+    /// Width in bytes of the port accesses the instruction makes, if it makes any.
+    #[must_use]
+    pub fn port_width(self) -> Option<u8> {
+        match self {
+            Kind::In { size, .. }
+            | Kind::Out { size, .. }
+            | Kind::StringIo(StringIo { size, .. })
+            | Kind::Rep(Rep { io: Some(StringIo { size, .. }), .. }) => Some(size),
+            _ => None,
+        }
+    }
+
+    fn of(instruction: &iced_x86::Instruction) -> Kind {
+        let width = |register: Register| register.size() as u8;
+        if instruction.is_string_instruction() {
+            return Kind::of_string(instruction);
+        }
+        match instruction.mnemonic() {
+            Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::In => Kind::In {
+                size: width(instruction.op0_register()),
+                port: Port::of(instruction, instruction.op1_kind()),
+            },
+            Mnemonic::Out => Kind::Out {
+                size: width(instruction.op1_register()),
+                port: Port::of(instruction, instruction.op0_kind()),
+            },
+            Mnemonic::Int => Kind::Int(instruction.immediate8()),
+            Mnemonic::Int3 => Kind::Int3,
+            Mnemonic::Into => Kind::Into,
+            Mnemonic::Int1 => Kind::Icebp,
+            Mnemonic::Bound => Kind::Bound,
+            Mnemonic::Iret => Kind::Iret(2),
+            Mnemonic::Iretd => Kind::Iret(4),
+            Mnemonic::Iretq => Kind::Iret(8),
+            Mnemonic::Pushf => Kind::Pushf(2),
+            Mnemonic::Pushfd => Kind::Pushf(4),
+            Mnemonic::Pushfq => Kind::Pushf(8),
+            Mnemonic::Popf => Kind::Popf(2),
+            Mnemonic::Popfd => Kind::Popf(4),
+            Mnemonic::Popfq => Kind::Popf(8),
+            Mnemonic::Pop if instruction.op0_register() == Register::SS => {
+                Kind::LoadSs { shadow: true }
+            }
+            Mnemonic::Mov => Kind::of_move(instruction),
+            Mnemonic::Lss => Kind::LoadSs { shadow: false },
+            Mnemonic::Sti => Kind::Sti,
+            Mnemonic::Cli => Kind::Cli,
+            Mnemonic::Call if instruction.is_call_far() || instruction.is_call_far_indirect() => {
+                Kind::FarCall
+            }
+            Mnemonic::Call => Kind::NearCall,
+            Mnemonic::Jmp if instruction.is_jmp_far() || instruction.is_jmp_far_indirect() => {
+                Kind::FarJump
+            }
+            Mnemonic::Ret => Kind::NearReturn,
+            Mnemonic::Retf => Kind::FarReturn,
+            Mnemonic::Loop | Mnemonic::Loope | Mnemonic::Loopne => Kind::Loop,
+            Mnemonic::Syscall | Mnemonic::Sysenter => Kind::Syscall,
+            Mnemonic::Sysret | Mnemonic::Sysretq | Mnemonic::Sysexit | Mnemonic::Sysexitq => {
+                Kind::Sysret
+            }
+            Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
+            _ => Kind::Other,
+        }
+    }
+
+    fn of_move(instruction: &iced_x86::Instruction) -> Kind {
+        match instruction.code() {
+            Code::Mov_dr_r32 | Code::Mov_dr_r64 => Kind::MoveDebug { write: true },
+            Code::Mov_r32_dr | Code::Mov_r64_dr => Kind::MoveDebug { write: false },
+            _ if instruction.op0_kind() == OpKind::Register
+                && instruction.op0_register() == Register::SS =>
+            {
+                Kind::LoadSs { shadow: true }
+            }
+            _ => Kind::Other,
+        }
+    }
+
+    fn of_string(instruction: &iced_x86::Instruction) -> Kind {
+        let io = match instruction.mnemonic() {
+            Mnemonic::Insb => Some(StringIo { input: true, size: 1 }),
+            Mnemonic::Insw => Some(StringIo { input: true, size: 2 }),
+            Mnemonic::Insd => Some(StringIo { input: true, size: 4 }),
+            Mnemonic::Outsb => Some(StringIo { input: false, size: 1 }),
+            Mnemonic::Outsw => Some(StringIo { input: false, size: 2 }),
+            Mnemonic::Outsd => Some(StringIo { input: false, size: 4 }),
+            _ => None,
+        };
+        let repne = instruction.has_repne_prefix();
+        if !repne && !instruction.has_rep_prefix() {
+            return io.map_or(Kind::Other, Kind::StringIo);
+        }
+        let compares = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cmpsb
+                | Mnemonic::Cmpsw
+                | Mnemonic::Cmpsd
+                | Mnemonic::Cmpsq
+                | Mnemonic::Scasb
+                | Mnemonic::Scasw
+                | Mnemonic::Scasd
+                | Mnemonic::Scasq
+        );
+        let stops_on = match (compares, repne) {
+            (false, _) => StopsOn::None,
+            (true, false) => StopsOn::ZeroClear,
+            (true, true) => StopsOn::ZeroSet,
+        };
+        Kind::Rep(Rep { address_size: string_address_size(instruction), stops_on, io })
+    }
+}
+
+impl Port {
+    fn of(instruction: &iced_x86::Instruction, operand: OpKind) -> Port {
+        match operand {
+            OpKind::Immediate8 => Port::Immediate(instruction.immediate8()),
+            _ => Port::Dx,
+        }
+    }
+}
+
+/// The address size shows in which of SI, ESI, RSI or DI, EDI, RDI an operand goes through.
+fn string_address_size(instruction: &iced_x86::Instruction) -> u8 {
+    instruction
+        .op_kinds()
+        .find_map(|operand| match operand {
+            OpKind::MemorySegSI | OpKind::MemoryESDI => Some(2),
+            OpKind::MemorySegESI | OpKind::MemoryESEDI => Some(4),
+            OpKind::MemorySegRSI | OpKind::MemoryESRDI => Some(8),
+            _ => None,
+        })
+        .unwrap_or(2)
+}

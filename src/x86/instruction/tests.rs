@@ -1,0 +1,297 @@
+use super::*;
+
+const REAL: CpuMode = CpuMode::Real;
+const PROT: CpuMode = CpuMode::Protected32;
+const LONG: CpuMode = CpuMode::Long64;
+
+/// Decodes `bytes` with others behind them, and checks that cutting them short yields nothing.
+fn kind(bytes: &[u8], mode: CpuMode) -> Kind {
+    let facts = decode(&[bytes, &[0x90; 4]].concat(), mode)
+        .unwrap_or_else(|| panic!("{bytes:02x?} in {mode}"));
+    assert_eq!(usize::from(facts.len), bytes.len(), "length of {bytes:02x?} in {mode}");
+    for len in 0..bytes.len() {
+        assert_eq!(decode(&bytes[..len], mode), None, "{len} bytes of {bytes:02x?} in {mode}");
+    }
+    assert_eq!(classify(bytes, mode), Some(facts.kind), "{bytes:02x?} in {mode}");
+    facts.kind
+}
+
+/// The kind in 16-, 32- and 64-bit code.
+fn kinds(bytes: &[u8]) -> [Kind; 3] {
+    [REAL, PROT, LONG].map(|mode| kind(bytes, mode))
+}
+
+#[test]
+fn unremarkable_instructions_are_other() {
+    for bytes in [&[0x90][..], &[0x89, 0xd8], &[0xeb, 0xfe], &[0x0f, 0xa2], &[0xf3, 0x90]] {
+        assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn instructions_without_operands_keep_their_kind_in_every_mode() {
+    for (bytes, expected) in [
+        (&[0xf4][..], Kind::Hlt),
+        (&[0xcc], Kind::Int3),
+        (&[0xf1], Kind::Icebp),
+        (&[0xfa], Kind::Cli),
+        (&[0xfb], Kind::Sti),
+        (&[0xc3], Kind::NearReturn),
+        (&[0xc2, 4, 0], Kind::NearReturn),
+        (&[0xcb], Kind::FarReturn),
+        (&[0xca, 4, 0], Kind::FarReturn),
+        (&[0xe2, 0xfe], Kind::Loop),
+        (&[0xe1, 0xfe], Kind::Loop),
+        (&[0xe0, 0xfe], Kind::Loop),
+        (&[0xe3, 0xfe], Kind::Other),
+        (&[0x0f, 0x05], Kind::Syscall),
+        (&[0x0f, 0x34], Kind::Syscall),
+        (&[0x0f, 0x07], Kind::Sysret),
+        (&[0x0f, 0x35], Kind::Sysret),
+        (&[0x0f, 0x01, 0xc1], Kind::Hypercall),
+        (&[0x0f, 0x01, 0xd9], Kind::Hypercall),
+    ] {
+        assert_eq!(kinds(bytes), [expected; 3], "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn software_interrupts_carry_their_vector() {
+    for n in [0, 3, 0x10, 0x80, 0xff] {
+        assert_eq!(kinds(&[0xcd, n]), [Kind::Int(n); 3]);
+    }
+    assert_eq!(kind(&[0xce], REAL), Kind::Into);
+    assert_eq!(kind(&[0xce], PROT), Kind::Into);
+    assert_eq!(decode(&[0xce, 0x90], LONG), None);
+}
+
+#[test]
+fn port_instructions_carry_width_and_port() {
+    use Kind::{In, Out};
+    let imm = Port::Immediate(0x60);
+    assert_eq!(kinds(&[0xe4, 0x60]), [In { size: 1, port: imm }; 3]);
+    assert_eq!(kinds(&[0xe6, 0x60]), [Out { size: 1, port: imm }; 3]);
+    assert_eq!(kinds(&[0xec]), [In { size: 1, port: Port::Dx }; 3]);
+    assert_eq!(kinds(&[0xee]), [Out { size: 1, port: Port::Dx }; 3]);
+    for (word, dword) in [(REAL, PROT), (REAL, LONG)] {
+        assert_eq!(kind(&[0xe5, 0x60], word), In { size: 2, port: imm });
+        assert_eq!(kind(&[0xe5, 0x60], dword), In { size: 4, port: imm });
+        assert_eq!(kind(&[0x66, 0xe7, 0x60], word), Out { size: 4, port: imm });
+        assert_eq!(kind(&[0x66, 0xe7, 0x60], dword), Out { size: 2, port: imm });
+        assert_eq!(kind(&[0xef], word), Out { size: 2, port: Port::Dx });
+        assert_eq!(kind(&[0x66, 0xed], word), In { size: 4, port: Port::Dx });
+        assert_eq!(kind(&[0xed], dword), In { size: 4, port: Port::Dx });
+    }
+    // REX.W does not make a port 64 bits wide.
+    assert_eq!(kind(&[0x48, 0xed], LONG), In { size: 4, port: Port::Dx });
+}
+
+#[test]
+fn string_io_carries_direction_and_width() {
+    let string_io = |input, size| Kind::StringIo(StringIo { input, size });
+    assert_eq!(kinds(&[0x6c]), [string_io(true, 1); 3]);
+    assert_eq!(kinds(&[0x6e]), [string_io(false, 1); 3]);
+    assert_eq!(kinds(&[0x6d]), [string_io(true, 2), string_io(true, 4), string_io(true, 4)]);
+    assert_eq!(
+        kinds(&[0x66, 0x6f]),
+        [string_io(false, 4), string_io(false, 2), string_io(false, 2)]
+    );
+}
+
+#[test]
+fn repeated_strings_carry_address_size_and_end() {
+    let rep = |address_size, stops_on| Kind::Rep(Rep { address_size, stops_on, io: None });
+    let each = |stops_on| [2, 4, 8].map(|size| rep(size, stops_on));
+    for opcode in [0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad] {
+        assert_eq!(kinds(&[opcode]), [Kind::Other; 3]);
+        assert_eq!(kinds(&[0xf3, opcode]), each(StopsOn::None));
+        // REPNE repeats these as REP does.
+        assert_eq!(kinds(&[0xf2, opcode]), each(StopsOn::None));
+    }
+    for opcode in [0xa6, 0xa7, 0xae, 0xaf] {
+        assert_eq!(kinds(&[opcode]), [Kind::Other; 3]);
+        assert_eq!(kinds(&[0xf3, opcode]), each(StopsOn::ZeroClear));
+        assert_eq!(kinds(&[0xf2, opcode]), each(StopsOn::ZeroSet));
+    }
+    assert_eq!(kind(&[0xf3, 0x48, 0xa5], LONG), rep(8, StopsOn::None));
+    assert_eq!(kind(&[0xf3, 0x48, 0xa7], LONG), rep(8, StopsOn::ZeroClear));
+}
+
+#[test]
+fn the_address_size_prefix_changes_the_counter_in_any_order() {
+    let rep = |address_size| Kind::Rep(Rep { address_size, stops_on: StopsOn::None, io: None });
+    for bytes in [[0x67, 0xf3, 0xa5], [0xf3, 0x67, 0xa5]] {
+        assert_eq!(kinds(&bytes), [rep(4), rep(2), rep(4)]);
+    }
+    for bytes in [
+        [0x66, 0x67, 0x26, 0xf3, 0xa5],
+        [0xf3, 0x2e, 0x66, 0x67, 0xa5],
+        [0x67, 0xf3, 0x66, 0x64, 0xa5],
+    ] {
+        assert_eq!(kinds(&bytes), [rep(4), rep(2), rep(4)]);
+    }
+    // Without an operand in memory that a segment prefix moves, too.
+    assert_eq!(kinds(&[0x67, 0xf3, 0xab]), [rep(4), rep(2), rep(4)]);
+    assert_eq!(kinds(&[0x67, 0xf3, 0xac]), [rep(4), rep(2), rep(4)]);
+}
+
+#[test]
+fn of_two_repeat_prefixes_the_last_counts() {
+    let rep = |stops_on| Kind::Rep(Rep { address_size: 2, stops_on, io: None });
+    assert_eq!(kind(&[0xf2, 0xf3, 0xa6], REAL), rep(StopsOn::ZeroClear));
+    assert_eq!(kind(&[0xf3, 0xf2, 0xa6], REAL), rep(StopsOn::ZeroSet));
+}
+
+#[test]
+fn repeated_port_strings_say_so() {
+    for (bytes, input, size) in [
+        ([0xf3, 0x6c], true, [1, 1, 1]),
+        ([0xf3, 0x6d], true, [2, 4, 4]),
+        ([0xf2, 0x6e], false, [1, 1, 1]),
+        ([0xf3, 0x6f], false, [2, 4, 4]),
+    ] {
+        let got = kinds(&bytes);
+        for n in 0..3 {
+            let io = Some(StringIo { input, size: size[n] });
+            let address_size = [2, 4, 8][n];
+            assert_eq!(got[n], Kind::Rep(Rep { address_size, stops_on: StopsOn::None, io }));
+            assert!(got[n].port_width().is_some() && got[n].comes_back());
+        }
+    }
+}
+
+#[test]
+fn a_repeat_prefix_elsewhere_is_ignored() {
+    for prefix in [0xf2, 0xf3] {
+        assert_eq!(kinds(&[prefix, 0xf4]), [Kind::Hlt; 3]);
+        assert_eq!(kinds(&[prefix, 0xc3]), [Kind::NearReturn; 3]);
+        assert_eq!(kinds(&[prefix, 0xcd, 0x10]), [Kind::Int(0x10); 3]);
+        assert_eq!(kinds(&[prefix, 0x89, 0xd8]), [Kind::Other; 3]);
+        assert_eq!(kinds(&[prefix, 0xee]), [Kind::Out { size: 1, port: Port::Dx }; 3]);
+        // SSE moves share the mnemonics MOVSD and CMPSD with strings.
+        assert_eq!(kinds(&[prefix, 0x0f, 0x10, 0xc1]), [Kind::Other; 3]);
+        assert_eq!(kinds(&[prefix, 0x0f, 0xc2, 0xc1, 0]), [Kind::Other; 3]);
+    }
+}
+
+#[test]
+fn iret_pushf_and_popf_carry_the_operand_size() {
+    assert_eq!(kinds(&[0xcf]), [Kind::Iret(2), Kind::Iret(4), Kind::Iret(4)]);
+    assert_eq!(kinds(&[0x66, 0xcf]), [Kind::Iret(4), Kind::Iret(2), Kind::Iret(2)]);
+    assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Iret(8));
+    assert_eq!(kinds(&[0x9c]), [Kind::Pushf(2), Kind::Pushf(4), Kind::Pushf(8)]);
+    assert_eq!(kinds(&[0x66, 0x9c]), [Kind::Pushf(4), Kind::Pushf(2), Kind::Pushf(2)]);
+    assert_eq!(kinds(&[0x9d]), [Kind::Popf(2), Kind::Popf(4), Kind::Popf(8)]);
+    assert_eq!(kinds(&[0x66, 0x9d]), [Kind::Popf(4), Kind::Popf(2), Kind::Popf(2)]);
+}
+
+#[test]
+fn loads_of_ss_are_told_from_loads_of_other_segments() {
+    let shadow = Kind::LoadSs { shadow: true };
+    assert_eq!(kinds(&[0x8e, 0xd0]), [shadow; 3]);
+    assert_eq!(kinds(&[0x66, 0x8e, 0xd0]), [shadow; 3]);
+    assert_eq!(kind(&[0x8e, 0x16, 0, 5], REAL), shadow);
+    assert_eq!(kind(&[0x8e, 0x17], PROT), shadow);
+    assert_eq!(kind(&[0x17], REAL), shadow);
+    assert_eq!(kind(&[0x17], PROT), shadow);
+    assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::LoadSs { shadow: false });
+    assert_eq!(kinds(&[0x8e, 0xd8]), [Kind::Other; 3]);
+    // Storing SS is no load of it.
+    assert_eq!(kinds(&[0x8c, 0xd0]), [Kind::Other; 3]);
+    assert_eq!(kind(&[0x16], REAL), Kind::Other);
+    assert_eq!(kind(&[0x1f], REAL), Kind::Other);
+}
+
+#[test]
+fn transfers_are_told_apart_by_distance() {
+    assert_eq!(kind(&[0xe8, 0, 1], REAL), Kind::NearCall);
+    assert_eq!(kind(&[0xe8, 0, 1, 0, 0], LONG), Kind::NearCall);
+    assert_eq!(kind(&[0xff, 0xd0], REAL), Kind::NearCall);
+    assert_eq!(kind(&[0xff, 0x16, 0, 5], REAL), Kind::NearCall);
+    assert_eq!(kind(&[0xff, 0x1e, 0, 5], REAL), Kind::FarCall);
+    assert_eq!(kind(&[0xff, 0x2e, 0, 5], REAL), Kind::FarJump);
+    assert_eq!(kind(&[0xff, 0x26, 0, 5], REAL), Kind::Other);
+    assert_eq!(kind(&[0xff, 0x36, 0, 5], REAL), Kind::Other);
+    assert_eq!(kind(&[0x9a, 0, 0x7c, 0, 0], REAL), Kind::FarCall);
+    assert_eq!(kind(&[0xea, 0, 0x7c, 0, 0], REAL), Kind::FarJump);
+    assert_eq!(kind(&[0x66, 0xea, 0, 0x7c, 0, 0, 8, 0], REAL), Kind::FarJump);
+    assert_eq!(kind(&[0xea, 0, 0x7c, 0, 0, 8, 0], PROT), Kind::FarJump);
+    assert_eq!(kind(&[0xff, 0x2f], PROT), Kind::FarJump);
+    assert_eq!(kind(&[0x48, 0xff, 0x2f], LONG), Kind::FarJump);
+    assert_eq!(decode(&[0xea, 0, 0x7c, 0, 0, 8, 0], LONG), None);
+}
+
+#[test]
+fn bound_is_not_mistaken_for_an_evex_prefix() {
+    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Bound);
+    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Bound);
+    assert_ne!(decode(&[0x62, 0x07, 0x90, 0x90], LONG).map(|f| f.kind), Some(Kind::Bound));
+}
+
+#[test]
+fn moves_of_debug_registers_carry_their_direction() {
+    assert_eq!(kinds(&[0x0f, 0x23, 0xf8]), [Kind::MoveDebug { write: true }; 3]);
+    assert_eq!(kinds(&[0x0f, 0x21, 0xf0]), [Kind::MoveDebug { write: false }; 3]);
+    assert_eq!(kinds(&[0x0f, 0x22, 0xc0]), [Kind::Other; 3]);
+}
+
+#[test]
+fn segment_and_size_prefixes_do_not_hide_a_kind() {
+    for prefix in [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67] {
+        assert_eq!(kinds(&[prefix, 0xf4]), [Kind::Hlt; 3]);
+        assert_eq!(kinds(&[prefix, 0x2e, 0xcd, 0x21]), [Kind::Int(0x21); 3]);
+        assert_eq!(kinds(&[0x3e, prefix, 0xfb]), [Kind::Sti; 3]);
+    }
+    for rex in 0x40..=0x4f {
+        assert_eq!(kind(&[rex, 0xf4], LONG), Kind::Hlt);
+        assert_eq!(kind(&[0x66, rex, 0xfa], LONG), Kind::Cli);
+        // A REX prefix that another prefix follows is ignored.
+        assert_eq!(kind(&[rex, 0x2e, 0xf4], LONG), Kind::Hlt);
+        assert_eq!(kind(&[rex, 0xf3, 0xcc], LONG), Kind::Int3);
+    }
+    // What is REX in 64-bit code is an instruction of its own elsewhere.
+    assert_eq!(
+        decode(&[0x40, 0xf4], REAL),
+        Some(Facts { len: 1, kind: Kind::Other, branches: false })
+    );
+}
+
+#[test]
+fn what_is_no_instruction_is_nothing() {
+    for mode in [REAL, PROT, LONG] {
+        for bytes in [
+            &[][..],
+            &[0xf0, 0xf4],       // lock hlt
+            &[0xf0, 0xf3, 0xa4], // lock rep movsb
+            &[0x0f, 0xff],       // cut ud0
+            &[0x8d, 0xc0],       // lea from a register
+            &[0x8e, 0xc8],       // mov cs
+            &[0x66; 15],
+            &[
+                0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                0x66, 0xf4,
+            ], // 16 bytes
+        ] {
+            assert_eq!(decode(bytes, mode), None, "{bytes:02x?} in {mode}");
+        }
+    }
+    assert_eq!(decode(&[[0x66; 14].as_slice(), &[0xf4]].concat(), REAL).unwrap().len, 15);
+}
+
+#[test]
+fn every_pair_of_bytes_decodes_to_something_or_nothing_in_every_mode() {
+    for mode in [REAL, PROT, LONG] {
+        for word in 0..=0xffff_u16 {
+            let facts = decode(&[word.to_le_bytes().as_slice(), &[0xff; 13]].concat(), mode);
+            assert!(facts.is_none_or(|facts| (1..=15).contains(&facts.len)));
+        }
+    }
+}
+
+#[test]
+fn only_transfers_that_return_come_back() {
+    let back = [Kind::NearCall, Kind::FarCall, Kind::Int(0x10), Kind::Int3, Kind::Loop];
+    let gone = [Kind::FarJump, Kind::NearReturn, Kind::Iret(2), Kind::Other, Kind::Hlt];
+    assert!(back.iter().all(|kind| kind.comes_back()));
+    assert!(!gone.iter().any(|kind| kind.comes_back()));
+}
