@@ -8,3 +8,4 @@
 pub mod arch;
 pub mod frame;
 pub mod layout;
+pub mod transport;
