@@ -6,6 +6,16 @@
 //! Protocol", and appendix G, "Target Descriptions", of the gdb manual.
 
 pub mod arch;
+pub mod engine;
 pub mod frame;
 pub mod layout;
+pub mod monitor;
+pub mod outbox;
+pub mod server;
+pub mod session;
+pub mod stop;
+pub mod target;
 pub mod transport;
+
+pub use server::{End, Server, Stopper};
+pub use transport::{Address, Listener, TransportError};

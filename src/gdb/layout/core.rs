@@ -8,7 +8,7 @@ use crate::x86::{CpuState, FpuState, Gpr, SegmentName};
 
 use super::system::{check_canonical, check_width};
 use super::table::ORDER_64;
-use super::{Change, RegisterError, RegisterFile, Row, tags};
+use super::{Change, RegisterError, RegisterFile, Row};
 
 /// Flags that exist (SDM vol. 1, 3.4.3); the processor keeps the others as they are.
 const FLAGS: u64 = 0x3f_7fd5;
@@ -123,7 +123,7 @@ impl CoreField {
         match self {
             CoreField::Fctrl => fpu.fcw = word,
             CoreField::Fstat => fpu.fsw = word,
-            CoreField::Ftag => fpu.ftw = tags::abridged(word),
+            CoreField::Ftag => fpu.set_full_tags(word),
             CoreField::Fiseg => fpu.fcs = word,
             CoreField::Fioff => fpu.fip = double,
             CoreField::Foseg => fpu.fds = word,
@@ -204,7 +204,7 @@ fn x87(fpu: &FpuState) -> X87FpuInternalRegs {
     X87FpuInternalRegs {
         fctrl: u32::from(fpu.fcw),
         fstat: u32::from(fpu.fsw),
-        ftag: u32::from(tags::full(fpu)),
+        ftag: u32::from(fpu.full_tags()),
         fiseg: u32::from(fpu.fcs),
         fioff: fpu.fip,
         foseg: u32::from(fpu.fds),

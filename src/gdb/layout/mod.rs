@@ -13,7 +13,6 @@ mod core;
 mod error;
 mod system;
 mod table;
-mod tags;
 mod types;
 mod xml;
 

@@ -114,6 +114,8 @@ pub struct Connection {
     id: ConnectionId,
     stream: Stream,
     place: Place,
+    /// The client is left to close its end.
+    finished: bool,
 }
 
 impl Connection {
@@ -125,7 +127,7 @@ impl Connection {
         sink: &Sink,
     ) -> io::Result<()> {
         // From here on the place is freed whatever happens.
-        let connection = Connection { id, stream, place };
+        let connection = Connection { id, stream, place, finished: false };
         connection.stream.prepare()?;
         let mut reader = connection.stream.try_clone()?;
         let (sink, place) = (Arc::clone(sink), connection.place.clone());
@@ -156,11 +158,19 @@ impl Connection {
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() { Ok(()) } else { self.stream.write(bytes) }
     }
+
+    /// Ends the connection behind what was sent: the client can still read it, then it sees the end.
+    pub fn finish(mut self) {
+        self.finished = true;
+        self.stream.shutdown(Shutdown::Write);
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.stream.shutdown(Shutdown::Both);
+        if !self.finished {
+            self.stream.shutdown(Shutdown::Both);
+        }
         self.place.free(self.id);
     }
 }
