@@ -12,12 +12,13 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let arguments = Arguments::from_args();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gdb");
-    let mut sessions: Vec<PathBuf> = fs::read_dir(&directory)
-        .expect("tests/gdb")
-        .map(|entry| entry.expect("directory entry").path())
+    let entries = fs::read_dir(&directory)?.collect::<Result<Vec<_>, _>>()?;
+    let mut sessions: Vec<PathBuf> = entries
+        .into_iter()
+        .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "gdb"))
         .collect();
     sessions.sort();
