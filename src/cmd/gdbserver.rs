@@ -14,13 +14,16 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     // A taken port shows before the machine is built.
     let listener = Listener::bind(address, args.allow_remote)?;
     let mut machine = args.guest.machine()?;
-    let server = Server::new(&mut machine, listener, Box::new(Console::default()));
+    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
     if *server.address() != Address::Stdio {
         eprintln!(
             "stepvisor: {} waits for gdb: {}",
             args.guest.name(),
             how_to_connect(server.address())
         );
+    }
+    if args.no_wait {
+        server.let_guest_run();
     }
     let stopper = server.stopper();
     interruptions::on_signal(move || stopper.stop())?;

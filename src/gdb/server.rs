@@ -121,8 +121,12 @@ impl<'m> Server<'m> {
         self.stopper.clone()
     }
 
-    /// Serves clients until one of them, the guest or the caller ends it. The guest waits for the first
-    /// client where it stands.
+    /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
+    pub fn let_guest_run(&mut self) {
+        self.motion = Motion::Running(Resume::Continue);
+    }
+
+    /// Serves clients until one of them, the guest or the caller ends it.
     ///
     /// # Errors
     ///
@@ -262,9 +266,8 @@ impl<'m> Server<'m> {
     fn stopped(&mut self, stop: StopReason, resume: Resume) -> Option<End> {
         match stop {
             StopReason::Kicked => None,
-            StopReason::Halted { interruptible: true, .. }
-                if self.guest.machine().can_interrupt() =>
-            {
+            // Waits for an interrupt as the processor does; a ^C ends the wait. Whoever steps is told.
+            StopReason::Halted { interruptible: true, .. } if resume == Resume::Continue => {
                 self.motion = Motion::Asleep(resume);
                 None
             }
