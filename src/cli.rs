@@ -16,7 +16,8 @@ use crate::exit_code::{self, ExitCode, Failure};
 /// A hypervisor you debug with gdb: boots a guest under Linux KVM and gives stock gdb an exact view of
 /// it, from the first real-mode instruction on.
 #[derive(Debug, Parser)]
-#[command(version, after_help = exit_code::HELP, args_conflicts_with_subcommands = true)]
+#[command(version, before_help = START, after_help = exit_code::HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(arg_required_else_help = true)]
 pub struct Cli {
     /// Runs the built-in demo guest: the same as `stepvisor run --demo`.
@@ -28,6 +29,12 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// What to do first.
+const START: &str = "\
+To start:  stepvisor --demo              boots a built-in guest and shows its screen
+           stepvisor run boot.bin        does the same with yours
+           stepvisor debug boot.elf      stops at its first instruction, in gdb";
 
 /// One subcommand and its flags.
 #[derive(Debug, Subcommand)]
@@ -47,7 +54,6 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Guest {
     /// A flat image (such as a boot sector) or an ELF executable.
-    #[arg(required_unless_present = "demo")]
     pub image: Option<PathBuf>,
     /// Boots the built-in demo guest instead of an image.
     #[arg(long, conflicts_with = "image")]
@@ -180,7 +186,12 @@ impl Guest {
                 })?;
                 Image::parse(&data)
             }
-            None => Image::parse(DEMO_IMAGE),
+            None if self.demo => Image::parse(DEMO_IMAGE),
+            None => {
+                let text = "no image: name a boot sector or an ELF file, or boot the built-in guest \
+                            with --demo";
+                return Err(Failure::new(ExitCode::Usage, text).into());
+            }
         };
         let image =
             parsed.map_err(|error| Failure::new(ExitCode::Image, format!("{name}: {error}")))?;
