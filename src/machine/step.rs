@@ -10,7 +10,7 @@ use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError};
 use crate::x86::instruction::{self, Facts, Kind, Rep, StopsOn};
 use crate::x86::registers::{RFLAGS_OF, RFLAGS_RF, RFLAGS_TF, RFLAGS_ZF};
-use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
+use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName};
 
 impl Machine {
     /// Executes one instruction, or one iteration of a repeated string instruction. Breakpoints do not
@@ -169,12 +169,21 @@ impl Machine {
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
     pub(super) fn step_by_trap_flag(&mut self) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
+        let mut idle_stops = 0;
         loop {
             self.vcpu.arm(GuestDebug::SINGLE_STEP)?;
             let mut exit = self.enter()?;
             loop {
                 match exit {
-                    Exit::Debug { .. } => return Ok(StopReason::Stepped),
+                    Exit::Debug { .. } => {
+                        // Some hosts stop once more before the instruction. One that jumps to itself
+                        // looks the same, and may as well be repeated.
+                        if idle_stops < MAX_IDLE_STOPS && is_unchanged(&before, self.vcpu.cpu()) {
+                            idle_stops += 1;
+                            break;
+                        }
+                        return Ok(StopReason::Stepped);
+                    }
                     Exit::Interrupted => {
                         if self.vcpu.cpu().rip != before.rip {
                             return Ok(StopReason::Stepped);
@@ -213,4 +222,14 @@ impl Machine {
             }
         }
     }
+}
+
+/// How many stops without progress a step bears with.
+const MAX_IDLE_STOPS: u32 = 2;
+
+/// Whether nothing has been executed between two states, or a mere jump to itself.
+fn is_unchanged(before: &CpuState, after: &CpuState) -> bool {
+    let registers = |cpu: &CpuState| (cpu.rip, cpu.gpr, cpu.rflags & !RFLAGS_RF);
+    registers(before) == registers(after)
+        && before.segments.cs.selector == after.segments.cs.selector
 }
