@@ -1,6 +1,8 @@
 //! The command line: flags, their help, and what they mean to the library.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -39,7 +41,6 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Guest {
     /// A flat image (such as a boot sector) or an ELF executable.
-    #[arg(required_unless_present = "demo")]
     pub image: Option<PathBuf>,
     /// Boots the built-in demo guest instead of an image.
     #[arg(long, conflicts_with = "image")]
@@ -127,14 +128,19 @@ impl Guest {
         let name = self.name();
         let parsed = match &self.image {
             Some(path) => {
-                let data = std::fs::read(path).map_err(|error| {
+                let data = read_image(path, self.memory).map_err(|error| {
                     let hint = if path.is_dir() { " (a directory)" } else { "" };
                     let text = format!("cannot read the image {name}{hint}: {error}");
                     Failure::new(ExitCode::Image, text)
                 })?;
                 Image::parse(&data)
             }
-            None => Image::parse(DEMO_IMAGE),
+            None if self.demo => Image::parse(DEMO_IMAGE),
+            None => {
+                let text = "no guest to boot: name an image (a boot sector or an ELF executable), \
+                            or take the built-in one with --demo";
+                return Err(Failure::new(ExitCode::Usage, text).into());
+            }
         };
         let image =
             parsed.map_err(|error| Failure::new(ExitCode::Image, format!("{name}: {error}")))?;
@@ -165,6 +171,19 @@ impl Guest {
     pub fn name(&self) -> String {
         self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
     }
+}
+
+/// Reads an image, but not much more than `memory` bytes of what cannot be loaded whole anyway: a device
+/// file such as /dev/zero has no end.
+fn read_image(path: &Path, memory: u64) -> io::Result<Vec<u8>> {
+    const MAGIC: &[u8] = b"\x7fELF";
+    let mut file = File::open(path)?;
+    let mut data = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut data)?;
+    // Most of an ELF file may be for the debugger only.
+    let whole = data == MAGIC && file.metadata()?.is_file();
+    file.take(if whole { u64::MAX } else { memory }).read_to_end(&mut data)?;
+    Ok(data)
 }
 
 /// A number as C writes it: decimal, or hexadecimal after 0x.
@@ -220,7 +239,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        <Cli as CommandFactory>::command().debug_assert();
     }
 
     #[test]
