@@ -1,5 +1,6 @@
 //! The command line: flags, their help, and what they mean to the library.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stepvisor::gdb::transport::Address;
 use stepvisor::machine::{Boot, Config, Image, OnUnclaimed};
 use stepvisor::memory::layout;
 use stepvisor::x86::{Phys, SegOff};
@@ -35,6 +37,12 @@ pub enum Command {
     /// Boots a guest, runs it until it ends, and prints its screen.
     #[command(after_help = exit_code::HELP)]
     Run(Run),
+    /// Boots a guest and waits at its first instruction for gdb to connect.
+    #[command(name = "gdbserver", after_help = exit_code::HELP)]
+    GdbServer(GdbServer),
+    /// Boots a guest and starts gdb on it: connected, at the first instruction, symbols loaded.
+    #[command(after_help = exit_code::HELP)]
+    Debug(Debug),
 }
 
 /// Which guest, and how it starts.
@@ -92,6 +100,41 @@ pub struct Run {
     pub trace: Option<PathBuf>,
 }
 
+/// `stepvisor gdbserver`.
+#[derive(Debug, Args)]
+pub struct GdbServer {
+    #[command(flatten)]
+    pub guest: Guest,
+    /// Where gdb connects: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1234")]
+    pub listen: Address,
+    /// Allows --listen on an address that is not loopback. Whoever connects owns the guest.
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Talks to gdb over standard input and output: `target remote | stepvisor gdbserver --stdio IMAGE`.
+    #[arg(long, conflicts_with_all = ["listen", "allow_remote"])]
+    pub stdio: bool,
+    /// Lets the guest run until the first gdb connects, instead of waiting at its first instruction.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `stepvisor debug`.
+#[derive(Debug, Args)]
+pub struct Debug {
+    #[command(flatten)]
+    pub guest: Guest,
+    /// Symbols: an ELF [default: the image, if it is one].
+    #[arg(long, value_name = "ELF")]
+    pub symbols: Option<PathBuf>,
+    /// The gdb to start.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
+    /// Further arguments for gdb.
+    #[arg(last = true, value_name = "GDB ARGS")]
+    pub gdb_args: Vec<OsString>,
+}
+
 impl Cli {
     /// The subcommand, `--demo` spelled out.
     pub fn command(self) -> Command {
@@ -110,6 +153,9 @@ impl Cli {
 
 /// The demo guest, so that the first try needs no file.
 const DEMO_IMAGE: &[u8] = include_bytes!("../guests/bin/demo.bin");
+/// Its symbols.
+pub const DEMO_SYMBOLS: &[u8] = include_bytes!("../guests/bin/demo.elf");
+
 impl Guest {
     fn demo() -> Guest {
         Guest {

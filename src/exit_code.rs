@@ -1,5 +1,6 @@
 //! The exit codes of the command: one list for all subcommands.
 
+use stepvisor::gdb::transport::TransportError;
 use stepvisor::kvm::KvmError;
 use stepvisor::machine::{MachineError, StopReason};
 
@@ -11,6 +12,8 @@ pub enum ExitCode {
     Success,
     /// The guest wrote to its exit port.
     Guest(u8),
+    /// gdb's own, from `stepvisor debug`.
+    OfGdb(u8),
     /// The command line makes no sense (clap's code).
     Usage,
     /// The image cannot be read, or cannot be booted.
@@ -39,6 +42,7 @@ pub enum ExitCode {
 pub const HELP: &str = "\
 Exit codes:
     0  the guest halted for ever (HLT with nothing to wake it); also the end of a session
+       (`stepvisor debug` ends with gdb's own code)
     2  the command line makes no sense
     4  the image cannot be read or booted
     6  KVM is missing or not permitted
@@ -57,7 +61,7 @@ impl ExitCode {
     pub fn code(self) -> u8 {
         match self {
             ExitCode::Success => 0,
-            ExitCode::Guest(status) => status,
+            ExitCode::Guest(status) | ExitCode::OfGdb(status) => status,
             ExitCode::Usage => 2,
             ExitCode::Image => 4,
             ExitCode::Kvm => 6,
@@ -104,6 +108,9 @@ pub fn of_error(error: &anyhow::Error) -> ExitCode {
         }
         if cause.is::<KvmError>() {
             return ExitCode::Kvm;
+        }
+        if cause.is::<TransportError>() {
+            return ExitCode::Listen;
         }
         if let Some(error) = cause.downcast_ref::<MachineError>() {
             return match error {

@@ -16,6 +16,7 @@
 
 pub mod bus;
 pub mod devices;
+pub mod gdb;
 pub mod kvm;
 pub mod machine;
 pub mod memory;

@@ -1,10 +1,11 @@
 //! What ends a run from outside: ^C, termination signals and the time limit.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stepvisor::kvm::Kicker;
 
@@ -30,13 +31,9 @@ impl Interruptions {
     pub fn watch(kicker: Kicker, timeout: Option<Duration>) -> std::io::Result<Interruptions> {
         let (sender, events) = channel();
         let (cancel, cancelled) = channel::<()>();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let (signal_sender, signal_kicker) = (sender.clone(), kicker.clone());
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for _ in signals.forever() {
-                if signal_sender.send(Interruption::Signal).is_err() {
-                    break;
-                }
+        on_signal(move || {
+            if signal_sender.send(Interruption::Signal).is_ok() {
                 signal_kicker.kick();
             }
         })?;
@@ -56,4 +53,19 @@ impl Interruptions {
     pub fn take(&self) -> Option<Interruption> {
         self.events.try_recv().ok()
     }
+}
+
+/// Calls `action` on a thread of its own whenever ^C or a termination signal comes.
+pub fn on_signal(action: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let run = move || signals.forever().for_each(|_| action());
+    thread::Builder::new().name("signals".to_owned()).spawn(run).map(drop)
+}
+
+/// Lets ^C and ^\\ pass without effect. By handlers, not by SIG_IGN, which a child would inherit.
+pub fn ignore_keyboard() -> std::io::Result<()> {
+    for signal in [SIGINT, SIGQUIT] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
+    Ok(())
 }

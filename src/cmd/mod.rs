@@ -1,6 +1,8 @@
 //! One file a subcommand: each turns its flags into a machine, drives it, and says how it ended.
 
 mod console;
+mod debug;
+mod gdbserver;
 mod interruptions;
 mod run;
 
@@ -11,5 +13,7 @@ use crate::exit_code::ExitCode;
 pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::GdbServer(args) => gdbserver::run(&args),
+        Command::Debug(args) => debug::run(&args),
     }
 }

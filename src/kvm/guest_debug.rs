@@ -18,8 +18,6 @@ pub struct GuestDebug {
 impl GuestDebug {
     /// No debugging: the guest runs as on bare hardware.
     pub const OFF: GuestDebug = GuestDebug { single_step: false, slots: [None; DEBUG_SLOTS] };
-    /// Single-step without breakpoints.
-    pub const SINGLE_STEP: GuestDebug = GuestDebug { single_step: true, ..GuestDebug::OFF };
 
     /// The ioctl's argument.
     pub(super) fn to_kvm(self) -> kvm_guest_debug {

@@ -97,9 +97,7 @@ impl Kicker {
 
     /// Marks the calling thread as the one to signal.
     pub(super) fn enter(&self) {
-        // SAFETY: gettid has no effects and cannot fail.
-        let thread = unsafe { libc::gettid() };
-        self.shared.thread.store(thread, Ordering::SeqCst);
+        self.shared.thread.store(THREAD.with(|id| *id), Ordering::SeqCst);
     }
 
     /// Ends [`Kicker::enter`].
@@ -112,6 +110,12 @@ impl Kicker {
         let flag = unsafe { AtomicU8::from_ptr(self.shared.immediate_exit) };
         flag.store(u8::from(on), Ordering::SeqCst);
     }
+}
+
+thread_local! {
+    /// The kernel's number of the thread; asking for it costs a system call.
+    // SAFETY: gettid has no effects and cannot fail.
+    static THREAD: i32 = unsafe { libc::gettid() };
 }
 
 /// The signal used: the first real-time one the C library leaves to programs.

@@ -19,6 +19,8 @@ pub struct Vcpu {
     kicker: Kicker,
     cpu: CpuState,
     armed: GuestDebug,
+    /// The trap flag that single-step needs is known to be in place still.
+    trap_flag_set: bool,
     guest_time: Duration,
     power_on: PowerOn,
 }
@@ -70,7 +72,8 @@ impl Vcpu {
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
         };
         let guest_time = Duration::ZERO;
-        Ok(Vcpu { fd, kicker, cpu, armed: GuestDebug::OFF, guest_time, power_on })
+        let armed = GuestDebug::OFF;
+        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -119,6 +122,7 @@ impl Vcpu {
     }
 
     fn enter_guest(&mut self) -> Result<Exit, KvmError> {
+        self.trap_flag_set = false;
         let start = Instant::now();
         let exit = match self.fd.run() {
             Ok(exit) => match exit {
@@ -260,7 +264,10 @@ impl Vcpu {
         if regs != state::regs_to_kvm(&self.cpu) {
             self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
         }
-        self.reload()
+        self.reload()?;
+        // Setting registers may drop the trap flag that single-stepping planted.
+        self.trap_flag_set = false;
+        Ok(())
     }
 
     /// Puts the processor into the state `cpu`, and all that is no part of it into the state at power-on:
@@ -337,12 +344,20 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn arm(&mut self, debug: GuestDebug) -> Result<(), KvmError> {
-        // Single-step is always armed anew: hardware loses it with an exit in mid-instruction.
-        if debug == self.armed && !debug.single_step {
+        let in_place = !debug.single_step || self.trap_flag_set;
+        if debug == self.armed && in_place {
             return Ok(());
         }
         self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
         self.armed = debug;
+        self.trap_flag_set = debug.single_step;
         Ok(())
+    }
+
+    /// Says that the last step was over an instruction that leaves the trap flag alone, so that it need
+    /// not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
+    /// with an exit in mid-instruction and with everything that loads or saves the flags.
+    pub fn trap_flag_survived(&mut self) {
+        self.trap_flag_set = self.armed.single_step;
     }
 }

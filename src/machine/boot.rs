@@ -61,11 +61,9 @@ impl Boot {
             (Image::Elf(image), None) => image.entry,
         };
         // The first 64 KiB as 0000:offset, as firmware does; above that with the 64 KiB-aligned segment.
-        let segment = u16::try_from((linear >> 4) & !0xfff).or_else(|_| {
-            // The last stretch, 100000h to 10FFEFh, is reached from segment FFFFh.
-            if linear <= 0x10_ffef { Ok(0xffff) } else { Err(BootError::EntryTooHigh(linear)) }
-        })?;
-        let offset = linear - (u64::from(segment) << 4);
+        // The last stretch, 100000h to 10FFEFh, is reached from segment FFFFh.
+        let segment = u16::try_from((linear >> 4) & !0xfff).unwrap_or(0xffff);
+        let offset = linear.wrapping_sub(u64::from(segment) << 4);
         let offset = u16::try_from(offset).map_err(|_| BootError::EntryTooHigh(linear))?;
         Ok(SegOff::new(segment, offset))
     }
@@ -74,9 +72,8 @@ impl Boot {
     #[must_use]
     pub fn stack(&self) -> SegOff {
         let end = STACK.linear().0;
-        let taken = |range: std::ops::Range<u64>| range.start < end && range.end > end - STACK_SIZE;
-        let ranges = self.image.ranges(self.load_address());
-        if ranges.into_iter().any(taken) { HIGH_STACK } else { STACK }
+        let taken = self.image.takes(self.load_address(), &(end - STACK_SIZE..end));
+        if taken { HIGH_STACK } else { STACK }
     }
 
     /// The processor as firmware would leave it: `reset` with CS:IP at the entry, DS = ES = 0, SS:SP on

@@ -122,14 +122,14 @@ impl Image {
         Ok(())
     }
 
-    /// The ranges of memory that the image takes when a flat one is loaded at `load`.
-    pub fn ranges(&self, load: Phys) -> Vec<std::ops::Range<u64>> {
+    /// Whether the image, a flat one loaded at `load`, takes any byte of `range`.
+    #[must_use]
+    pub fn takes(&self, load: Phys, range: &std::ops::Range<u64>) -> bool {
+        let overlaps =
+            |addr: Phys, len: u64| addr.0 < range.end && addr.0.saturating_add(len) > range.start;
         match self {
-            Image::Flat(data) => vec![load.0..load.0.saturating_add(data.len() as u64)],
-            Image::Elf(image) => {
-                let range = |s: &ElfSegment| s.addr.0..s.addr.0.saturating_add(s.memory_size);
-                image.segments.iter().map(range).collect()
-            }
+            Image::Flat(data) => overlaps(load, data.len() as u64),
+            Image::Elf(image) => image.segments.iter().any(|s| overlaps(s.addr, s.memory_size)),
         }
     }
 }

@@ -2,8 +2,6 @@
 //! effects and without access checks.
 
 use super::Machine;
-use crate::devices::Devices;
-use crate::memory::Ram;
 use crate::x86::paging::{self, Fault, PhysRead, Walk};
 use crate::x86::{Linear, Phys};
 
@@ -25,19 +23,20 @@ pub enum Physical {
     Hole,
 }
 
-/// Guest-physical memory: RAM, and device memory where there is none.
-struct Space<'a> {
-    ram: &'a Ram,
-    devices: &'a Devices,
+impl PhysRead for Machine {
+    fn read_phys(&self, addr: Phys, data: &mut [u8]) -> bool {
+        Machine::read_phys(self, addr, data) == data.len()
+    }
 }
 
-impl Space<'_> {
-    /// Reads as much as there is without a hole; returns the number of bytes.
-    fn read(&self, addr: Phys, data: &mut [u8]) -> usize {
+impl Machine {
+    /// Reads guest-physical memory; returns how many bytes from the start there are.
+    #[must_use]
+    pub fn read_phys(&self, addr: Phys, data: &mut [u8]) -> usize {
         let mut done = 0;
         while done < data.len() {
             let at = addr.offset(done as u64);
-            let from_ram = self.ram.read(at, &mut data[done..]);
+            let from_ram = self.vm.ram().read(at, &mut data[done..]);
             if from_ram > 0 {
                 done += from_ram;
             } else if self.devices.mmio_peek(at, &mut data[done..=done]) {
@@ -47,24 +46,6 @@ impl Space<'_> {
             }
         }
         done
-    }
-}
-
-impl PhysRead for Space<'_> {
-    fn read_phys(&self, addr: Phys, data: &mut [u8]) -> bool {
-        self.read(addr, data) == data.len()
-    }
-}
-
-impl Machine {
-    fn space(&self) -> Space<'_> {
-        Space { ram: self.vm.ram(), devices: &self.devices }
-    }
-
-    /// Reads guest-physical memory; returns how many bytes from the start there are.
-    #[must_use]
-    pub fn read_phys(&self, addr: Phys, data: &mut [u8]) -> usize {
-        self.space().read(addr, data)
     }
 
     /// Writes guest-physical memory; returns how many bytes from the start were written.
@@ -131,13 +112,13 @@ impl Machine {
     /// # Errors
     /// Why the guest would fault there.
     pub fn translate(&self, addr: Linear) -> Result<paging::Translation, Fault> {
-        paging::lookup(self.vcpu.cpu(), &self.space(), addr)
+        paging::lookup(self.vcpu.cpu(), self, addr)
     }
 
     /// The whole chain of page-table entries for a linear address.
     #[must_use]
     pub fn walk(&self, addr: Linear) -> Walk {
-        paging::walk(self.vcpu.cpu(), &self.space(), addr)
+        paging::walk(self.vcpu.cpu(), self, addr)
     }
 
     /// What answers at a guest-physical address.

@@ -11,7 +11,6 @@ pub mod stats;
 pub mod stop;
 pub mod trace;
 
-mod interrupt;
 mod memory;
 mod registers;
 mod run;

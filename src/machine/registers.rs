@@ -2,7 +2,9 @@
 
 use super::Machine;
 use crate::kvm::KvmError;
-use crate::x86::{CpuState, FpuState};
+use crate::x86::dump::RegisterDump;
+use crate::x86::segment::{self, LoadError};
+use crate::x86::{CpuState, FpuState, Segment, SegmentName};
 
 /// Why register values were refused.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +81,22 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub fn register_dump(&self) -> Result<String, KvmError> {
-        let (fpu, dr) = (self.vcpu.fpu()?, self.vcpu.debug_registers()?);
-        Ok(format!("{:?} {fpu:?} {dr:?}", self.vcpu.cpu()))
+        let dump = RegisterDump {
+            cpu: self.vcpu.cpu(),
+            fpu: &self.vcpu.fpu()?,
+            debug: self.vcpu.debug_registers()?,
+            halted: self.halted,
+            shadow: false,
+        };
+        Ok(dump.to_string())
+    }
+
+    /// The segment register `name` loaded with `selector`, as MOV or a far jump would do in the current
+    /// mode: the base from the selector in real mode, the descriptor from its table elsewhere.
+    ///
+    /// # Errors
+    /// Why the processor would fault.
+    pub fn load_segment(&self, name: SegmentName, selector: u16) -> Result<Segment, LoadError> {
+        segment::load_segment(self.vcpu.cpu(), self, name, selector)
     }
 }

@@ -67,7 +67,7 @@ impl Machine {
     /// One exact step at a time.
     fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
         loop {
-            match self.try_step()? {
+            match self.step_watched()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }
@@ -169,12 +169,12 @@ impl Machine {
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
         let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
-        StopReason::Refused(Refusal {
-            location: cpu.location(),
-            bytes: code.bytes,
-            text: code.text,
-            cause: cause.to_owned(),
-        })
+        let (bytes, text) = code.map_or_else(
+            || (Vec::new(), "(no memory there)".to_owned()),
+            |code| (code.bytes, code.text),
+        );
+        let cause = cause.to_owned();
+        StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
     }
 }
 

@@ -6,10 +6,15 @@
 pub mod address;
 pub mod debug;
 pub mod disasm;
+pub mod dump;
 pub mod instruction;
 pub mod mode;
+pub mod operands;
 pub mod paging;
 pub mod registers;
+pub mod segment;
+pub mod tags;
+pub mod vectors;
 
 pub use address::{Linear, Phys, SegOff};
 pub use mode::CpuMode;

@@ -4,7 +4,7 @@
 //! repeat, leave for a device, read or write the flag itself, or hold back the trap, are told apart here
 //! (SDM vol. 3B, 18.3.1.4 and vol. 2). Knows encodings, not what the instruction does to the machine.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Mnemonic, OpKind, Register};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 
 use super::CpuMode;
 use plain::is_plain;
@@ -23,6 +23,8 @@ pub struct Facts {
     pub len: u8,
     /// What is special about it.
     pub kind: Kind,
+    /// Control can go elsewhere than to the next instruction without a fault.
+    pub branches: bool,
 }
 
 /// What is special about an instruction. Sizes are in bytes.
@@ -155,7 +157,11 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
         return None;
     }
     // Fits: an instruction is at most 15 bytes long.
-    Some(Facts { len: instruction.len() as u8, kind: Kind::of(&instruction) })
+    Some(Facts {
+        len: instruction.len() as u8,
+        kind: Kind::of(&instruction),
+        branches: instruction.flow_control() != FlowControl::Next,
+    })
 }
 
 /// Only the kind of what [`decode`] finds, faster for common instructions. Where `decode` finds nothing

@@ -88,15 +88,8 @@ mod tests {
     use super::super::{Kind, decode};
     use super::*;
 
-    const MODES: [CpuMode; 7] = [
-        CpuMode::Real,
-        CpuMode::Virtual8086,
-        CpuMode::Protected16,
-        CpuMode::Protected32,
-        CpuMode::Compatibility16,
-        CpuMode::Compatibility32,
-        CpuMode::Long64,
-    ];
+    /// One mode a code width; the others decode as one of these.
+    const MODES: [CpuMode; 3] = [CpuMode::Real, CpuMode::Protected32, CpuMode::Long64];
 
     /// The claim: where the fast path says plain, decoding finds `Other` or no instruction.
     fn check(bytes: &[u8], mode: CpuMode) -> bool {
@@ -128,8 +121,7 @@ mod tests {
 
     #[test]
     fn the_fast_path_agrees_with_decoding_for_all_prefixes_first_bytes_and_modes() {
-        // Each mode bits three ways: 16, 32, 64; the four others decode as one of these.
-        for mode in [CpuMode::Real, CpuMode::Protected32, CpuMode::Long64] {
+        for mode in MODES {
             for_each_prefix(|prefix| {
                 for opcode in 0..=0xff {
                     // SS and the second member of a group, once a register and once memory.

@@ -250,7 +250,10 @@ fn segment_and_size_prefixes_do_not_hide_a_kind() {
         assert_eq!(kind(&[rex, 0xf3, 0xcc], LONG), Kind::Int3);
     }
     // What is REX in 64-bit code is an instruction of its own elsewhere.
-    assert_eq!(decode(&[0x40, 0xf4], REAL), Some(Facts { len: 1, kind: Kind::Other }));
+    assert_eq!(
+        decode(&[0x40, 0xf4], REAL),
+        Some(Facts { len: 1, kind: Kind::Other, branches: false })
+    );
 }
 
 #[test]

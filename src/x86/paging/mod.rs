@@ -21,6 +21,18 @@ pub trait PhysRead {
     fn read_phys(&self, addr: Phys, data: &mut [u8]) -> bool;
 }
 
+/// Bytes as a memory that begins at physical address 0.
+impl PhysRead for [u8] {
+    fn read_phys(&self, addr: Phys, data: &mut [u8]) -> bool {
+        let start = usize::try_from(addr.0).ok();
+        let bytes = start.and_then(|start| self.get(start..start.checked_add(data.len())?));
+        if let Some(bytes) = bytes {
+            data.copy_from_slice(bytes);
+        }
+        bytes.is_some()
+    }
+}
+
 /// How linear addresses are translated (SDM vol. 3A, 4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PagingMode {

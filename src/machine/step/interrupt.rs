@@ -4,8 +4,8 @@
 //! software KVMs. In real mode delivery is three pushes and a far jump (SDM vol. 3A, 21.1.4), so the step
 //! engine does it itself and lands on the handler's first instruction everywhere.
 
-use super::{Machine, StopReason};
 use crate::kvm::KvmError;
+use crate::machine::{Machine, StopReason};
 use crate::x86::registers::{RFLAGS_AC, RFLAGS_IF, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{Gpr, Linear, Segment};
 

@@ -1,0 +1,130 @@
+//! `stepvisor debug`: the server and a gdb that is connected to it, in one terminal.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Context;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use stepvisor::gdb::server::Server;
+use stepvisor::gdb::transport::{Address, Listener};
+use stepvisor::machine::observer::Deaf;
+
+use super::interruptions;
+use crate::cli::{DEMO_SYMBOLS, Debug};
+use crate::exit_code::{ExitCode, Failure};
+
+/// Carries out `stepvisor debug`.
+pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
+    let directory = tempfile::Builder::new()
+        .prefix("stepvisor-")
+        .tempdir()
+        .context("cannot make a directory for the socket")?;
+    let socket = directory.path().join("gdb");
+    let symbols = symbols(args, directory.path())?;
+
+    let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
+    let mut machine = args.guest.machine()?;
+    let server = Server::new(&mut machine, listener, Box::new(Deaf));
+
+    // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
+    interruptions::ignore_keyboard()?;
+    let terminal = Terminal::remember();
+    let mut child = start_gdb(args, &socket, symbols.as_deref())?;
+    let stopper = server.stopper();
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new().name("gdb".to_owned()).spawn(move || {
+        let _ = sender.send(child.wait());
+        stopper.stop();
+    })?;
+    server.serve()?;
+    // gdb may outlive its guest: `kill` ends the guest only.
+    let status = receiver.recv().context("gdb was lost")??;
+    terminal.restore();
+    Ok(code_of(status))
+}
+
+/// gdb, told to connect before anything the user asks for.
+fn start_gdb(args: &Debug, socket: &Path, symbols: Option<&Path>) -> anyhow::Result<Child> {
+    let mut command = Command::new(&args.gdb);
+    command.arg("-q");
+    if let Some(symbols) = symbols {
+        // As symbols, not as the program: gdb would take the width of code from the file, and decode
+        // real mode as 32-bit code.
+        command.arg("-s").arg(symbols);
+    }
+    let mut target = OsString::from("target remote ");
+    target.push(socket);
+    command.arg("-ex").arg(target).args(&args.gdb_args);
+    command.spawn().map_err(|error| {
+        let gdb = args.gdb.display();
+        let text = if error.kind() == std::io::ErrorKind::NotFound {
+            format!("{gdb} is not installed: apt-get install gdb, or name another with --gdb")
+        } else {
+            format!("cannot start {gdb}: {error}")
+        };
+        Failure::new(ExitCode::Gdb, text).into()
+    })
+}
+
+/// The file with the symbols: what the user says, the image if it is an ELF, or the demo's own.
+fn symbols(args: &Debug, directory: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if let Some(path) = &args.symbols {
+        let file = fs::read(path).map_err(|error| {
+            let text = format!("cannot read the symbols {}: {error}", path.display());
+            Failure::new(ExitCode::Image, text)
+        })?;
+        if !is_elf(&file) {
+            let text = format!("--symbols {} is not an ELF file", path.display());
+            return Err(Failure::new(ExitCode::Image, text).into());
+        }
+        return Ok(Some(path.clone()));
+    }
+    match &args.guest.image {
+        Some(image) => {
+            // A file that cannot be read is the machine's error to report.
+            let elf = fs::read(image).is_ok_and(|file| is_elf(&file));
+            Ok(elf.then(|| image.clone()))
+        }
+        None => {
+            let path = directory.join("demo.elf");
+            fs::write(&path, DEMO_SYMBOLS).context("cannot write the demo's symbols")?;
+            Ok(Some(path))
+        }
+    }
+}
+
+fn is_elf(file: &[u8]) -> bool {
+    file.starts_with(b"\x7fELF")
+}
+
+/// gdb's own exit code, so that `quit 3` in a script reaches the shell.
+fn code_of(status: ExitStatus) -> ExitCode {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => ExitCode::OfGdb((code & 0xff) as u8),
+        (None, signal) => {
+            eprintln!("stepvisor: gdb was ended by signal {}", signal.unwrap_or_default());
+            ExitCode::Gdb
+        }
+    }
+}
+
+/// The terminal's settings, to be put back if gdb dies without doing so.
+struct Terminal(Option<Termios>);
+
+impl Terminal {
+    fn remember() -> Terminal {
+        Terminal(tcgetattr(std::io::stdin()).ok())
+    }
+
+    fn restore(&self) {
+        if let Some(settings) = &self.0 {
+            // Fails only when the terminal is gone.
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, settings);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `stepvisor gdbserver`: boots a guest and waits at its first instruction for gdb.
+
+use stepvisor::gdb::server::{End, Server};
+use stepvisor::gdb::transport::{Address, Listener};
+
+use super::console::Console;
+use super::interruptions;
+use crate::cli::GdbServer;
+use crate::exit_code::ExitCode;
+
+/// Carries out `stepvisor gdbserver`.
+pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
+    let address = if args.stdio { &Address::Stdio } else { &args.listen };
+    // A taken port shows before the machine is built.
+    let listener = Listener::bind(address, args.allow_remote)?;
+    let mut machine = args.guest.machine()?;
+    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
+    if *server.address() != Address::Stdio {
+        eprintln!(
+            "stepvisor: {} waits for gdb: {}",
+            args.guest.name(),
+            how_to_connect(server.address())
+        );
+    }
+    if args.no_wait {
+        server.let_guest_run();
+    }
+    let stopper = server.stopper();
+    interruptions::on_signal(move || stopper.stop())?;
+    let end = server.serve()?;
+    Ok(code_of(&end))
+}
+
+/// What a user types in gdb.
+fn how_to_connect(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, port } => format!("target remote {host}:{port}"),
+        Address::Unix(path) => format!("target remote {}", path.display()),
+        Address::Stdio => "standard input and output".to_owned(),
+    }
+}
+
+/// The exit code of a debugging session.
+pub fn code_of(end: &End) -> ExitCode {
+    match end {
+        End::Killed | End::ClientGone => ExitCode::Success,
+        End::Exited { status } => ExitCode::Guest((status & 0xff) as u8),
+        End::Stopped => ExitCode::Interrupted,
+    }
+}

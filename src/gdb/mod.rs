@@ -1,0 +1,21 @@
+//! The gdb server: what speaks the Remote Serial Protocol (RSP) with a debugger.
+//!
+//! Sits on top of the machine, which knows nothing of gdb. gdbstub is the protocol engine; around it stand
+//! a wire layer of our own ([`frame`]), which lets only well-formed packets reach the engine, and register
+//! layouts ([`layout`]) that follow the mode of the processor. Follows appendix E, "gdb Remote Serial
+//! Protocol", and appendix G, "Target Descriptions", of the gdb manual.
+
+pub mod arch;
+pub mod engine;
+pub mod frame;
+pub mod layout;
+pub mod monitor;
+pub mod outbox;
+pub mod server;
+pub mod session;
+pub mod stop;
+pub mod target;
+pub mod transport;
+
+pub use server::{End, Server, Stopper};
+pub use transport::{Address, Listener, TransportError};

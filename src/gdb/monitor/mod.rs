@@ -1,0 +1,126 @@
+//! The `monitor` commands: what gdb has no command for, in plain text.
+//!
+//! Knows the machine only. A command answers at once, and whatever is typed has an answer.
+
+mod address;
+mod examine;
+mod walk;
+
+use crate::machine::Machine;
+use crate::ui;
+
+/// What a command came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The text to print, whole lines.
+    pub text: String,
+    /// The user ends the guest and the server.
+    pub quit: bool,
+}
+
+/// Why a command has no result, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+struct CommandError(String);
+
+/// One command: name, arguments, what it does, and how it does it.
+struct Command {
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    run: fn(&mut Machine, &str) -> Result<String, CommandError>,
+}
+
+/// `help` and `quit` stand beside these.
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "registers",
+        arguments: "",
+        help: "all registers, hidden parts included (also: info registers)",
+        run: registers,
+    },
+    Command { name: "screen", arguments: "", help: "the text on the screen", run: screen },
+    Command {
+        name: "xp",
+        arguments: "[/COUNT FORMAT SIZE] ADDR [16|32|64]",
+        help: "physical memory; formats x d u o t c s i, sizes b h w g; i takes a code width",
+        run: examine::examine,
+    },
+    Command {
+        name: "walk",
+        arguments: "ADDR",
+        help: "where a linear address, SEG:OFF or REG:OFF leads: page tables, physical, host",
+        run: walk::walk,
+    },
+    Command {
+        name: "exits",
+        arguments: "",
+        help: "how often and how long the guest was left, by reason",
+        run: exits,
+    },
+    Command {
+        name: "reset",
+        arguments: "",
+        help: "start the guest anew: memory, devices, registers",
+        run: reset,
+    },
+];
+
+/// Carries out the command line `line`.
+pub fn answer(machine: &mut Machine, line: &str) -> Answer {
+    let line = line.trim();
+    // A format may stand right behind the name: xp/8i.
+    let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
+    let (name, arguments) = line.split_at(end);
+    let (name, arguments) = match (name, arguments.trim()) {
+        ("info", "registers") => ("registers", ""),
+        other => other,
+    };
+    if name == "quit" && arguments.is_empty() {
+        return Answer { text: "the guest ends here\n".to_owned(), quit: true };
+    }
+    let text = match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) if command.arguments.is_empty() && !arguments.is_empty() => {
+            format!("{name} takes no arguments\n")
+        }
+        Some(command) => {
+            (command.run)(machine, arguments).unwrap_or_else(|error| format!("{error}\n"))
+        }
+        None if matches!(name, "help" | "") => help(),
+        None => format!("no such command: {name}\n{}", help()),
+    };
+    Answer { text, quit: false }
+}
+
+fn help() -> String {
+    let own = [("help", "this list"), ("quit", "end the guest and the server")];
+    let own = own.map(|(name, text)| (name.to_owned(), text));
+    let rows = COMMANDS.iter().map(|c| (format!("{} {}", c.name, c.arguments), c.help));
+    let mut text = String::new();
+    for (usage, help) in rows.chain(own) {
+        text.push_str(&format!("  {:<44}{help}\n", usage.trim_end()));
+    }
+    text
+}
+
+fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    machine.register_dump().map_err(|error| CommandError(error.to_string()))
+}
+
+fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    let text = ui::text::plain(&machine.frame());
+    Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
+}
+
+fn exits(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(format!("{}\n", machine.stats()))
+}
+
+fn reset(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    machine.reset().map_err(|error| CommandError(error.to_string()))?;
+    Ok(format!(
+        "the guest is at its first instruction, {}\n\
+         gdb does not know yet: `maintenance flush register-cache` makes it look\n",
+        machine.cpu().location()
+    ))
+}

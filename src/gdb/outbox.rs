@@ -1,0 +1,194 @@
+//! What goes to the client: replies, and what the guest says while it runs.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use super::frame::{Acks, Reply};
+use super::transport::{Connection, ConnectionId};
+use crate::machine::Observer;
+
+/// Guest output is sent at the end of a line, or after so many bytes without one.
+const LONGEST_LINE: usize = 512;
+
+/// The way to the client, if there is one. Without one, the guest is heard by a fallback.
+pub struct Outbox {
+    connection: Option<Connection>,
+    acks: Acks,
+    /// The client waits for a stop; only then does it take console output.
+    running: bool,
+    /// Lines for when it does.
+    notices: Vec<String>,
+    line: Vec<u8>,
+    fallback: Box<dyn Observer>,
+    /// A write failed: the client is as good as gone.
+    broken: Option<ConnectionId>,
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox")
+            .field("connection", &self.connection)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// An outbox without a client; what the guest says goes to `fallback`.
+    #[must_use]
+    pub fn new(fallback: Box<dyn Observer>) -> Outbox {
+        Outbox {
+            connection: None,
+            acks: Acks::default(),
+            running: false,
+            notices: Vec::new(),
+            line: Vec::new(),
+            fallback,
+            broken: None,
+        }
+    }
+
+    /// Takes `connection` as the way to a new client.
+    pub fn attach(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+        self.acks = Acks::default();
+        self.running = false;
+        self.line.clear();
+    }
+
+    /// Gives the connection back.
+    pub fn detach(&mut self) -> Option<Connection> {
+        self.flush_line();
+        self.running = false;
+        for text in std::mem::take(&mut self.notices) {
+            self.fallback.notice(&text);
+        }
+        self.connection.take()
+    }
+
+    /// The connection on which writing failed, once.
+    pub fn take_broken(&mut self) -> Option<ConnectionId> {
+        self.broken.take()
+    }
+
+    /// The fallback observer, for after the last client.
+    #[must_use]
+    pub fn into_fallback(self) -> Box<dyn Observer> {
+        self.fallback
+    }
+
+    /// Whether packets are still acknowledged, and how.
+    pub fn acks(&mut self) -> &mut Acks {
+        &mut self.acks
+    }
+
+    /// Sends the reply to a packet: one write, the acknowledgement ahead of it.
+    pub fn reply(&mut self, frames: &[u8]) {
+        let bytes = [self.acks.accept(), frames].concat();
+        self.acks.sent(frames);
+        self.write(&bytes);
+    }
+
+    /// Acknowledges a packet whose reply comes later.
+    pub fn accept(&mut self) {
+        self.write(self.acks.accept());
+    }
+
+    /// Has a damaged packet sent again.
+    pub fn reject(&mut self) {
+        self.write(self.acks.reject());
+    }
+
+    /// Sends the last reply again.
+    pub fn repeat(&mut self) {
+        let bytes = self.acks.again().to_vec();
+        self.write(&bytes);
+    }
+
+    /// From now on the client waits for a stop.
+    pub fn resumed(&mut self) {
+        self.running = true;
+        for text in std::mem::take(&mut self.notices) {
+            self.say(&text);
+        }
+    }
+
+    /// Reports a stop, the lines `notes` before it.
+    pub fn stopped(&mut self, notes: &[String], report: &[u8]) {
+        self.flush_line();
+        let mut frames = Vec::new();
+        for note in notes {
+            frames.extend(console_line(note));
+        }
+        frames.extend_from_slice(report);
+        self.running = false;
+        self.acks.sent(&frames);
+        self.write(&frames);
+    }
+
+    /// Prints a line where somebody sees it.
+    fn say(&mut self, text: &str) {
+        match (&self.connection, self.running) {
+            (None, _) => self.fallback.notice(text),
+            (Some(_), false) => self.notices.push(text.to_owned()),
+            (Some(_), true) => {
+                self.flush_line();
+                let frame = console_line(text);
+                self.acks.sent(&frame);
+                self.write(&frame);
+            }
+        }
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        if self.connection.is_none() {
+            return self.fallback.console(bytes);
+        }
+        self.line.extend_from_slice(bytes);
+        if bytes.contains(&b'\n') || self.line.len() >= LONGEST_LINE {
+            self.flush_line();
+        }
+    }
+
+    fn flush_line(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        let line = std::mem::take(&mut self.line);
+        if self.running {
+            let frame = Reply::new().text("O").hex(&line).frame();
+            self.acks.sent(&frame);
+            self.write(&frame);
+        } else {
+            self.fallback.console(&line);
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let Some(connection) = &mut self.connection else { return };
+        let sent: io::Result<()> = connection.send(bytes);
+        if let Err(error) = sent {
+            log::info!("the debugger takes nothing any more: {error}");
+            self.broken = Some(connection.id());
+        }
+    }
+}
+
+fn console_line(text: &str) -> Vec<u8> {
+    Reply::console(&format!("stepvisor: {text}\n")).frame()
+}
+
+/// The machine's end of an outbox.
+#[derive(Clone, Debug)]
+pub struct Relay(pub Rc<RefCell<Outbox>>);
+
+impl Observer for Relay {
+    fn notice(&mut self, text: &str) {
+        self.0.borrow_mut().say(text);
+    }
+
+    fn console(&mut self, bytes: &[u8]) {
+        self.0.borrow_mut().hear(bytes);
+    }
+}

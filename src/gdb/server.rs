@@ -1,0 +1,321 @@
+//! The server: owns the machine while it is debugged, runs it, and listens to one client after the other.
+//!
+//! All of it happens on the caller's thread. The transport's threads put what comes into an inbox and kick
+//! the machine; while the guest is stopped, the server sleeps on the inbox.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::outbox::{Outbox, Relay};
+use super::session::{Demand, Session};
+use super::target::{Guest, Resume};
+use super::transport::{Address, Connection, ConnectionId, Incoming, Listener};
+use crate::kvm::Kicker;
+use crate::machine::{Machine, Observer, StopReason};
+
+/// Messages that wait in the inbox before the threads that send them have to wait.
+const INBOX: usize = 64;
+/// How long a client may take to leave after the end of its guest.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How serving ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client killed the guest, or the user quit.
+    Killed,
+    /// The guest asked for the end, with this status.
+    Exited {
+        /// The status.
+        status: u32,
+    },
+    /// The only client there can be is gone.
+    ClientGone,
+    /// [`Stopper::stop`] was called.
+    Stopped,
+}
+
+/// What arrives in the inbox.
+#[derive(Debug)]
+enum Message {
+    Client(Incoming),
+    Stop,
+}
+
+/// Ends a server from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    inbox: SyncSender<Message>,
+    kicker: Kicker,
+}
+
+impl Stopper {
+    /// Makes [`Server::serve`] return [`End::Stopped`]. Does nothing if it has returned already.
+    pub fn stop(&self) {
+        if self.inbox.send(Message::Stop).is_ok() {
+            self.kicker.kick();
+        }
+    }
+}
+
+/// What the guest is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Motion {
+    Stopped,
+    Running(Resume),
+    /// In HLT until something comes.
+    Asleep(Resume),
+}
+
+/// A debug server for one machine.
+#[derive(Debug)]
+pub struct Server<'m> {
+    guest: Guest<'m>,
+    listener: Option<Listener>,
+    address: Address,
+    inbox: Receiver<Message>,
+    stopper: Stopper,
+    outbox: Rc<RefCell<Outbox>>,
+    session: Option<Session<'m>>,
+    motion: Motion,
+    last_stop: StopReason,
+}
+
+impl<'m> Server<'m> {
+    /// A server for `machine` behind `listener`. What the guest says goes to the client, and to `fallback`
+    /// while there is none.
+    pub fn new(
+        machine: &'m mut Machine,
+        listener: Listener,
+        fallback: Box<dyn Observer>,
+    ) -> Server<'m> {
+        let (sender, inbox) = sync_channel(INBOX);
+        let stopper = Stopper { inbox: sender, kicker: machine.kicker() };
+        let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
+        machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
+        Server {
+            guest: Guest::new(machine),
+            address: listener.address().clone(),
+            listener: Some(listener),
+            inbox,
+            stopper,
+            outbox,
+            session: None,
+            motion: Motion::Stopped,
+            last_stop: StopReason::Stepped,
+        }
+    }
+
+    /// Where clients find the server.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A handle that ends the server.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
+    pub fn let_guest_run(&mut self) {
+        self.motion = Motion::Running(Resume::Continue);
+    }
+
+    /// Serves clients until one of them, the guest or the caller ends it.
+    ///
+    /// # Errors
+    ///
+    /// The system has no threads left.
+    pub fn serve(mut self) -> io::Result<End> {
+        let Some(listener) = self.listener.take() else { return Ok(End::Stopped) };
+        let Stopper { inbox, kicker } = self.stopper.clone();
+        let acceptor = listener.start(Arc::new(move |incoming| {
+            if inbox.send(Message::Client(incoming)).is_ok() {
+                kicker.kick();
+            }
+        }))?;
+        let end = self.main_loop();
+        self.say_farewell(&end);
+        // While the inbox still is there, so that nobody waits for room in it.
+        drop(acceptor);
+        Ok(end)
+    }
+
+    fn main_loop(&mut self) -> End {
+        loop {
+            // Before looking at what came: a later kick is for something that comes later.
+            self.guest.machine().take_kick();
+            while let Some(message) = self.next_message() {
+                if let Some(end) = self.receive(message) {
+                    return end;
+                }
+            }
+            if let Motion::Running(resume) = self.motion.clone() {
+                let stop = self.guest.run(&resume);
+                if let Some(end) = self.stopped(stop, resume).or_else(|| self.drop_broken()) {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// What came; waits for it unless the guest has something to do.
+    fn next_message(&mut self) -> Option<Message> {
+        match self.motion.clone() {
+            Motion::Running(_) => self.inbox.try_recv().ok(),
+            Motion::Stopped => self.inbox.recv().ok(),
+            Motion::Asleep(resume) => {
+                let message = self.inbox.recv().ok();
+                self.motion = Motion::Running(resume);
+                message
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Message) -> Option<End> {
+        match message {
+            Message::Stop => return Some(End::Stopped),
+            Message::Client(Incoming::Connected(connection)) => self.welcome(connection),
+            Message::Client(Incoming::Bytes(id, bytes)) => {
+                let session = self.session.as_mut().filter(|session| session.id() == id);
+                let demands = session.map(|s| s.receive(&mut self.guest, &bytes));
+                if let Some(end) = self.fulfil(demands.unwrap_or_default()) {
+                    return Some(end);
+                }
+            }
+            Message::Client(Incoming::Closed(id)) => return self.lost(id),
+        }
+        self.drop_broken()
+    }
+
+    /// Parts with a client that takes nothing any more.
+    fn drop_broken(&mut self) -> Option<End> {
+        let broken = self.outbox.borrow_mut().take_broken();
+        broken.and_then(|id| self.lost(id))
+    }
+
+    fn welcome(&mut self, connection: Connection) {
+        log::info!("a debugger is attached");
+        if self.motion != Motion::Stopped {
+            self.motion = Motion::Stopped;
+            self.last_stop = StopReason::Stepped;
+        }
+        let (id, outbox) = (connection.id(), Rc::clone(&self.outbox));
+        self.outbox.borrow_mut().attach(connection);
+        self.session = Some(Session::new(id, &mut self.guest, outbox, self.last_stop.clone()));
+    }
+
+    /// The client `id` is gone without a word.
+    fn lost(&mut self, id: ConnectionId) -> Option<End> {
+        let spoke = self.session.as_ref().filter(|session| session.id() == id)?.spoke();
+        if self.address == Address::Stdio {
+            return Some(End::ClientGone);
+        }
+        log::info!("the debugger is gone");
+        self.part(spoke);
+        None
+    }
+
+    /// Ends the session; the guest goes on unless it was never touched.
+    fn part(&mut self, go_on: bool) {
+        self.session = None;
+        if let Some(connection) = self.outbox.borrow_mut().detach() {
+            connection.finish();
+        }
+        self.guest.forget_client();
+        if go_on {
+            self.motion = Motion::Running(Resume::Continue);
+        }
+    }
+
+    fn fulfil(&mut self, demands: Vec<Demand>) -> Option<End> {
+        for demand in demands {
+            match demand {
+                Demand::Run(resume) => self.motion = Motion::Running(resume),
+                // Unless an earlier ^C has done it.
+                Demand::Interrupt if self.motion == Motion::Stopped => {}
+                Demand::Interrupt => {
+                    if let Some(end) = self.report(StopReason::Kicked) {
+                        return Some(end);
+                    }
+                }
+                Demand::Detach => {
+                    if self.address == Address::Stdio {
+                        return Some(End::ClientGone);
+                    }
+                    log::info!("the debugger is detached");
+                    self.part(true);
+                    return None;
+                }
+                Demand::Drop => {
+                    self.part(true);
+                    return None;
+                }
+                Demand::Kill | Demand::Quit => return Some(End::Killed),
+            }
+        }
+        None
+    }
+
+    /// The guest came to a stop while it was to go on as `resume` says.
+    fn stopped(&mut self, stop: StopReason, resume: Resume) -> Option<End> {
+        match stop {
+            StopReason::Kicked => None,
+            // Waits for an interrupt as the processor does; a ^C ends the wait. Whoever steps is told.
+            StopReason::Halted { interruptible: true, .. } if resume == Resume::Continue => {
+                self.motion = Motion::Asleep(resume);
+                None
+            }
+            StopReason::Exit { status } => {
+                if let Some(session) = &mut self.session {
+                    session.report_exit(&stop.to_string(), status.to_le_bytes()[0]);
+                }
+                Some(End::Exited { status })
+            }
+            stop => self.report(stop),
+        }
+    }
+
+    /// Stops, and tells whoever is there.
+    fn report(&mut self, stop: StopReason) -> Option<End> {
+        self.motion = Motion::Stopped;
+        self.last_stop = stop.clone();
+        let Some(session) = &mut self.session else {
+            let text = format!("{stop}; a debugger may attach and look");
+            Relay(Rc::clone(&self.outbox)).notice(&text);
+            return None;
+        };
+        session.report(&mut self.guest, stop);
+        let demands = session.catch_up(&mut self.guest);
+        self.fulfil(demands)
+    }
+
+    /// Lets the client read what was sent last, and gives the machine its observer back.
+    fn say_farewell(&mut self, end: &End) {
+        let waits = self.session.as_ref().is_some_and(Session::is_running);
+        if waits && matches!(end, End::Stopped) {
+            let terminated = super::frame::Reply::new().text("X0f").frame();
+            self.outbox.borrow_mut().stopped(&[], &terminated);
+        }
+        if let Some(connection) = self.outbox.borrow_mut().detach() {
+            let id = connection.id();
+            connection.finish();
+            // Its reader tells when the client has closed its end.
+            let deadline = Instant::now() + FAREWELL;
+            let left = || deadline.saturating_duration_since(Instant::now());
+            while let Ok(message) = self.inbox.recv_timeout(left()) {
+                if matches!(message, Message::Client(Incoming::Closed(closed)) if closed == id) {
+                    break;
+                }
+            }
+        }
+        let deaf = Outbox::new(Box::new(crate::machine::observer::Deaf));
+        let fallback = self.outbox.replace(deaf).into_fallback();
+        self.guest.machine().set_observer(fallback);
+    }
+}

@@ -1,0 +1,278 @@
+//! One client's session: which packets go to the engine, which are answered here, and what a reply becomes
+//! on its way out.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::engine::{Engine, Outcome};
+use super::frame::{Decoder, FrameEvent, MAX_PACKET, Reply, decode_number};
+use super::outbox::Outbox;
+use super::stop;
+use super::target::{Guest, Resume};
+use super::transport::ConnectionId;
+use crate::machine::StopReason;
+
+/// Most bytes a client may send ahead while the guest runs.
+const MOST_QUEUED: usize = 1 << 20;
+
+/// What a session wants of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Let the guest go on, and report its stop.
+    Run(Resume),
+    /// Stop the guest: ^C.
+    Interrupt,
+    /// The client leaves; the guest goes on without it.
+    Detach,
+    /// The client ends the guest.
+    Kill,
+    /// The user ends the server.
+    Quit,
+    /// The client cannot be served any more.
+    Drop,
+}
+
+/// The state of a session between two packets.
+#[derive(Debug)]
+pub struct Session<'m> {
+    id: ConnectionId,
+    decoder: Decoder,
+    engine: Engine<'m>,
+    outbox: Rc<RefCell<Outbox>>,
+    queue: VecDeque<FrameEvent>,
+    queued: usize,
+    /// The client waits for the guest to stop.
+    running: bool,
+    /// Why the guest stopped last.
+    last_stop: StopReason,
+    multiprocess: bool,
+    /// It sent a packet, so it is a debugger and not somebody looking for open ports.
+    spoke: bool,
+}
+
+impl<'m> Session<'m> {
+    /// A session with a client that has just connected as `id`; the guest is stopped for `last_stop`.
+    pub fn new(
+        id: ConnectionId,
+        guest: &mut Guest<'m>,
+        outbox: Rc<RefCell<Outbox>>,
+        last_stop: StopReason,
+    ) -> Session<'m> {
+        guest.forget_client();
+        Session {
+            id,
+            decoder: Decoder::new(MAX_PACKET),
+            engine: Engine::new(guest),
+            outbox,
+            queue: VecDeque::new(),
+            queued: 0,
+            running: false,
+            last_stop,
+            multiprocess: false,
+            spoke: false,
+        }
+    }
+
+    /// Which connection this is.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Whether the client ever sent a packet.
+    #[must_use]
+    pub fn spoke(&self) -> bool {
+        self.spoke
+    }
+
+    /// Whether the client waits for the guest to stop.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Takes what the client sent.
+    pub fn receive(&mut self, guest: &mut Guest<'m>, bytes: &[u8]) -> Vec<Demand> {
+        let mut demands = Vec::new();
+        for event in self.decoder.push(bytes) {
+            match event {
+                FrameEvent::Ack => {}
+                FrameEvent::Nak => self.outbox.borrow_mut().repeat(),
+                // Pressed too late, the stop it wanted is on its way.
+                FrameEvent::Interrupt if !self.running => {}
+                FrameEvent::Interrupt => demands.push(Demand::Interrupt),
+                event if self.running && !ends_session(&event) => {
+                    self.queued += weight(&event);
+                    self.queue.push_back(event);
+                    if self.queued > MOST_QUEUED {
+                        log::warn!("the debugger sends without waiting for replies");
+                        return vec![Demand::Drop];
+                    }
+                }
+                event => demands.extend(self.handle(guest, event)),
+            }
+        }
+        demands
+    }
+
+    /// Handles what came while the guest was running, as far as it is not running again.
+    pub fn catch_up(&mut self, guest: &mut Guest<'m>) -> Vec<Demand> {
+        let mut demands = Vec::new();
+        while !self.running {
+            let Some(event) = self.queue.pop_front() else { break };
+            self.queued = self.queued.saturating_sub(weight(&event));
+            demands.extend(self.handle(guest, event));
+        }
+        demands
+    }
+
+    /// Reports that the guest stopped for `stop`.
+    pub fn report(&mut self, guest: &mut Guest<'m>, stop: StopReason) {
+        let report = stop::report(&stop, guest.inserted());
+        let frame = self.engine.report(guest, report.reason, &guest.expedited());
+        self.outbox.borrow_mut().stopped(&report.notes, &frame);
+        self.running = false;
+        self.last_stop = stop;
+    }
+
+    /// Tells a client that waits that the guest has ended with `status`.
+    pub fn report_exit(&mut self, note: &str, status: u8) {
+        let frame = Reply::new().text("W").hex(&[status]).frame();
+        self.outbox.borrow_mut().stopped(&[note.to_owned()], &frame);
+        self.running = false;
+    }
+
+    fn handle(&mut self, guest: &mut Guest<'m>, event: FrameEvent) -> Option<Demand> {
+        match event {
+            FrameEvent::Packet(body) => {
+                self.spoke = true;
+                self.packet(guest, &body)
+            }
+            FrameEvent::BadChecksum if self.outbox.borrow_mut().acks().in_use() => {
+                self.outbox.borrow_mut().reject();
+                None
+            }
+            FrameEvent::BadChecksum => self.reply(Reply::error("bad checksum")),
+            FrameEvent::Oversized => {
+                self.reply(Reply::error(&format!("packet longer than {MAX_PACKET} bytes")))
+            }
+            FrameEvent::Ack | FrameEvent::Nak | FrameEvent::Interrupt => None,
+        }
+    }
+
+    fn packet(&mut self, guest: &mut Guest<'m>, body: &[u8]) -> Option<Demand> {
+        match body {
+            b"QStartNoAckMode" => {
+                self.reply(Reply::new().text("OK"));
+                self.outbox.borrow_mut().acks().stop();
+                None
+            }
+            b"?" => self.reply(self.reason_for_halt()),
+            b"k" => {
+                self.outbox.borrow_mut().accept();
+                Some(Demand::Kill)
+            }
+            [b'v', b'K', b'i', b'l', b'l', ..] => {
+                self.reply(Reply::new().text("OK"));
+                Some(Demand::Kill)
+            }
+            [b'D'] | [b'D', b';', ..] => {
+                self.reply(Reply::new().text("OK"));
+                Some(Demand::Detach)
+            }
+            [b'c' | b's', _, ..] => {
+                self.reply(Reply::error("set pc instead of resuming elsewhere"))
+            }
+            [b'm', range @ ..] => match clamped_read(range) {
+                Some(body) => self.ask(guest, &body),
+                // A text would be taken for data.
+                None => self.reply(Reply::new().text("E01")),
+            },
+            body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
+            body => {
+                if body.starts_with(b"qXfer:features:read:target.xml:0,") {
+                    guest.renew_layout();
+                }
+                self.ask(guest, body)
+            }
+        }
+    }
+
+    /// Hands a packet to the engine and its reply to the client.
+    fn ask(&mut self, guest: &mut Guest<'m>, body: &[u8]) -> Option<Demand> {
+        let outcome = self.engine.handle(guest, body);
+        let error = guest.take_error();
+        match (outcome, error) {
+            (Outcome::Replies(frames), Some(text)) if frames.starts_with(b"$E") => {
+                self.reply(Reply::error(&text))
+            }
+            (Outcome::Replies(frames), _) => {
+                self.outbox.borrow_mut().reply(&frames);
+                guest.wants_to_quit().then_some(Demand::Quit)
+            }
+            (Outcome::Failed(reason), _) => self.reply(Reply::error(&reason)),
+            (Outcome::Resumed, _) => {
+                let mut outbox = self.outbox.borrow_mut();
+                outbox.accept();
+                outbox.resumed();
+                self.running = true;
+                Some(Demand::Run(guest.take_resume().unwrap_or(Resume::Continue)))
+            }
+        }
+    }
+
+    /// Of what the client can do, gdbstub needs to know one thing only, and is particular about the rest.
+    fn negotiate(&mut self, guest: &mut Guest<'m>, body: &[u8]) -> Option<Demand> {
+        let features = body.split(|byte| matches!(byte, b':' | b';'));
+        self.multiprocess = features.into_iter().any(|feature| feature == b"multiprocess+");
+        let sign = if self.multiprocess { '+' } else { '-' };
+        let asked = format!("qSupported:multiprocess{sign}");
+        let Outcome::Replies(frames) = self.engine.handle(guest, asked.as_bytes()) else {
+            return self.reply(Reply::new());
+        };
+        let Some(FrameEvent::Packet(reply)) = Decoder::new(MAX_PACKET).push(&frames).pop() else {
+            return self.reply(Reply::new());
+        };
+        // gdbstub gives the size of its buffer, framing included.
+        let features = reply.split(|byte| *byte == b';').filter(|f| !f.starts_with(b"PacketSize="));
+        let size = format!("PacketSize={MAX_PACKET:x}").into_bytes();
+        let all: Vec<&[u8]> = [size.as_slice()].into_iter().chain(features).collect();
+        self.reply(Reply::escaped(&all.join(&b';')))
+    }
+
+    /// The reply to `?`.
+    fn reason_for_halt(&self) -> Reply {
+        let thread = if self.multiprocess { "p01.01" } else { "01" };
+        let signal = stop::signal_number(&self.last_stop);
+        Reply::new().text(&format!("T{signal:02x}thread:{thread};"))
+    }
+
+    fn reply(&self, reply: Reply) -> Option<Demand> {
+        self.outbox.borrow_mut().reply(&reply.frame());
+        None
+    }
+}
+
+/// Whether a packet is to be handled even while the guest runs: it ends the session.
+fn ends_session(event: &FrameEvent) -> bool {
+    let FrameEvent::Packet(body) = event else { return false };
+    matches!(&body[..], b"k" | b"D" | [b'D', b';', ..]) || body.starts_with(b"vKill")
+}
+
+fn weight(event: &FrameEvent) -> usize {
+    if let FrameEvent::Packet(body) = event { body.len() + 1 } else { 1 }
+}
+
+/// The `m` packet for `ADDR,LEN` with a length whose reply fits a packet. Asking for less than wanted is
+/// what the protocol provides for; beyond one buffer gdbstub would read on behind a hole.
+fn clamped_read(range: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = range.split(|byte| *byte == b',');
+    let (addr, len) = (parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let (addr, len) = (decode_number(addr)?, decode_number(len)?);
+    let len = len.min(MAX_PACKET as u64 / 2);
+    Some(format!("m{addr:x},{len:x}").into_bytes())
+}

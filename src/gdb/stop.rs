@@ -1,0 +1,72 @@
+//! From the machine's reasons for stopping to what a client is told.
+
+use gdbstub::common::Signal;
+use gdbstub::stub::SingleThreadStopReason;
+use gdbstub::target::ext::breakpoints::WatchKind;
+
+use super::target::Inserted;
+use crate::machine::{self, StopReason};
+
+/// The report of a stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Lines that the client prints before it shows where the guest is.
+    pub notes: Vec<String>,
+    /// The reason in the protocol's terms.
+    pub reason: SingleThreadStopReason<u64>,
+}
+
+/// The report of `stop` to a client that has inserted `inserted`.
+///
+/// A signal stands for what has no word of its own in the protocol. It is never SIGTRAP when the processor
+/// waits in HLT, since gdb would step on for ever.
+#[must_use]
+pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
+    let signal = match stop {
+        StopReason::Breakpoint(addr) if inserted.software(*addr) => {
+            return plain(SingleThreadStopReason::SwBreak(()));
+        }
+        StopReason::Breakpoint(addr) if inserted.hardware(*addr) => {
+            return plain(SingleThreadStopReason::HwBreak(()));
+        }
+        StopReason::Watchpoint(hit) => {
+            let kind = match hit.kind {
+                machine::WatchKind::Write => WatchKind::Write,
+                machine::WatchKind::Read => WatchKind::Read,
+                machine::WatchKind::Access => WatchKind::ReadWrite,
+            };
+            return plain(SingleThreadStopReason::Watch { tid: (), kind, addr: hit.addr.0 });
+        }
+        StopReason::Stepped | StopReason::Breakpoint(_) => {
+            return plain(signal(Signal::SIGTRAP));
+        }
+        StopReason::Kicked => return plain(signal(Signal::SIGINT)),
+        StopReason::Halted { .. } => Signal::SIGINT,
+        StopReason::Exit { .. } => Signal::SIGTERM,
+        StopReason::Shutdown { .. } => Signal::SIGSEGV,
+        StopReason::Refused(_) => Signal::SIGILL,
+        StopReason::Unclaimed(_) => Signal::SIGBUS,
+        StopReason::HostFailure(_) => Signal::SIGABRT,
+    };
+    Report {
+        notes: vec![stop.to_string()],
+        reason: SingleThreadStopReason::SignalWithThread { tid: (), signal },
+    }
+}
+
+fn plain(reason: SingleThreadStopReason<u64>) -> Report {
+    Report { notes: Vec::new(), reason }
+}
+
+fn signal(signal: Signal) -> SingleThreadStopReason<u64> {
+    SingleThreadStopReason::SignalWithThread { tid: (), signal }
+}
+
+/// The signal number in the report of `stop`.
+#[must_use]
+pub fn signal_number(stop: &StopReason) -> u8 {
+    match report(stop, &Inserted::default()).reason {
+        SingleThreadStopReason::SignalWithThread { signal, .. } => signal.0,
+        _ => Signal::SIGTRAP.0,
+    }
+}

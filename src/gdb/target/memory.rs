@@ -1,0 +1,30 @@
+//! Memory: `m`, `M`, `X`, by linear address.
+
+use gdbstub::target::{TargetError, TargetResult};
+
+use super::{FAULT, Guest};
+use crate::x86::Linear;
+
+impl Guest<'_> {
+    /// Reads as much from `addr` on as is there. An error has no text here: clients take one for data.
+    pub(super) fn read_memory(
+        &mut self,
+        addr: Linear,
+        data: &mut [u8],
+    ) -> TargetResult<usize, Self> {
+        match self.machine.read_linear(addr, data) {
+            0 if !data.is_empty() => Err(TargetError::Errno(FAULT)),
+            count => Ok(count),
+        }
+    }
+
+    /// Writes all of `data` from `addr` on, or says where it had to stop.
+    pub(super) fn write_memory(&mut self, addr: Linear, data: &[u8]) -> TargetResult<(), Self> {
+        let written = self.machine.write_linear(addr, data);
+        if written == data.len() {
+            return Ok(());
+        }
+        let end = addr.offset(written as u64);
+        Err(self.refuse(format!("cannot write memory at {end}: nothing is mapped there")))
+    }
+}

@@ -1,0 +1,169 @@
+//! The machine as gdbstub sees it: one file for each feature of the protocol.
+//!
+//! Every failure here is told to the client and ends nothing: where the protocol has room for a text, the
+//! text is left in [`Guest`] for the session, which puts it into the reply.
+
+mod breakpoints;
+mod info;
+mod memory;
+mod monitor_command;
+mod registers;
+mod resume;
+
+use std::convert::Infallible;
+
+use gdbstub::target::ext::base::BaseOps;
+use gdbstub::target::ext::breakpoints::BreakpointsOps;
+use gdbstub::target::ext::host_info::HostInfoOps;
+use gdbstub::target::ext::monitor_cmd::MonitorCmdOps;
+use gdbstub::target::ext::process_info::ProcessInfoOps;
+use gdbstub::target::ext::target_description_xml_override::TargetDescriptionXmlOverrideOps;
+use gdbstub::target::{Target, TargetError};
+
+use super::arch::X86;
+use super::layout::Layout;
+use crate::machine::Machine;
+
+pub use breakpoints::Inserted;
+pub use resume::Resume;
+
+/// What the `E` replies of gdbstub carry where no text takes their place: EFAULT.
+const FAULT: u8 = 14;
+
+/// A machine under a debugger.
+#[derive(Debug)]
+pub struct Guest<'m> {
+    machine: &'m mut Machine,
+    /// The registers as the client knows them, which is as its last target description says.
+    layout: &'static Layout,
+    inserted: Inserted,
+    /// How the client wants the guest to go on, until the session takes it.
+    resume: Option<Resume>,
+    /// Why the last request failed, until the session takes it.
+    error: Option<String>,
+    /// `monitor quit` was given.
+    quit: bool,
+}
+
+impl<'m> Guest<'m> {
+    /// `machine` under a debugger that has asked for nothing yet.
+    pub fn new(machine: &'m mut Machine) -> Guest<'m> {
+        let layout = Layout::for_mode(machine.cpu().mode());
+        Guest {
+            machine,
+            layout,
+            inserted: Inserted::default(),
+            resume: None,
+            error: None,
+            quit: false,
+        }
+    }
+
+    /// The machine.
+    pub fn machine(&mut self) -> &mut Machine {
+        self.machine
+    }
+
+    /// The values of the registers that go with every report of a stop.
+    #[must_use]
+    pub fn expedited(&self) -> Vec<(usize, Vec<u8>)> {
+        self.layout.expedited(self.machine.cpu())
+    }
+
+    /// The registers as the client knows them.
+    #[must_use]
+    pub fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
+    /// What the client has inserted.
+    #[must_use]
+    pub fn inserted(&self) -> &Inserted {
+        &self.inserted
+    }
+
+    /// Starts over with a client that knows nothing: no breakpoints, and the layout of the present mode.
+    pub fn forget_client(&mut self) {
+        self.machine.breakpoints_mut().clear();
+        self.inserted = Inserted::default();
+        self.renew_layout();
+        self.resume = None;
+        self.error = None;
+    }
+
+    /// Takes the layout of the present mode; the client is about to read its description.
+    pub fn renew_layout(&mut self) {
+        self.layout = Layout::for_mode(self.machine.cpu().mode());
+    }
+
+    /// How the client wants the guest to go on, if it has just said so.
+    pub fn take_resume(&mut self) -> Option<Resume> {
+        self.resume.take()
+    }
+
+    /// Why the last request failed, if there is a text for it.
+    pub fn take_error(&mut self) -> Option<String> {
+        self.error.take()
+    }
+
+    /// Whether the user asked for the end of it all.
+    #[must_use]
+    pub fn wants_to_quit(&self) -> bool {
+        self.quit
+    }
+
+    /// Keeps the text of `error` for the reply and gives gdbstub an error that ends nothing.
+    fn refuse(&mut self, error: impl ToString) -> TargetError<Infallible> {
+        self.error = Some(error.to_string());
+        TargetError::NonFatal
+    }
+}
+
+impl Target for Guest<'_> {
+    type Arch = X86;
+    /// Nothing that happens here ends the session.
+    type Error = Infallible;
+
+    fn base_ops(&mut self) -> BaseOps<'_, X86, Infallible> {
+        BaseOps::SingleThread(self)
+    }
+
+    /// Replies are taken apart by the session, and a loopback connection gains nothing from shorter ones.
+    fn use_rle(&self) -> bool {
+        false
+    }
+
+    fn use_fork_stop_reason(&self) -> bool {
+        false
+    }
+
+    fn use_vfork_stop_reason(&self) -> bool {
+        false
+    }
+
+    fn use_vforkdone_stop_reason(&self) -> bool {
+        false
+    }
+
+    fn support_breakpoints(&mut self) -> Option<BreakpointsOps<'_, Self>> {
+        Some(self)
+    }
+
+    fn support_monitor_cmd(&mut self) -> Option<MonitorCmdOps<'_, Self>> {
+        Some(self)
+    }
+
+    fn support_target_description_xml_override(
+        &mut self,
+    ) -> Option<TargetDescriptionXmlOverrideOps<'_, Self>> {
+        Some(self)
+    }
+
+    fn support_host_info(&mut self) -> Option<HostInfoOps<'_, Self>> {
+        Some(self)
+    }
+
+    fn support_process_info(&mut self) -> Option<ProcessInfoOps<'_, Self>> {
+        Some(self)
+    }
+}

@@ -1,0 +1,22 @@
+//! `qRcmd`: the user's `monitor` commands.
+
+use std::convert::Infallible;
+
+use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd};
+
+use super::Guest;
+use crate::gdb::monitor;
+
+impl MonitorCmd for Guest<'_> {
+    fn handle_monitor_cmd(
+        &mut self,
+        command: &[u8],
+        mut out: ConsoleOutput<'_>,
+    ) -> Result<(), Infallible> {
+        let line = String::from_utf8_lossy(command);
+        let answer = monitor::answer(self.machine, &line);
+        out.write_raw(answer.text.as_bytes());
+        self.quit |= answer.quit;
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+
+use super::*;
+use crate::gdb::frame::{Decoder, FrameEvent, Reply};
+
+fn listen(text: &str) -> (Address, Acceptor, Receiver<Incoming>) {
+    let listener = Listener::bind(&text.parse().unwrap(), false).unwrap();
+    let address = listener.address().clone();
+    let (sender, receiver) = mpsc::channel();
+    let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
+    (address, listener.start(sink).unwrap(), receiver)
+}
+
+fn connect(address: &Address) -> TcpStream {
+    TcpStream::connect(address.to_string()).unwrap()
+}
+
+fn connected(receiver: &Receiver<Incoming>) -> Connection {
+    match receiver.recv().unwrap() {
+        Incoming::Connected(connection) => connection,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A path in a new directory, which goes with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("stepvisor-transport-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("gdb.sock")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn bytes_go_both_ways_and_the_end_is_reported() {
+    let (address, _acceptor, receiver) = listen("127.0.0.1:0");
+    assert!(!address.to_string().ends_with(":0"), "port 0 becomes the real one");
+    let mut client = connect(&address);
+    let mut connection = connected(&receiver);
+    client.write_all(b"+$?#3f").unwrap();
+    let mut got = Vec::new();
+    while got.len() < 6 {
+        match receiver.recv().unwrap() {
+            Incoming::Bytes(id, bytes) if id == connection.id() => got.extend(bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(got, b"+$?#3f");
+    connection.send(b"$OK#9a").unwrap();
+    let mut reply = [0; 6];
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"$OK#9a");
+    drop(client);
+    assert!(matches!(receiver.recv(), Ok(Incoming::Closed(id)) if id == connection.id()));
+}
+
+#[test]
+fn the_next_client_is_let_in_after_the_end_of_the_first() {
+    let (address, _acceptor, receiver) = listen("localhost:0");
+    for _ in 0..20 {
+        let client = connect(&address);
+        let connection = connected(&receiver);
+        drop(client);
+        assert!(matches!(receiver.recv(), Ok(Incoming::Closed(id)) if id == connection.id()));
+        // The place is free once the old connection is let go, even if its reader still runs.
+        drop(connection);
+    }
+    let mut client = connect(&address);
+    drop(connected(&receiver));
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "dropping a connection ends it");
+}
+
+#[test]
+fn a_second_client_is_told_why_it_cannot_have_the_guest() {
+    let (address, _acceptor, receiver) = listen("127.0.0.1:0");
+    let _first = connect(&address);
+    let mut connection = connected(&receiver);
+    let mut second = connect(&address);
+    second.write_all(b"+").unwrap();
+    second.write_all(&Reply::new().text("qSupported:swbreak+").frame()).unwrap();
+    let mut answer = Vec::new();
+    second.read_to_end(&mut answer).unwrap();
+    let events = Decoder::default().push(&answer);
+    let [FrameEvent::Ack, FrameEvent::Packet(body)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(body, b"E.stepvisor: another debugger is attached to this guest");
+    drop(second);
+    assert!(receiver.try_recv().is_err(), "the first session hears nothing of it");
+    connection.send(b"$OK#9a").unwrap();
+}
+
+#[test]
+fn addresses_that_other_machines_reach_need_permission() {
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let refused = Listener::bind(&everywhere, false).unwrap_err();
+    assert!(matches!(refused, TransportError::NotLoopback { .. }));
+    assert!(refused.to_string().contains("--allow-remote"));
+    let (sender, receiver) = mpsc::channel();
+    let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
+    let acceptor = Listener::bind(&everywhere, true).unwrap().start(sink).unwrap();
+    drop(acceptor);
+    assert!(receiver.recv().is_err(), "the acceptor and its sink are gone");
+}
+
+#[test]
+fn a_port_in_use_is_reported_as_such() {
+    let (address, _acceptor, _receiver) = listen("127.0.0.1:0");
+    let refused = Listener::bind(&address, false).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!("{address} is in use: another port (0 for any free one) or path is needed")
+    );
+}
+
+#[test]
+fn a_unix_socket_is_private_and_goes_with_the_server() {
+    let scratch = Scratch::new();
+    let path = scratch.socket();
+    let (address, acceptor, receiver) = listen(&format!("unix:{}", path.display()));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let client = UnixStream::connect(&path).unwrap();
+    let connection = connected(&receiver);
+    assert!(matches!(Listener::bind(&address, false), Err(TransportError::InUse { .. })));
+    drop((client, connection, acceptor));
+    assert!(!path.exists());
+}
+
+#[test]
+fn only_a_dead_socket_is_replaced() {
+    let scratch = Scratch::new();
+    let path = scratch.socket();
+    let address = Address::Unix(path.clone());
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists(), "the system leaves the name behind");
+    drop(Listener::bind(&address, false).unwrap());
+    assert!(!path.exists());
+    fs::write(&path, "precious").unwrap();
+    assert!(matches!(Listener::bind(&address, false), Err(TransportError::NotASocket { .. })));
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+}

@@ -1,0 +1,103 @@
+//! Steps that the processor makes itself, under its trap flag.
+
+use crate::kvm::vcpu::Completion;
+use crate::kvm::{Exit, KvmError};
+use crate::machine::{Machine, StopReason};
+use crate::x86::Gpr;
+use crate::x86::debug::DebugHits;
+use crate::x86::registers::RFLAGS_TF;
+
+impl Machine {
+    /// A step over an instruction that only goes on to the next one, unless it faults.
+    pub(super) fn step_plain(&mut self, len: u8) -> Result<StopReason, KvmError> {
+        let next = self.vcpu.cpu().rip.wrapping_add(len.into());
+        let exits = self.stats.total();
+        let stop = self.step_forward()?;
+        if self.stats.total() == exits + 1 && self.vcpu.cpu().rip == next {
+            self.vcpu.trap_flag_survived();
+        }
+        Ok(stop)
+    }
+
+    /// A step over an instruction that does not branch: it leads to another address or changes
+    /// something. Some processors stop before it once more, with nothing done.
+    pub(super) fn step_forward(&mut self) -> Result<StopReason, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        loop {
+            let stop = self.step_by_trap_flag()?;
+            if stop != StopReason::Stepped || *self.vcpu.cpu() != before {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// PUSHF pushes the trap flag that steps it: the guest must find its own instead.
+    pub(super) fn step_pushf(&mut self) -> Result<StopReason, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        let stop = self.step_forward()?;
+        let after = self.vcpu.cpu().clone();
+        let pushed = stop == StopReason::Stepped && after.rip != before.rip;
+        if pushed && before.rflags & RFLAGS_TF == 0 && after.get(Gpr::Rsp) != before.get(Gpr::Rsp) {
+            // TF is bit 8: the second byte of what was pushed, whatever the size.
+            let top = self.stack_address(1);
+            let mut byte = [0];
+            if self.read_linear(top, &mut byte) == 1 && byte[0] & 1 != 0 {
+                self.write_linear(top, &[byte[0] & !1]);
+            }
+        }
+        Ok(stop)
+    }
+
+    /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
+    pub(super) fn step_by_trap_flag(&mut self) -> Result<StopReason, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        loop {
+            self.vcpu.arm(self.guarded_step())?;
+            let mut exit = self.enter()?;
+            loop {
+                match exit {
+                    Exit::Debug { dr6 } => {
+                        if DebugHits::decode(dr6).slots != 0 {
+                            self.land_on_handler(&before)?;
+                        }
+                        return Ok(StopReason::Stepped);
+                    }
+                    Exit::Interrupted => {
+                        if self.vcpu.cpu().rip != before.rip {
+                            return Ok(StopReason::Stepped);
+                        }
+                        if self.vcpu.take_kick() {
+                            return Ok(StopReason::Kicked);
+                        }
+                        break;
+                    }
+                    Exit::PortRead(_)
+                    | Exit::PortWrite(_)
+                    | Exit::MmioRead { .. }
+                    | Exit::MmioWrite { .. } => {
+                        let stop = self.serve(&exit);
+                        match self.complete()? {
+                            Completion::Done if self.vcpu.cpu().rip == before.rip => {
+                                // Served in part: the instruction goes on at the next entry.
+                                if let Some(stop) = stop {
+                                    return Ok(stop);
+                                }
+                                break;
+                            }
+                            Completion::Done | Completion::Exit(Exit::Debug { .. }) => {
+                                return Ok(stop.unwrap_or(StopReason::Stepped));
+                            }
+                            Completion::Exit(next) => exit = next,
+                        }
+                    }
+                    // Left over from an earlier instruction on some hosts: HLT itself never gets here.
+                    Exit::Hlt => break,
+                    exit => {
+                        let stop = self.serve_or_end(&exit, &before)?;
+                        return Ok(stop.unwrap_or(StopReason::Stepped));
+                    }
+                }
+            }
+        }
+    }
+}

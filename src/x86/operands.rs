@@ -1,0 +1,221 @@
+//! Which memory an instruction is about to read and write.
+//!
+//! Covers operands and the implicit ones: string elements, pushes and pops, CALL and RET frames. What
+//! the processor does on its own (descriptor and interrupt table reads, interrupt frames) is not in the
+//! instruction and not here.
+
+use iced_x86::{
+    Decoder, DecoderOptions, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+};
+
+use super::{CpuMode, CpuState, Linear, SegmentName};
+
+/// One access to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryAccess {
+    /// First byte.
+    pub addr: Linear,
+    /// Number of bytes.
+    pub len: u64,
+    /// Memory is read.
+    pub read: bool,
+    /// Memory is written.
+    pub write: bool,
+}
+
+impl MemoryAccess {
+    /// Whether it touches any of the `len` bytes at `addr`.
+    #[must_use]
+    pub fn overlaps(&self, addr: Linear, len: u64) -> bool {
+        addr.0.wrapping_sub(self.addr.0) < self.len || self.addr.0.wrapping_sub(addr.0) < len
+    }
+}
+
+/// The accesses of the instruction that `bytes` begins with, at `cpu`'s instruction pointer and with its
+/// registers as they are before. A repeated string instruction counts as one iteration, and as none when
+/// its counter is 0. Nothing for bytes that are no instruction.
+#[must_use]
+pub fn accesses(bytes: &[u8], cpu: &CpuState) -> Vec<MemoryAccess> {
+    let mode = cpu.mode();
+    let mut decoder = Decoder::with_ip(mode.code_bits(), bytes, cpu.rip, DecoderOptions::NONE);
+    if !decoder.can_decode() {
+        return Vec::new();
+    }
+    let instruction = decoder.decode();
+    if instruction.is_invalid() {
+        return Vec::new();
+    }
+    let mut factory = InstructionInfoFactory::new();
+    let repeated = instruction.has_rep_prefix() || instruction.has_repne_prefix();
+    let mut found = Vec::new();
+    for memory in factory.info(&instruction).used_memory() {
+        let (read, write) = match memory.access() {
+            OpAccess::Read | OpAccess::CondRead => (true, false),
+            OpAccess::Write | OpAccess::CondWrite => (false, true),
+            OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
+            OpAccess::None | OpAccess::NoMemAccess => continue,
+        };
+        if repeated
+            && instruction.is_string_instruction()
+            && counter(cpu, memory.address_size()) == 0
+        {
+            continue;
+        }
+        let value = |register, _, _| register_value(cpu, mode, register);
+        let Some(addr) = memory.try_virtual_address(0, value) else { continue };
+        let addr = if mode == CpuMode::Long64 { addr } else { addr & 0xffff_ffff };
+        let len = memory.memory_size().size().max(1) as u64;
+        found.push(MemoryAccess { addr: Linear(addr), len, read, write });
+    }
+    found
+}
+
+/// Where an instruction that loads SS takes the selector from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectorSource {
+    /// It is this value, from a register.
+    Register(u16),
+    /// It is in memory, two bytes at this address.
+    Memory(Linear),
+    /// It is popped from the stack, whose pointer moves up by so many bytes.
+    Stack(u64),
+}
+
+/// The source of MOV SS or POP SS, which `bytes` begins with; nothing for any other instruction.
+#[must_use]
+pub fn stack_segment_source(bytes: &[u8], cpu: &CpuState) -> Option<SelectorSource> {
+    let mode = cpu.mode();
+    let mut decoder = Decoder::with_ip(mode.code_bits(), bytes, cpu.rip, DecoderOptions::NONE);
+    let instruction = decoder.can_decode().then(|| decoder.decode())?;
+    if instruction.op0_register() != Register::SS {
+        return None;
+    }
+    match instruction.mnemonic() {
+        Mnemonic::Pop => {
+            let pointer = instruction.stack_pointer_increment();
+            u64::try_from(pointer).ok().map(SelectorSource::Stack)
+        }
+        Mnemonic::Mov if instruction.op1_kind() == OpKind::Register => {
+            let value = register_value(cpu, mode, instruction.op1_register())?;
+            Some(SelectorSource::Register((value & 0xffff) as u16))
+        }
+        Mnemonic::Mov => {
+            let read = accesses(bytes, cpu).into_iter().find(|access| access.read)?;
+            Some(SelectorSource::Memory(read.addr))
+        }
+        _ => None,
+    }
+}
+
+/// The counter of a repeated string instruction.
+fn counter(cpu: &CpuState, size: iced_x86::CodeSize) -> u64 {
+    let rcx = cpu.get(super::Gpr::Rcx);
+    match size {
+        iced_x86::CodeSize::Code16 => rcx & 0xffff,
+        iced_x86::CodeSize::Code32 => rcx & 0xffff_ffff,
+        _ => rcx,
+    }
+}
+
+/// What iced asks for: the value of a register, or the base of a segment.
+fn register_value(cpu: &CpuState, mode: CpuMode, register: Register) -> Option<u64> {
+    let segment = match register {
+        Register::CS => Some(SegmentName::Cs),
+        Register::SS => Some(SegmentName::Ss),
+        Register::DS => Some(SegmentName::Ds),
+        Register::ES => Some(SegmentName::Es),
+        Register::FS => Some(SegmentName::Fs),
+        Register::GS => Some(SegmentName::Gs),
+        _ => None,
+    };
+    if let Some(name) = segment {
+        let flat = mode == CpuMode::Long64 && !matches!(name, SegmentName::Fs | SegmentName::Gs);
+        return Some(if flat { 0 } else { cpu.segments.get(name).base });
+    }
+    if !register.is_gpr() {
+        return None;
+    }
+    let full = cpu.gpr.get(register.full_register().number())?;
+    let high_byte = matches!(register, Register::AH | Register::BH | Register::CH | Register::DH);
+    Some(match register.size() {
+        1 if high_byte => full >> 8 & 0xff,
+        1 => full & 0xff,
+        2 => full & 0xffff,
+        4 => full & 0xffff_ffff,
+        _ => *full,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x86::{Access, Gpr, Segment};
+
+    fn real() -> CpuState {
+        let mut cpu = CpuState::default();
+        cpu.segments.cs = Segment::paragraph(0x7c0, Access::CODE16);
+        cpu.segments.ds = Segment::paragraph(0x1000, Access::DATA16);
+        cpu.segments.es = Segment::paragraph(0xb800, Access::DATA16);
+        cpu.segments.ss = Segment::paragraph(0x9000, Access::DATA16);
+        *cpu.get_mut(Gpr::Rsi) = 0x10;
+        *cpu.get_mut(Gpr::Rdi) = 0x20;
+        *cpu.get_mut(Gpr::Rsp) = 0x100;
+        *cpu.get_mut(Gpr::Rbx) = 0x1_0003;
+        cpu
+    }
+
+    fn of(bytes: &[u8], cpu: &CpuState) -> Vec<(u64, u64, &'static str)> {
+        let kind = |a: &MemoryAccess| match (a.read, a.write) {
+            (true, true) => "rw",
+            (true, false) => "r",
+            _ => "w",
+        };
+        accesses(bytes, cpu).iter().map(|a| (a.addr.0, a.len, kind(a))).collect()
+    }
+
+    #[test]
+    fn operands_are_found_through_their_segment() {
+        let cpu = real();
+        assert_eq!(of(&[0x8a, 0x07], &cpu), [(0x1_0003, 1, "r")], "mov al, [bx]");
+        assert_eq!(of(&[0x26, 0xa3, 0x04, 0x00], &cpu), [(0xb_8004, 2, "w")], "mov [es:4], ax");
+        assert_eq!(of(&[0xff, 0x07], &cpu), [(0x1_0003, 2, "rw")], "inc word [bx]");
+        assert_eq!(of(&[0x90], &cpu), [], "nop");
+    }
+
+    #[test]
+    fn string_elements_and_stack_slots_count() {
+        let mut cpu = real();
+        assert_eq!(of(&[0xa4], &cpu), [(0xb_8020, 1, "w"), (0x1_0010, 1, "r")], "movsb");
+        assert_eq!(of(&[0xf3, 0xa4], &cpu), [], "rep movsb, cx = 0");
+        *cpu.get_mut(Gpr::Rcx) = 2;
+        assert_eq!(of(&[0xf3, 0xa4], &cpu), [(0xb_8020, 1, "w"), (0x1_0010, 1, "r")]);
+        assert_eq!(of(&[0x50], &cpu), [(0x9_00fe, 2, "w")], "push ax");
+        assert_eq!(of(&[0x58], &cpu), [(0x9_0100, 2, "r")], "pop ax");
+        assert_eq!(of(&[0xe8, 0, 0], &cpu), [(0x9_00fe, 2, "w")], "call");
+    }
+
+    #[test]
+    fn loads_of_ss_name_their_source() {
+        let cpu = real();
+        let source = |bytes: &[u8]| stack_segment_source(bytes, &cpu);
+        assert_eq!(source(&[0x8e, 0xd3]), Some(SelectorSource::Register(3)), "mov ss, bx");
+        assert_eq!(source(&[0x8e, 0x17]), Some(SelectorSource::Memory(Linear(0x1_0003))));
+        assert_eq!(source(&[0x17]), Some(SelectorSource::Stack(2)), "pop ss");
+        assert_eq!(source(&[0x66, 0x17]), Some(SelectorSource::Stack(4)), "pop ss, 32-bit");
+        assert_eq!(source(&[0x8e, 0xdb]), None, "mov ds, bx");
+        assert_eq!(source(&[0x5b]), None, "pop bx");
+    }
+
+    #[test]
+    fn overlap_is_by_bytes() {
+        let access = MemoryAccess { addr: Linear(10), len: 2, read: true, write: false };
+        let hits: Vec<u64> = (6..14).filter(|&addr| access.overlaps(Linear(addr), 2)).collect();
+        assert_eq!(hits, [9, 10, 11]);
+    }
+
+    #[test]
+    fn no_bytes_are_no_access() {
+        assert_eq!(of(&[], &real()), []);
+        assert_eq!(of(&[0x8a], &real()), []);
+    }
+}
