@@ -246,7 +246,7 @@ impl Vcpu {
     /// at the next entry. Taken here, it does not hit the guest, whose registers are put back.
     fn take_shutdown(&mut self) -> Result<(), KvmError> {
         let kicked = self.kicker.take();
-        self.arm(GuestDebug::SINGLE_STEP)?;
+        self.arm(GuestDebug { single_step: true, ..GuestDebug::OFF })?;
         let exit = self.run();
         if kicked {
             self.kicker.kick();
