@@ -1,7 +1,9 @@
 //! The command line: flags, their help, and what they mean to the library.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -179,7 +181,7 @@ impl Guest {
         let name = self.name();
         let parsed = match &self.image {
             Some(path) => {
-                let data = std::fs::read(path).map_err(|error| {
+                let data = read_image(path, self.memory).map_err(|error| {
                     let hint = if path.is_dir() { " (a directory)" } else { "" };
                     let text = format!("cannot read the image {name}{hint}: {error}");
                     Failure::new(ExitCode::Image, text)
@@ -188,8 +190,8 @@ impl Guest {
             }
             None if self.demo => Image::parse(DEMO_IMAGE),
             None => {
-                let text = "no image: name a boot sector or an ELF file, or boot the built-in guest \
-                            with --demo";
+                let text = "no guest to boot: name an image (a boot sector or an ELF executable), \
+                            or take the built-in one with --demo";
                 return Err(Failure::new(ExitCode::Usage, text).into());
             }
         };
@@ -222,6 +224,19 @@ impl Guest {
     pub fn name(&self) -> String {
         self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
     }
+}
+
+/// Reads an image, but not much more than `memory` bytes of what cannot be loaded whole anyway: a device
+/// file such as /dev/zero has no end.
+fn read_image(path: &Path, memory: u64) -> io::Result<Vec<u8>> {
+    const MAGIC: &[u8] = b"\x7fELF";
+    let mut file = File::open(path)?;
+    let mut data = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut data)?;
+    // Most of an ELF file may be for the debugger only.
+    let whole = data == MAGIC && file.metadata()?.is_file();
+    file.take(if whole { u64::MAX } else { memory }).read_to_end(&mut data)?;
+    Ok(data)
 }
 
 /// A number as C writes it: decimal, or hexadecimal after 0x.

@@ -42,12 +42,14 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let elapsed = start.elapsed();
 
     print_screen(&machine);
-    for path in &args.screen {
-        ui::write_screen(path, &machine.frame())?;
-    }
     let code = report(&machine, &end);
     if args.stats {
         print_stats(&machine, elapsed);
+    }
+    // What can fail comes last: how the run ended has been told by then.
+    for path in &args.screen {
+        ui::write_screen(path, &machine.frame())
+            .map_err(|error| Failure::new(ExitCode::Host, error.to_string()))?;
     }
     if let Some(path) = &args.trace {
         let written = machine.finish_trace();
@@ -109,7 +111,7 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
         End::Stop(stop) => {
             eprintln!("stepvisor: {stop}");
             if matches!(stop, StopReason::Shutdown { .. } | StopReason::Refused(_)) {
-                eprint!("{}", registers(machine));
+                eprintln!("{}", registers(machine));
             }
             ExitCode::of_stop(stop)
         }
@@ -119,7 +121,7 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
                 Interruption::Timeout => ("time limit reached", ExitCode::Timeout),
             };
             eprintln!("stepvisor: {what} at {}", machine.cpu().location());
-            eprint!("{}", registers(machine));
+            eprintln!("{}", registers(machine));
             code
         }
     }
@@ -127,5 +129,6 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
 
 /// The registers as `monitor registers` prints them.
 fn registers(machine: &Machine) -> String {
-    machine.register_dump().unwrap_or_else(|error| format!("no registers: {error}\n"))
+    let text = machine.register_dump();
+    text.map_or_else(|error| format!("no registers: {error}"), |text| text.trim_end().to_owned())
 }

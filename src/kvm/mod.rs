@@ -48,6 +48,14 @@ pub enum KvmError {
     /// A capability that the machine needs is missing.
     #[error("this KVM lacks the capability {0}")]
     Capability(&'static str),
+    /// KVM made something else of a register than it was given.
+    #[error("this host's KVM makes {found:#x} of {asked:#x} in CR0")]
+    Cr0 {
+        /// The value asked for.
+        asked: u64,
+        /// What KVM made of it.
+        found: u64,
+    },
     /// One ioctl failed.
     #[error("{ioctl} failed")]
     Ioctl {

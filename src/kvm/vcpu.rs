@@ -25,6 +25,9 @@ pub struct Vcpu {
     power_on: PowerOn,
 }
 
+/// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
+const CR0_ET: u64 = 1 << 4;
+
 /// State at power-on that is no part of [`CpuState`].
 #[derive(Debug)]
 struct PowerOn {
@@ -217,14 +220,39 @@ impl Vcpu {
     /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let before = self.cpu.clone();
-        if let Err(error) = self.write_cpu(cpu) {
+        let written = self.write_cpu(cpu).and_then(|()| {
+            let (asked, found) = (cpu.cr0, self.cpu.cr0);
+            if (asked ^ found) & !CR0_ET == 0 {
+                Ok(())
+            } else {
+                Err(KvmError::Cr0 { asked, found })
+            }
+        });
+        if let Err(error) = written {
+            if matches!(error, KvmError::Cr0 { .. }) {
+                self.take_shutdown()?;
+            }
             // Some of the registers may have been taken already.
             self.reload()?;
             self.write_cpu(&before)?;
+            self.arm(self.armed)?;
             return Err(error);
         }
         // Setting registers drops the trap flag that single-stepping planted.
         self.arm(self.armed)
+    }
+
+    /// A software KVM that has paging in long mode only answers an attempt to switch it on with a shutdown
+    /// at the next entry. Taken here, it does not hit the guest, whose registers are put back.
+    fn take_shutdown(&mut self) -> Result<(), KvmError> {
+        let kicked = self.kicker.take();
+        self.arm(GuestDebug { single_step: true, ..GuestDebug::OFF })?;
+        let exit = self.run();
+        if kicked {
+            self.kicker.kick();
+        }
+        self.arm(GuestDebug::OFF)?;
+        exit.map(|exit| log::debug!("{} after a refused CR0", exit.name()))
     }
 
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {

@@ -5,8 +5,8 @@ use super::{Machine, OnUnclaimed, StopReason};
 use crate::devices::{OPEN_BUS, PortEffect};
 use crate::kvm::Exit;
 use crate::kvm::exit::PortAccess;
-use crate::x86::Phys;
-use crate::x86::instruction;
+use crate::x86::instruction::{self, Kind, Port, Rep};
+use crate::x86::{Gpr, Phys};
 
 impl Machine {
     /// Serves the access of `exit`. Returns why the run has to end after it, if it has to; `None` also
@@ -99,7 +99,7 @@ impl Machine {
             return None;
         }
         let location = match target {
-            Target::Port(_) => self.port_instruction(size),
+            Target::Port(port) => self.port_instruction(port, size, written.is_some()),
             // Whoever reads finishes later; whoever writes has finished already.
             Target::Memory(_) if written.is_some() => {
                 format!("just before {}", self.vcpu.cpu().location())
@@ -122,21 +122,36 @@ impl Machine {
 }
 
 impl Machine {
-    /// Where the instruction is that accesses a port `size` bytes wide: some hosts have moved on to the
-    /// next one when they report a write.
-    fn port_instruction(&self, size: usize) -> String {
+    /// Where the instruction is that reads or writes `size` bytes at `port`: some hosts have moved on to
+    /// the next one when they report a write.
+    fn port_instruction(&self, port: u16, size: usize, write: bool) -> String {
         let cpu = self.vcpu.cpu();
-        let does_io = |back: u64| {
+        let does_it = |kind: Kind| {
+            let (writes, width, place) = match kind {
+                Kind::In { size, port } => (false, size, port),
+                Kind::Out { size, port } => (true, size, port),
+                Kind::StringIo(io) | Kind::Rep(Rep { io: Some(io), .. }) => {
+                    (!io.input, io.size, Port::Dx)
+                }
+                _ => return false,
+            };
+            let number = match place {
+                Port::Immediate(number) => number.into(),
+                Port::Dx => cpu.get(Gpr::Rdx) & 0xffff,
+            };
+            (writes, usize::from(width), number) == (write, size, port.into())
+        };
+        let starts = |back: u64| {
             let mut there = cpu.clone();
             there.rip = cpu.rip.checked_sub(back)?;
             let mut bytes = [0; 15];
             let len = self.read_linear(there.pc(), &mut bytes);
             let facts = instruction::decode(&bytes[..len], cpu.mode())?;
             let ends_here = back == 0 || u64::from(facts.len) == back;
-            (ends_here && facts.kind.port_width().map(usize::from) == Some(size))
-                .then(|| there.location())
+            (ends_here && does_it(facts.kind)).then(|| there.location())
         };
-        (0..=MAX_PORT_INSTRUCTION).find_map(does_io).unwrap_or_else(|| cpu.location())
+        let furthest = if write { MAX_PORT_INSTRUCTION } else { 0 };
+        (0..=furthest).find_map(starts).unwrap_or_else(|| cpu.location())
     }
 }
 

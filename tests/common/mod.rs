@@ -1,5 +1,5 @@
 //! What the integration tests share: machines around a few bytes of code, and what happens to them.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod samples;
 

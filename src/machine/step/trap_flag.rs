@@ -3,9 +3,9 @@
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
 use crate::machine::{Machine, StopReason};
-use crate::x86::Gpr;
 use crate::x86::debug::DebugHits;
-use crate::x86::registers::RFLAGS_TF;
+use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
+use crate::x86::{CpuState, Gpr};
 
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
@@ -25,7 +25,7 @@ impl Machine {
         let before = self.vcpu.cpu().clone();
         loop {
             let stop = self.step_by_trap_flag()?;
-            if stop != StopReason::Stepped || *self.vcpu.cpu() != before {
+            if stop != StopReason::Stepped || !is_unchanged(&before, self.vcpu.cpu()) {
                 return Ok(stop);
             }
         }
@@ -51,6 +51,7 @@ impl Machine {
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
     pub(super) fn step_by_trap_flag(&mut self) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
+        let mut idle_stops = 0;
         loop {
             self.vcpu.arm(self.guarded_step())?;
             let mut exit = self.enter()?;
@@ -59,6 +60,12 @@ impl Machine {
                     Exit::Debug { dr6 } => {
                         if DebugHits::decode(dr6).slots != 0 {
                             self.land_on_handler(&before)?;
+                        } else if idle_stops < MAX_IDLE_STOPS
+                            && is_unchanged(&before, self.vcpu.cpu())
+                        {
+                            // A jump to itself looks the same, and may as well be repeated.
+                            idle_stops += 1;
+                            break;
                         }
                         return Ok(StopReason::Stepped);
                     }
@@ -100,4 +107,15 @@ impl Machine {
             }
         }
     }
+}
+
+/// How many stops before the instruction a step bears with.
+const MAX_IDLE_STOPS: u32 = 2;
+
+/// Whether nothing has been executed between two states, or a mere jump to itself. Some hosts change
+/// the access rights of real-mode segments, which no program sees, when they first enter the guest.
+fn is_unchanged(before: &CpuState, after: &CpuState) -> bool {
+    let registers = |cpu: &CpuState| (cpu.rip, cpu.gpr, cpu.rflags & !RFLAGS_RF);
+    registers(before) == registers(after)
+        && before.segments.cs.selector == after.segments.cs.selector
 }

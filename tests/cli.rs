@@ -1,0 +1,534 @@
+//! The command as a user runs it: exit code, standard output and standard error.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::samples::{End, SAMPLES, Sample, sample};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a command did.
+#[derive(Debug)]
+struct Outcome {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Outcome {
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stepvisor"));
+    command.env_remove("STEPVISOR_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Runs `stepvisor` with `args`.
+fn stepvisor<'a>(args: impl IntoIterator<Item = &'a str>) -> Outcome {
+    command().args(args).output().unwrap().into()
+}
+
+/// Files for one test, removed at its end.
+struct Files {
+    dir: TempDir,
+}
+
+impl Files {
+    fn new() -> Files {
+        Files { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// The path of `name`, which need not exist.
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A file with these bytes.
+    fn file(&self, name: &str, data: &[u8]) -> String {
+        let path = self.path(name);
+        fs::write(&path, data).unwrap();
+        path
+    }
+}
+
+/// `stepvisor run` of a boot sector, with more `args`.
+fn run(code: &[u8], args: &[&str]) -> Outcome {
+    let files = Files::new();
+    let image = files.file("boot.bin", code);
+    stepvisor(["run", &image].into_iter().chain(args.iter().copied()))
+}
+
+/// The path of a shipped guest.
+fn shipped(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/bin").join(file).display().to_string()
+}
+
+/// Flags that boot the flat image of `sample`.
+fn flags(sample: &Sample) -> Vec<String> {
+    if sample.load == 0x7c00 {
+        return vec![];
+    }
+    let load = format!("{:#x}", sample.load);
+    vec!["--load".to_owned(), load, "--entry".to_owned(), sample.entry.to_string()]
+}
+
+/// Checks that the command line is refused with `code` and a short message that has all of `parts`.
+#[track_caller]
+fn refused(args: &[&str], code: i32, parts: &[&str]) {
+    let Outcome { code: found, stdout, stderr } = stepvisor(args.iter().copied());
+    assert_eq!(found, Some(code), "{args:?}: {stderr}");
+    assert_eq!(stdout, "", "{args:?}");
+    for part in parts {
+        assert!(stderr.contains(part), "{args:?}: `{stderr}` does not say `{part}`");
+    }
+    // A line or two of message; clap adds a blank line and where help is.
+    let message = stderr.lines().take_while(|line| !line.is_empty()).count();
+    assert!((1..=2).contains(&message), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+// --- Guests that run --------------------------------------------------------------------------------
+
+#[test]
+fn every_shipped_guest_shows_its_screen_flat_and_elf() {
+    for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
+        for (file, flags) in [
+            (format!("{}.bin", sample.name), flags(sample)),
+            (format!("{}.elf", sample.name), vec![]),
+        ] {
+            let image = shipped(&file);
+            let args = ["run", &image].into_iter().chain(flags.iter().map(String::as_str));
+            let outcome = stepvisor(args);
+            assert_eq!(outcome.code, Some(0), "{file}: {}", outcome.stderr);
+            assert_eq!(outcome.stdout, sample.screen, "{file}");
+            assert!(outcome.stderr.starts_with(sample.console), "{file}: {}", outcome.stderr);
+            let notices = &outcome.stderr[sample.console.len()..];
+            if sample.name == "portio" {
+                // Twice the port, one line.
+                assert!(notices.contains("read of 1 byte from port 0x1234"), "{notices}");
+                assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
+            } else {
+                assert_eq!(notices, "", "{file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_demo_runs_by_either_spelling() {
+    for args in [&["--demo"][..], &["run", "--demo"]] {
+        let outcome = stepvisor(args.iter().copied());
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+        assert_eq!(outcome.stdout, sample("demo").screen);
+    }
+}
+
+#[test]
+fn a_guest_of_the_teaching_kind_runs_at_address_zero() {
+    // mov ax, 0xb800; mov es, ax; mov byte [es:0], 'A'; mov byte [es:1], 0x1f; hlt
+    let code = [
+        0xb8, 0, 0xb8, 0x8e, 0xc0, 0x26, 0xc6, 0x06, 0, 0, 0x41, 0x26, 0xc6, 0x06, 1, 0, 0x1f, 0xf4,
+    ];
+    for args in [&["--load", "0", "--entry", "0:0"][..], &["--load", "0x0"]] {
+        let outcome = run(&code, args);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "A\n"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn load_entry_and_drive_reach_the_guest() {
+    // mov [0x500], dl; mov ax, cs; out to the debug port: al, ah, dl; hlt
+    let code = [0x8c, 0xc8, 0xe6, 0xe9, 0x88, 0xe0, 0xe6, 0xe9, 0x88, 0xd0, 0xe6, 0xe9, 0xf4];
+    let outcome = run(&code, &["--load", "0x41420", "--entry", "4142:0", "--drive", "0x43"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "BAC"), "{outcome:?}");
+    let outcome = run(&code, &["--drive", "67"]);
+    assert_eq!(outcome.stderr, "\0\0C", "{outcome:?}");
+}
+
+#[test]
+fn an_image_can_come_through_a_pipe() {
+    let image = fs::File::open(shipped("hello.bin")).unwrap();
+    let output = command().args(["run", "/dev/stdin"]).stdin(image).output().unwrap();
+    assert_eq!(Outcome::from(output).stdout, sample("hello").screen);
+}
+
+#[test]
+fn a_reader_that_leaves_early_breaks_nothing() {
+    let mut child = command()
+        .args(["run", "--demo"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+// --- Ends of a run ----------------------------------------------------------------------------------
+
+#[test]
+fn a_halt_that_nothing_can_end_is_the_normal_end_but_said_when_interrupts_are_on() {
+    let outcome = run(&[0xf4], &[]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let outcome = run(&[0xfb, 0xf4], &[]);
+    assert_eq!(outcome.code, Some(0));
+    assert!(outcome.stderr.contains("halted before 0000:7C02 with interrupts enabled"));
+}
+
+#[test]
+fn the_guest_chooses_its_exit_code_through_the_exit_port() {
+    // mov al, 21; out 0xf4, al
+    let outcome = run(&[0xb0, 21, 0xe6, 0xf4], &[]);
+    assert_eq!(outcome.code, Some(43));
+    assert_eq!(outcome.stderr, "stepvisor: guest exit with status 43\n");
+}
+
+#[test]
+fn a_triple_fault_is_told_with_its_place_and_the_registers() {
+    let outcome = stepvisor(["run", &shipped("triple.elf")]);
+    assert_eq!(outcome.code, Some(20));
+    assert_eq!(outcome.stdout, sample("triple").screen);
+    let (first, rest) = outcome.stderr.split_once('\n').unwrap();
+    assert!(first.starts_with("stepvisor: 0008:"), "{first}");
+    assert!(first.ends_with("triple fault, the processor shut down"), "{first}");
+    assert!(!rest.is_empty(), "registers");
+}
+
+#[test]
+fn a_time_limit_ends_an_endless_run_with_screen_and_registers() {
+    let outcome = stepvisor(["run", "--timeout", "50ms", &shipped("addloop.bin")]);
+    assert_eq!(outcome.code, Some(26));
+    let (first, rest) = outcome.stderr.split_once('\n').unwrap();
+    assert_eq!(first, "stepvisor: time limit reached at 0000:7C20");
+    assert!(!rest.is_empty(), "registers");
+    // A limit that is not reached has no effect.
+    let outcome = stepvisor(["run", "--timeout", "10m", &shipped("hello.bin")]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn signals_end_the_run_with_screen_and_registers() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let files = Files::new();
+        // mov al, 10; out 0xe9, al: a line for us to wait for; sti; jmp $
+        let image = files.file("boot.bin", &[0xb0, 10, 0xe6, 0xe9, 0xfb, 0xeb, 0xfe]);
+        let mut child = command()
+            .args(["run", &image])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert_eq!(line, "\n");
+        let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        line.clear();
+        stderr.read_line(&mut line).unwrap();
+        assert_eq!(line, "stepvisor: interrupted at 0000:7C05\n");
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+}
+
+#[test]
+fn code_that_cannot_run_is_shown_with_its_bytes() {
+    // jmp 0xa000:0, where nothing is
+    let outcome = run(&[0xea, 0, 0, 0, 0xa0], &[]);
+    assert_eq!(outcome.code, Some(22), "{outcome:?}");
+    let first = outcome.stderr.lines().next().unwrap();
+    assert!(first.starts_with("stepvisor: A000:0000: this host's KVM cannot run"), "{first}");
+}
+
+#[test]
+fn accesses_to_nothing_are_told_ignored_or_end_the_run() {
+    // out 0x10, al; in al, 0x10; out 0x10, al; mov [0xa000:0], al; hlt
+    let code = [0xe6, 0x10, 0xe4, 0x10, 0xe6, 0x10, 0xb8, 0, 0xa0, 0x8e, 0xd8, 0xa2, 0, 0, 0xf4];
+    for args in [&[][..], &["--on-unclaimed", "warn"]] {
+        let outcome = run(&code, args);
+        assert_eq!(outcome.code, Some(0));
+        let lines: Vec<_> = outcome.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "one for each place: {lines:?}");
+        assert!(lines[0].contains("0000:7C00: write of 0x55 (1 byte) to port 0x0010"), "{lines:?}");
+        assert!(lines[1].contains("write of 0x00 (1 byte) to address 0xa0000"), "{lines:?}");
+    }
+    let outcome = run(&code, &["--on-unclaimed", "ignore"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let outcome = run(&code, &["--on-unclaimed", "stop"]);
+    assert_eq!(outcome.code, Some(24));
+    assert!(outcome.stderr.starts_with("stepvisor: 0000:7C00: write of"), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1);
+}
+
+#[test]
+fn output_of_the_guest_and_our_own_lines_never_share_one() {
+    // out 0xe9, 'x'; out 0x10, al; hlt
+    let outcome = run(&[0xb0, b'x', 0xe6, 0xe9, 0xe6, 0x10, 0xf4], &[]);
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    assert_eq!(lines[0], "x");
+    assert!(lines[1].starts_with("stepvisor: 0000:7C04: write of 0x78"), "{lines:?}");
+}
+
+// --- Files that a run writes ------------------------------------------------------------------------
+
+#[test]
+fn the_screen_goes_to_files_as_text_and_as_a_picture() {
+    let files = Files::new();
+    let (text, picture) = (files.path("screen.txt"), files.path("screen.PNG"));
+    let image = shipped("hello.bin");
+    let outcome = stepvisor(["run", "--screen", &text, "--screen", &picture, &image]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!(outcome.stdout, sample("hello").screen);
+    assert_eq!(fs::read_to_string(text).unwrap(), sample("hello").screen);
+    let picture = fs::read(picture).unwrap();
+    assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
+    // The header says 80 cells of 8 or 9 dots by 25 rows of 16.
+    let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
+    assert!(matches!((number(16), number(20)), (640 | 720, 400)));
+}
+
+#[test]
+fn a_screen_that_cannot_be_written_does_not_hide_how_the_run_ended() {
+    let files = Files::new();
+    let path = files.path("missing/screen.txt");
+    let outcome = stepvisor(["run", "--screen", &path, &shipped("triple.bin")]);
+    assert_eq!(outcome.code, Some(12));
+    assert_eq!(outcome.stdout, sample("triple").screen);
+    assert!(outcome.stderr.contains("triple fault"), "{}", outcome.stderr);
+    let last = outcome.stderr.lines().last().unwrap();
+    let expected = format!("stepvisor: cannot write the screen to `{path}`: No such file");
+    assert!(last.starts_with(&expected), "{last}");
+    assert_eq!(last.matches("No such file").count(), 1, "{last}");
+}
+
+#[test]
+fn statistics_share_the_time_and_count_the_exits() {
+    let outcome = stepvisor(["run", "--stats", &shipped("banner.elf")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), sample("banner").screen));
+    for part in ["HLT", "all", "writes queued by KVM without an exit:", "in KVM and the guest"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+    // A letter is two bytes, each a write; hardly any may cost an exit of its own.
+    let queued = outcome.stderr.split("without an exit: ").nth(1).unwrap();
+    let queued: u64 = queued.lines().next().unwrap().parse().unwrap();
+    let all = outcome.stderr.lines().find(|line| line.starts_with("all")).unwrap();
+    let exits: u64 = all.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(queued > 600 && exits * 10 < queued, "{}", outcome.stderr);
+}
+
+#[test]
+fn a_trace_is_json_with_every_exit_in_order() {
+    let files = Files::new();
+    let path = files.path("trace.json");
+    let outcome = stepvisor(["run", "--trace", &path, &shipped("portio.bin")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let trace: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let events = trace.as_array().unwrap();
+    let number = |event: &Value, key: &str| event[key].as_f64().unwrap();
+    for pair in events.windows(2) {
+        let end = number(&pair[0], "ts") + number(&pair[0], "dur");
+        assert!(end <= number(&pair[1], "ts") + 0.001, "{pair:?}");
+    }
+    for event in events {
+        assert_eq!((&event["ph"], &event["cat"]), (&Value::from("X"), &Value::from("exit")));
+        assert!(event["args"]["at"].as_str().unwrap().starts_with("0000:7C"), "{event}");
+    }
+    let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!((names[0], *names.last().unwrap()), ("port write", "HLT"));
+    assert_eq!(names.iter().filter(|name| **name == "port read").count(), 3);
+    let first = &events[0]["args"];
+    assert_eq!((&first["port"], &first["data"]), (&Value::from("0x0080"), &Value::from("42")));
+    // All that the guest wrote to its debug console, byte by byte and by rep outsb.
+    let written: String = events
+        .iter()
+        .filter(|event| event["name"] == "port write" && event["args"]["port"] == "0x00e9")
+        .filter(|event| event["args"]["size"] == 1)
+        .map(|event| event["args"]["data"].as_str().unwrap())
+        .collect();
+    let expected: String = sample("portio")
+        .console
+        .trim_end_matches('!')
+        .bytes()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn a_trace_that_cannot_be_created_is_an_error_before_the_run() {
+    let files = Files::new();
+    let path = files.path("missing/trace.json");
+    let image = shipped("hello.bin");
+    refused(&["run", "--trace", &path, &image], 12, &["cannot create the trace", &path]);
+}
+
+#[test]
+fn a_trace_of_a_run_that_fails_is_complete_too() {
+    let files = Files::new();
+    let path = files.path("trace.json");
+    stepvisor(["run", "--trace", &path, &shipped("triple.bin")]);
+    let trace: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(trace.as_array().unwrap().last().unwrap()["name"], "shutdown");
+}
+
+// --- Bad input --------------------------------------------------------------------------------------
+
+#[test]
+fn without_arguments_the_command_says_what_to_do() {
+    let outcome = stepvisor([]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    for part in ["--demo", "run", "Usage: stepvisor", "Exit codes:"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+    refused(&["run"], 2, &["no guest to boot", "name an image", "--demo"]);
+    let help = stepvisor(["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("Exit codes:"));
+    assert_eq!(stepvisor(["--version"]).stdout.split(' ').next(), Some("stepvisor"));
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_named() {
+    let files = Files::new();
+    let missing = files.path("missing.bin");
+    refused(&["run", &missing], 4, &[&missing, "No such file"]);
+    let directory = files.path("");
+    refused(&["run", &directory], 4, &[&directory, "(a directory)"]);
+    let empty = files.file("empty.bin", b"");
+    refused(&["run", &empty], 4, &[&empty, "the image is empty"]);
+    // Root may read anything.
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        let secret = files.file("secret.bin", &[0xf4]);
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+        refused(&["run", &secret], 4, &[&secret, "Permission denied"]);
+    }
+}
+
+#[test]
+fn an_image_that_does_not_fit_is_refused_with_the_memory_there_is() {
+    let files = Files::new();
+    let image = files.file("large.bin", &vec![0x90; 0xa_0000]);
+    let parts = [image.as_str(), "does not fit", "0x0-0x9ffff, 0xc0000-0xfffff"];
+    refused(&["run", "--memory", "1M", &image], 4, &parts);
+    refused(&["run", "--memory", "1M", "--load", "0x1", &image], 4, &parts);
+    assert_eq!(
+        stepvisor(["run", "--memory", "1M", "--load", "0", "--timeout", "1ms", &image]).code,
+        Some(26),
+        "to the last byte"
+    );
+    let small = files.file("small.bin", &[0xf4]);
+    for address in ["0xa0000", "0x100000", "0xffffffffffffffff"] {
+        refused(&["run", "--memory", "1M", "--load", address, &small], 4, &["1 bytes at", address]);
+    }
+    // Without an end: no more is read than could fit.
+    refused(&["run", "--memory", "1M", "/dev/zero"], 4, &["/dev/zero", "does not fit"]);
+}
+
+/// The bytes of a shipped ELF, changed at some offsets.
+fn damaged(name: &str, changes: &[(usize, u8)]) -> Vec<u8> {
+    let mut elf = fs::read(shipped(name)).unwrap();
+    changes.iter().for_each(|(at, byte)| elf[*at] = *byte);
+    elf
+}
+
+#[test]
+fn an_elf_that_no_pc_can_boot_is_refused_with_the_reason() {
+    let files = Files::new();
+    let cases: [(&str, &[(usize, u8)], &str); 4] = [
+        ("hello.elf", &[(18, 183)], "for machine 183 (AArch64), not for x86"),
+        ("long.elf", &[(18, 243)], "for machine 243 (RISC-V), not for x86"),
+        ("hello.elf", &[(16, 1)], "not an executable (type 1): link it with ld first"),
+        ("hello.elf", &[(4, 9)], "damaged"),
+    ];
+    for (name, changes, reason) in cases {
+        let image = files.file(name, &damaged(name, changes));
+        refused(&["run", &image], 4, &[&image, reason]);
+    }
+    let cut = files.file("cut.elf", &damaged("hello.elf", &[])[..60]);
+    refused(&["run", &cut], 4, &[&cut, "damaged"]);
+    // Its entry point, at offset 24, beyond what real mode reaches.
+    let high = files.file("high.elf", &damaged("hello.elf", &[(26, 0x20)]));
+    refused(&["run", &high], 4, &["0x207c00 is out of reach in real mode", "--entry SEG:OFF"]);
+    assert_eq!(stepvisor(["run", "--entry", "0:7c00", &high]).code, Some(0));
+    let image = shipped("hello.elf");
+    refused(&["run", "--load", "0", &image], 2, &[&image, "--load is for flat images"]);
+}
+
+#[test]
+fn a_flag_that_does_not_parse_is_named_with_what_it_should_look_like() {
+    let image = shipped("hello.bin");
+    let cases = [
+        ("--entry", "7c00", "such as 07C0:0000"),
+        ("--entry", "0:10000", "such as 07C0:0000"),
+        ("--entry", "", "such as 07C0:0000"),
+        ("--load", "7c00", "such as 31744 or 0x7c00"),
+        ("--load", "-1", "such as 31744 or 0x7c00"),
+        ("--load", "0x1ffffffffffffffff", "such as 31744 or 0x7c00"),
+        ("--memory", "640K", "between 1M and 3G"),
+        ("--memory", "4G", "between 1M and 3G"),
+        ("--memory", "much", "such as 640K, 16M or 1G"),
+        ("--drive", "256", "between 0x00 and 0xff"),
+        ("--drive", "C:", "is not a number"),
+        ("--timeout", "5", "such as 500ms, 10s or 2m"),
+        ("--timeout", "99999999999999999999s", "such as 500ms, 10s or 2m"),
+        ("--on-unclaimed", "explode", "[possible values: warn, ignore, stop]"),
+    ];
+    for (flag, value, expected) in cases {
+        let assignment = format!("{flag}={value}");
+        refused(&["run", &assignment, &image], 2, &[flag, value, expected]);
+    }
+    for name in ["screen", "screen.jpg", "screen.txt.gz"] {
+        refused(&["run", "--screen", name, &image], 2, &["--screen", name, ".txt or .png"]);
+    }
+    refused(&["run", "--frobnicate", &image], 2, &["--frobnicate"]);
+    refused(&["run", "--demo", &image], 2, &["--demo"]);
+    refused(&["frobnicate"], 2, &["frobnicate"]);
+}
+
+/// Runs the command where /dev/kvm is what `prepare` makes of it; nothing if this system does not let us.
+fn with_other_kvm(prepare: &str) -> Option<Outcome> {
+    let script = format!("{prepare} && exec \"$0\" run \"$1\"");
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", &script])
+        .args([env!("CARGO_BIN_EXE_stepvisor"), &shipped("hello.bin")])
+        .output()
+        .ok()?;
+    let outcome = Outcome::from(output);
+    // 1: unshare or mount refused.
+    (outcome.code != Some(1)).then_some(outcome)
+}
+
+#[test]
+fn a_host_without_kvm_is_told_what_to_do() {
+    let Some(outcome) = with_other_kvm("mount -t tmpfs none /dev") else { return };
+    assert_eq!(outcome.code, Some(6), "{outcome:?}");
+    assert!(outcome.stderr.contains("/dev/kvm does not exist: load the kernel module"));
+    assert_eq!(outcome.stderr.lines().count(), 1);
+    let Some(outcome) = with_other_kvm("mount --bind /dev/null /dev/kvm") else { return };
+    assert_eq!(outcome.code, Some(6), "{outcome:?}");
+}
+
+#[test]
+fn paths_that_are_not_text_are_no_problem() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let files = Files::new();
+    let path: PathBuf = files.dir.path().join(OsStr::from_bytes(b"gu\xffest.bin"));
+    fs::write(&path, [0xf4]).unwrap();
+    let outcome = Outcome::from(command().arg("run").arg(&path).output().unwrap());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
