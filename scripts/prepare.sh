@@ -10,6 +10,7 @@ show() {
     local word line=
     for word in "$@"; do
         [[ $word =~ ^[A-Za-z0-9_./:=,+@%-]+$ ]] || word="'$word'"
+        [[ $word != -ex ]] || line+=$' \\\n   '
         line+=" $word"
     done
     printf '\n$%s\n' "$line"
