@@ -90,18 +90,23 @@ require_rust() {
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     cargo_is_new_enough "$wanted" && return
 
+    # What downloads Rust trusts nobody without these, and a small Debian has none.
+    if command -v apt-get >/dev/null; then
+        require update-ca-certificates=ca-certificates
+    fi
     if ! command -v rustup >/dev/null; then
         if apt-cache show rustup >/dev/null 2>&1; then
             require rustup=rustup
         else
-            require curl=curl update-ca-certificates=ca-certificates
+            require curl=curl
             echo "Installing Rust from https://sh.rustup.rs into ${CARGO_HOME:-$HOME/.cargo}" >&2
             curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
                 sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain none
         fi
     fi
     rustup -q toolchain install stable --profile minimal --no-self-update
-    rustup -q default stable
+    rustup default >/dev/null 2>&1 || rustup -q default stable
+    export RUSTUP_TOOLCHAIN=stable # whatever else is the user's default
     hash -r
     cargo_is_new_enough "$wanted" ||
         die "cargo $wanted or newer is needed; 'cargo --version' says: $(cargo --version 2>&1)" 3
