@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -45,19 +46,36 @@ enum Message {
     Stop,
 }
 
-/// Ends a server from another thread.
+/// The way into the inbox from other threads.
 #[derive(Clone, Debug)]
-pub struct Stopper {
+struct Slot {
     inbox: SyncSender<Message>,
     kicker: Kicker,
+    /// The server sleeps on the inbox and needs no kick. Kicking it all the same would cost: it would hit
+    /// the run that the message itself asks for.
+    asleep: Arc<AtomicBool>,
 }
+
+impl Slot {
+    fn put(&self, message: Message) {
+        // The server looks into the inbox once more after it has stopped being asleep, so that whoever
+        // finds it asleep here has put its message there in time.
+        let sent = self.inbox.send(message).is_ok();
+        fence(Ordering::SeqCst);
+        if sent && !self.asleep.load(Ordering::SeqCst) {
+            self.kicker.kick();
+        }
+    }
+}
+
+/// Ends a server from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper(Slot);
 
 impl Stopper {
     /// Makes [`Server::serve`] return [`End::Stopped`]. Does nothing if it has returned already.
     pub fn stop(&self) {
-        if self.inbox.send(Message::Stop).is_ok() {
-            self.kicker.kick();
-        }
+        self.0.put(Message::Stop);
     }
 }
 
@@ -77,7 +95,7 @@ pub struct Server<'m> {
     listener: Option<Listener>,
     address: Address,
     inbox: Receiver<Message>,
-    stopper: Stopper,
+    slot: Slot,
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     motion: Motion,
@@ -93,7 +111,7 @@ impl<'m> Server<'m> {
         fallback: Box<dyn Observer>,
     ) -> Server<'m> {
         let (sender, inbox) = sync_channel(INBOX);
-        let stopper = Stopper { inbox: sender, kicker: machine.kicker() };
+        let slot = Slot { inbox: sender, kicker: machine.kicker(), asleep: Arc::default() };
         let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
         machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
         Server {
@@ -101,7 +119,7 @@ impl<'m> Server<'m> {
             address: listener.address().clone(),
             listener: Some(listener),
             inbox,
-            stopper,
+            slot,
             outbox,
             session: None,
             motion: Motion::Stopped,
@@ -118,7 +136,7 @@ impl<'m> Server<'m> {
     /// A handle that ends the server.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        Stopper(self.slot.clone())
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -133,12 +151,9 @@ impl<'m> Server<'m> {
     /// The system has no threads left.
     pub fn serve(mut self) -> io::Result<End> {
         let Some(listener) = self.listener.take() else { return Ok(End::Stopped) };
-        let Stopper { inbox, kicker } = self.stopper.clone();
-        let acceptor = listener.start(Arc::new(move |incoming| {
-            if inbox.send(Message::Client(incoming)).is_ok() {
-                kicker.kick();
-            }
-        }))?;
+        let slot = self.slot.clone();
+        let acceptor =
+            listener.start(Arc::new(move |incoming| slot.put(Message::Client(incoming))))?;
         let end = self.main_loop();
         self.say_farewell(&end);
         // While the inbox still is there, so that nobody waits for room in it.
@@ -168,13 +183,21 @@ impl<'m> Server<'m> {
     fn next_message(&mut self) -> Option<Message> {
         match self.motion.clone() {
             Motion::Running(_) => self.inbox.try_recv().ok(),
-            Motion::Stopped => self.inbox.recv().ok(),
+            Motion::Stopped => self.sleep(),
             Motion::Asleep(resume) => {
-                let message = self.inbox.recv().ok();
+                let message = self.sleep();
                 self.motion = Motion::Running(resume);
                 message
             }
         }
+    }
+
+    fn sleep(&self) -> Option<Message> {
+        self.slot.asleep.store(true, Ordering::SeqCst);
+        let message = self.inbox.recv().ok();
+        self.slot.asleep.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        message
     }
 
     fn receive(&mut self, message: Message) -> Option<End> {
@@ -224,9 +247,7 @@ impl<'m> Server<'m> {
     /// Ends the session; the guest goes on unless it was never touched.
     fn part(&mut self, go_on: bool) {
         self.session = None;
-        if let Some(connection) = self.outbox.borrow_mut().detach() {
-            connection.finish();
-        }
+        self.outbox.borrow_mut().detach();
         self.guest.forget_client();
         if go_on {
             self.motion = Motion::Running(Resume::Continue);
@@ -249,6 +270,10 @@ impl<'m> Server<'m> {
                         return Some(End::ClientGone);
                     }
                     log::info!("the debugger is detached");
+                    // Not cut off: the reply is on its way.
+                    if let Some(connection) = self.outbox.borrow_mut().detach() {
+                        connection.finish();
+                    }
                     self.part(true);
                     return None;
                 }

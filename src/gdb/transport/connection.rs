@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +27,11 @@ impl Place {
     /// Takes the place for `id` if it is free.
     pub(super) fn take(&self, id: ConnectionId) -> bool {
         self.0.compare_exchange(0, id.0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether `id` has the place.
+    fn is_of(&self, id: ConnectionId) -> bool {
+        self.0.load(Ordering::Acquire) == id.0
     }
 
     /// Frees the place if `id` has it.
@@ -114,8 +119,8 @@ pub struct Connection {
     id: ConnectionId,
     stream: Stream,
     place: Place,
-    /// The client is left to close its end.
-    finished: bool,
+    /// What the client still sends interests nobody; it is left to close its end.
+    finished: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -127,15 +132,21 @@ impl Connection {
         sink: &Sink,
     ) -> io::Result<()> {
         // From here on the place is freed whatever happens.
-        let connection = Connection { id, stream, place, finished: false };
+        let connection = Connection { id, stream, place, finished: Arc::default() };
         connection.stream.prepare()?;
         let mut reader = connection.stream.try_clone()?;
         let (sink, place) = (Arc::clone(sink), connection.place.clone());
+        let finished = Arc::clone(&connection.finished);
         thread::Builder::new().name("gdb reader".to_owned()).spawn(move || {
             sink(Incoming::Connected(connection));
             let mut buffer = vec![0; CHUNK];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                sink(Incoming::Bytes(id, buffer.iter().take(count).copied().collect()));
+                if place.is_of(id) {
+                    sink(Incoming::Bytes(id, buffer.iter().take(count).copied().collect()));
+                } else if !finished.load(Ordering::Acquire) {
+                    // Cut off. A client that does not stop sending would keep the stream alive.
+                    break;
+                }
             }
             // In this order, so that the next client is announced after the end of this one.
             sink(Incoming::Closed(id));
@@ -160,15 +171,15 @@ impl Connection {
     }
 
     /// Ends the connection behind what was sent: the client can still read it, then it sees the end.
-    pub fn finish(mut self) {
-        self.finished = true;
+    pub fn finish(self) {
+        self.finished.store(true, Ordering::Release);
         self.stream.shutdown(Shutdown::Write);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.finished.load(Ordering::Acquire) {
             self.stream.shutdown(Shutdown::Both);
         }
         self.place.free(self.id);
