@@ -6,7 +6,8 @@
 //! - `# serve: ARGUMENTS`: `stepvisor gdbserver ARGUMENTS` on a unix socket, which stays for the rest of the
 //!   session; it reads nothing itself;
 //! - `# client: ARGUMENTS`: `gdb ARGUMENTS`, connected to that server;
-//! - `# gdb: ARGUMENTS`: `gdb ARGUMENTS`, connected to nothing.
+//! - `# gdb: ARGUMENTS`: `gdb ARGUMENTS`, connected to nothing;
+//! - `# wait: TEXT`: nothing; the next program waits until the server has printed TEXT.
 //!
 //! The line `^C` presses ^C while the command before it runs: once the guest runs, as the terminal does it,
 //! to all programs there. A program finds `stepvisor` in its PATH and the server's socket in $SOCKET.

@@ -47,6 +47,11 @@ pub fn play(text: &str) -> Result<String, Failed> {
             server = Some(program);
             continue;
         }
+        if part.kind == "wait" {
+            let program = server.as_mut().ok_or("nobody serves")?;
+            program.wait_for(&part.arguments.join(" "))?;
+            continue;
+        }
         let (output, status) = play_part(&part, &directory)?;
         let output = filter(&output, directory.path());
         write!(transcript, "{output}[{}: {}]\n\n", part.kind, status.code().unwrap_or(-1))?;
@@ -56,7 +61,7 @@ pub fn play(text: &str) -> Result<String, Failed> {
         let _ = program.signal(Signal::TERM);
         let (output, status) = program.finish()?;
         let output = filter(&output, directory.path());
-        write!(transcript, "{output}[serve: {}]\n", status.code().unwrap_or(-1))?;
+        writeln!(transcript, "{output}[serve: {}]", status.code().unwrap_or(-1))?;
     }
     Ok(format!("{}\n", transcript.trim_end()))
 }
@@ -66,7 +71,7 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, Failed> {
     for line in text.lines() {
         let heading = line.strip_prefix("# ").and_then(|line| line.split_once(':'));
         match heading {
-            Some((kind @ ("debug" | "serve" | "client" | "gdb"), arguments)) => {
+            Some((kind @ ("debug" | "serve" | "client" | "gdb" | "wait"), arguments)) => {
                 parts.push(Part { kind, arguments: words(arguments), lines: Vec::new() });
             }
             _ if line.starts_with('#') || line.is_empty() => {}
