@@ -1,0 +1,20 @@
+# debug: guests/bin/hello.elf
+tbreak halt
+continue
+stepi
+x/2i $pc
+# HLT with interrupts off: the processor is behind it, and stays there.
+stepi
+x/i $pc
+stepi
+continue
+info registers ip eflags
+# Elsewhere it may go on.
+set $pc = halt
+stepi
+x/i $pc
+# With interrupts on it would wait; no device of this machine ever sends one.
+set $eflags |= 0x200
+continue
+x/i $pc
+p $eflags
