@@ -8,6 +8,7 @@
 pub mod arch;
 pub mod engine;
 pub mod frame;
+pub mod inbox;
 pub mod layout;
 pub mod monitor;
 pub mod outbox;

@@ -7,15 +7,13 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::inbox::{Inbox, Slot, inbox};
 use super::outbox::{Outbox, Relay};
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
 use super::transport::{Address, Connection, ConnectionId, Incoming, Listener};
-use crate::kvm::Kicker;
 use crate::machine::{Machine, Observer, StopReason};
 
 /// Messages that wait in the inbox before the threads that send them have to wait.
@@ -46,31 +44,9 @@ enum Message {
     Stop,
 }
 
-/// The way into the inbox from other threads.
-#[derive(Clone, Debug)]
-struct Slot {
-    inbox: SyncSender<Message>,
-    kicker: Kicker,
-    /// The server sleeps on the inbox and needs no kick. Kicking it all the same would cost: it would hit
-    /// the run that the message itself asks for.
-    asleep: Arc<AtomicBool>,
-}
-
-impl Slot {
-    fn put(&self, message: Message) {
-        // The server looks into the inbox once more after it has stopped being asleep, so that whoever
-        // finds it asleep here has put its message there in time.
-        let sent = self.inbox.send(message).is_ok();
-        fence(Ordering::SeqCst);
-        if sent && !self.asleep.load(Ordering::SeqCst) {
-            self.kicker.kick();
-        }
-    }
-}
-
 /// Ends a server from another thread.
 #[derive(Clone, Debug)]
-pub struct Stopper(Slot);
+pub struct Stopper(Slot<Message>);
 
 impl Stopper {
     /// Makes [`Server::serve`] return [`End::Stopped`]. Does nothing if it has returned already.
@@ -94,8 +70,8 @@ pub struct Server<'m> {
     guest: Guest<'m>,
     listener: Option<Listener>,
     address: Address,
-    inbox: Receiver<Message>,
-    slot: Slot,
+    inbox: Inbox<Message>,
+    slot: Slot<Message>,
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     motion: Motion,
@@ -110,8 +86,8 @@ impl<'m> Server<'m> {
         listener: Listener,
         fallback: Box<dyn Observer>,
     ) -> Server<'m> {
-        let (sender, inbox) = sync_channel(INBOX);
-        let slot = Slot { inbox: sender, kicker: machine.kicker(), asleep: Arc::default() };
+        let kicker = machine.kicker();
+        let (slot, inbox) = inbox(INBOX, move || kicker.kick());
         let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
         machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
         Server {
@@ -182,22 +158,14 @@ impl<'m> Server<'m> {
     /// What came; waits for it unless the guest has something to do.
     fn next_message(&mut self) -> Option<Message> {
         match self.motion.clone() {
-            Motion::Running(_) => self.inbox.try_recv().ok(),
-            Motion::Stopped => self.sleep(),
+            Motion::Running(_) => self.inbox.look(),
+            Motion::Stopped => self.inbox.sleep(),
             Motion::Asleep(resume) => {
-                let message = self.sleep();
+                let message = self.inbox.sleep();
                 self.motion = Motion::Running(resume);
                 message
             }
         }
-    }
-
-    fn sleep(&self) -> Option<Message> {
-        self.slot.asleep.store(true, Ordering::SeqCst);
-        let message = self.inbox.recv().ok();
-        self.slot.asleep.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        message
     }
 
     fn receive(&mut self, message: Message) -> Option<End> {
@@ -333,7 +301,7 @@ impl<'m> Server<'m> {
             // Its reader tells when the client has closed its end.
             let deadline = Instant::now() + FAREWELL;
             let left = || deadline.saturating_duration_since(Instant::now());
-            while let Ok(message) = self.inbox.recv_timeout(left()) {
+            while let Some(message) = self.inbox.wait(left()) {
                 if matches!(message, Message::Client(Incoming::Closed(closed)) if closed == id) {
                     break;
                 }

@@ -170,7 +170,8 @@ impl<'m> Session<'m> {
             }
             b"?" => self.reply(self.reason_for_halt()),
             b"k" => {
-                self.outbox.borrow_mut().accept();
+                // gdb takes no reply to this one and has hung up; lldb waits for it.
+                self.reply(Reply::new().text("X09"));
                 Some(Demand::Kill)
             }
             [b'v', b'K', b'i', b'l', b'l', ..] => {

@@ -349,9 +349,10 @@ fn kill_ends_the_guest_even_while_it_runs() {
     let guest = Guest::boot(LOOP);
     let mut client = guest.attach();
     client.send("vCont;c");
-    client.send("k");
-    assert_eq!(guest.end(), End::Killed);
+    assert_eq!(client.ask("k"), "X09");
     assert_eq!(client.event(), None);
+    drop(client);
+    assert_eq!(guest.end(), End::Killed);
 }
 
 #[test]
