@@ -74,10 +74,13 @@ at_least() {
     [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]
 }
 
+cargo_version() {
+    cargo --version | cut -d ' ' -f 2
+}
+
 cargo_is_new_enough() {
     local version
-    version=$(cargo --version 2>/dev/null) && [[ $version =~ ^cargo\ ([0-9.]+) ]] &&
-        at_least "${BASH_REMATCH[1]}" "$1"
+    version=$(cargo_version 2>/dev/null) && at_least "$version" "$1"
 }
 
 # Cargo in PATH, as new as Cargo.toml asks; installed by rustup when not.
