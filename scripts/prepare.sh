@@ -98,7 +98,7 @@ require_rust() {
         require update-ca-certificates=ca-certificates
     fi
     if ! command -v rustup >/dev/null; then
-        if apt-cache show rustup >/dev/null 2>&1; then
+        if apt-get install --simulate rustup >/dev/null 2>&1; then
             require rustup=rustup
         else
             require curl=curl
