@@ -102,8 +102,10 @@ require_rust() {
             require rustup=rustup
         else
             require curl=curl
-            echo "Installing Rust from https://sh.rustup.rs into ${CARGO_HOME:-$HOME/.cargo}" >&2
-            curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+            # What sh.rustup.rs leads to, on the host that the toolchains come from anyway.
+            local script=https://static.rust-lang.org/rustup/rustup-init.sh
+            echo "Installing Rust with $script into ${CARGO_HOME:-$HOME/.cargo}" >&2
+            curl --proto '=https' --tlsv1.2 -sSf "$script" |
                 sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain none
         fi
     fi
