@@ -383,3 +383,101 @@ fn attach_when_free(guest: &Guest) -> Client {
         }
     }
 }
+
+/// Pseudo-random numbers, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+#[test]
+fn random_packets_neither_break_the_server_nor_lose_the_guest() {
+    let starts = [
+        "g",
+        "G",
+        "p",
+        "P",
+        "m",
+        "M",
+        "X",
+        "Z",
+        "z",
+        "H",
+        "T",
+        "vCont",
+        "vCont;",
+        "qSupported:",
+        "qXfer:features:read:",
+        "qRcmd,",
+        "qHostInfo",
+        "?",
+        "c",
+        "s",
+        "vRun;",
+        "qfThreadInfo",
+    ];
+    let pieces = [
+        "0",
+        "1",
+        "7c00",
+        "2",
+        "ff",
+        "ffffffff",
+        "ffffffffffffffff",
+        ",",
+        ":",
+        ";",
+        "=",
+        "c",
+        "s",
+        "r",
+        "t",
+        "p1.1",
+        "-1",
+        "target.xml",
+        "zz",
+        "}\u{3}",
+        "*",
+        "00000000",
+        "p",
+        "x",
+    ];
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let guest = Guest::boot(LOOP);
+    let mut client = guest.attach();
+    for _ in 0..3000 {
+        let mut body = starts[random.below(starts.len())].to_owned();
+        for _ in 0..random.below(7) {
+            body.push_str(pieces[random.below(pieces.len())]);
+        }
+        client.send(&body);
+        // Nothing if the guest is stopped, and else the end of whatever the packet started.
+        client.raw(b"\x03");
+        client.stop();
+    }
+    assert!(client.monitor("help").contains("registers"));
+}
+
+#[test]
+fn random_bytes_neither_break_the_server_nor_lose_the_guest() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let guest = Guest::boot(LOOP);
+    for _ in 0..20 {
+        let mut client = attach_when_free(&guest);
+        let mut bytes = Vec::new();
+        for _ in 0..2000 {
+            let special = b"$#+-\x03}%mgcs0"[random.below(12)];
+            let any = random.below(256).to_le_bytes()[0];
+            bytes.push(if random.below(2) == 0 { any } else { special });
+        }
+        client.raw(&bytes);
+    }
+    let mut client = attach_when_free(&guest);
+    assert!(client.monitor("help").contains("registers"));
+}
