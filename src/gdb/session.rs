@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::engine::{Engine, Outcome};
+use super::form;
 use super::frame::{Decoder, FrameEvent, MAX_PACKET, Reply, decode_number};
 use super::outbox::Outbox;
 use super::stop;
@@ -190,6 +191,7 @@ impl<'m> Session<'m> {
                 // A text would be taken for data.
                 None => self.reply(Reply::new().text("E01")),
             },
+            body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
             body => {
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
