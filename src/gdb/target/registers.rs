@@ -37,8 +37,15 @@ impl Guest<'_> {
         for change in changes {
             if let Change::LoadSelector(name, selector) = *change {
                 // Loaded on the way that the processor would take, from the tables as they are now.
-                let segment = self.machine.load_segment(name, selector);
-                *cpu.segments.get_mut(name) = segment.map_err(|error| error.to_string())?;
+                let loaded = self.machine.load_segment(name, selector);
+                let segment = cpu.segments.get_mut(name);
+                // A base that is written along with its selector is meant to differ from the table's.
+                let base = segment.base;
+                let base_is_written = base != self.machine.cpu().segments.get(name).base;
+                *segment = loaded.map_err(|error| error.to_string())?;
+                if base_is_written {
+                    segment.base = base;
+                }
             }
         }
         let touches_cpu = |c: &Change| matches!(c, Change::Cpu | Change::LoadSelector(..));
