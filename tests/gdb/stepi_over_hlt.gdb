@@ -13,8 +13,10 @@ info registers ip eflags
 set $pc = halt
 stepi
 x/i $pc
-# With interrupts on it would wait; no device of this machine ever sends one.
+# With interrupts on it waits, until ^C.
 set $eflags |= 0x200
+stepi
 continue
+^C
 x/i $pc
 p $eflags
