@@ -7,6 +7,7 @@
 
 pub mod arch;
 pub mod engine;
+pub mod follow;
 pub mod form;
 pub mod frame;
 pub mod inbox;
