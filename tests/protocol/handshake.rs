@@ -29,6 +29,18 @@ fn every_announced_feature_works() {
                 assert!(stop.contains(&format!("{}:;", &feature[..7])), "{stop}");
                 client.order(format!("z{kind},{at:x},1"));
             }
+            "exec-events+" => {
+                let server = Server::of("protected");
+                let mut client = server.connect();
+                client.ask(FEATURES);
+                client.order("Z0,7c38,1");
+                let mode = crate::client::hex(b"[32-bit protected mode]");
+                let stop = client.run("vCont;c");
+                assert!(stop.contains(&format!("exec:{mode};")), "{stop}");
+                assert_eq!(TargetXml::read(&mut client, 0x1000).architecture, "i386");
+                client.order("Z0,7c38,1");
+                assert!(client.run("vCont;c").contains("swbreak:;"));
+            }
             size => {
                 let size = size.strip_prefix("PacketSize=").expect(feature);
                 let size = usize::from_str_radix(size, 16).unwrap();

@@ -120,7 +120,8 @@ fn item_text(format: char, value: u64, size: usize) -> String {
         // The sign bit moved to the top and back.
         'd' => ((value << (64 - bits)).cast_signed() >> (64 - bits)).to_string(),
         'u' => value.to_string(),
-        'o' => format!("{value:#o}"),
+        'o' if value == 0 => "0".to_owned(),
+        'o' => format!("0{value:o}"),
         't' => format!("{value:0bits$b}"),
         'c' => {
             let byte = value.to_le_bytes()[0];
@@ -187,6 +188,7 @@ mod tests {
         assert_eq!(item_text('d', 0xfffe, 2), "-2");
         assert_eq!(item_text('d', u64::MAX, 8), "-1");
         assert_eq!(item_text('u', 0xfffe, 2), "65534");
+        assert_eq!((item_text('o', 0o174, 1), item_text('o', 0, 1)), ("0174".into(), "0".into()));
         assert_eq!(item_text('t', 5, 1), "00000101");
         assert_eq!(item_text('c', u64::from(b'A'), 1).trim(), "0x41 'A'");
     }
