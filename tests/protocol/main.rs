@@ -7,6 +7,7 @@
 mod breakpoints;
 mod client;
 mod disconnect;
+mod follow;
 mod framing;
 mod fuzz;
 mod handshake;

@@ -1,0 +1,103 @@
+//! A guest that switches modes, and a client that says it understands `exec` reports.
+
+use crate::client::unhex;
+use crate::handshake::FEATURES;
+use crate::{Client, Server, TargetXml};
+
+/// In `protected`: the far jump behind `mov cr0`, and the first 32-bit instruction.
+const FAR_JUMP: u64 = 0x7c33;
+const PROTECTED_ENTRY: u64 = 0x7c38;
+
+/// A client that follows, of a guest that is about to leave 16-bit code.
+fn at_the_switch(server: &Server) -> Client {
+    let mut client = server.connect();
+    client.ask(FEATURES);
+    assert_eq!(TargetXml::read(&mut client, 0x1000).architecture, "i8086");
+    client.order(format!("Z0,{FAR_JUMP:x},1"));
+    assert!(client.run("vCont;c").contains("swbreak:;"));
+    client.order(format!("z0,{FAR_JUMP:x},1"));
+    client
+}
+
+/// The mode that an `exec` report names.
+#[track_caller]
+fn mode(report: &str) -> String {
+    let name = report.strip_prefix("T05exec:").expect(report).split(';').next().unwrap();
+    String::from_utf8(unhex(name)).unwrap()
+}
+
+#[test]
+fn a_stop_in_another_mode_is_told_in_two_parts() {
+    let server = Server::of("protected");
+    let mut client = at_the_switch(&server);
+    client.order(format!("Z0,{PROTECTED_ENTRY:x},1"));
+    assert_eq!(mode(&client.run("vCont;c")), "[32-bit protected mode]");
+    let xml = TargetXml::read(&mut client, 0x1000);
+    assert_eq!(xml.architecture, "i386");
+    assert_eq!(xml.get(&mut client, "eip"), PROTECTED_ENTRY);
+    // The client's breakpoints are gone with the old program; it sets them again.
+    client.order(format!("Z0,{PROTECTED_ENTRY:x},1"));
+    let stop = client.run("vCont;c");
+    assert!(stop.contains("swbreak:;"), "{stop}");
+    assert_eq!(xml.get(&mut client, "eip"), PROTECTED_ENTRY, "nothing ran in between");
+}
+
+#[test]
+fn a_breakpoint_that_is_not_set_again_is_no_breakpoint_any_more() {
+    let server = Server::of("protected");
+    let mut client = at_the_switch(&server);
+    client.order(format!("Z0,{PROTECTED_ENTRY:x},1"));
+    mode(&client.run("vCont;c"));
+    let stop = client.run("vCont;c");
+    assert!(stop.starts_with("T00") && !stop.contains("break"), "{stop}");
+}
+
+#[test]
+fn a_step_ends_after_the_switch_however_the_client_goes_on() {
+    for (resume, signal) in [("vCont;s:1;c", "T05"), ("vCont;r7c33,7c38:1;c", "T05"), ("c", "T00")]
+    {
+        let server = Server::of("protected");
+        let mut client = at_the_switch(&server);
+        assert_eq!(mode(&client.run("vCont;s:1;c")), "[32-bit protected mode]");
+        let xml = TargetXml::read(&mut client, 0x1000);
+        assert!(client.run(resume).starts_with(signal), "{resume}");
+        assert_eq!(xml.get(&mut client, "eip"), PROTECTED_ENTRY, "{resume}");
+    }
+}
+
+#[test]
+fn an_ending_in_another_mode_keeps_its_signal_and_its_explanation() {
+    let server = Server::of("triple");
+    let mut client = server.connect();
+    client.ask(FEATURES);
+    TargetXml::read(&mut client, 0x1000);
+    mode(&client.run("vCont;c"));
+    client.resume("vCont;c");
+    let (stop, console) = client.stop_and_console();
+    assert!(stop.starts_with("T0b"), "{stop}");
+    assert!(console.contains("triple fault"), "{console}");
+}
+
+#[test]
+fn only_the_mode_at_the_stop_is_told() {
+    let server = Server::of("long");
+    let mut client = server.connect();
+    client.ask(FEATURES);
+    TargetXml::read(&mut client, 0x1000);
+    // Far into protected mode and never stopped there: one report, of the mode at the stop.
+    assert_eq!(mode(&client.run("vCont;c")), "[64-bit long mode]");
+    assert_eq!(TargetXml::read(&mut client, 0x1000).architecture, "i386:x86-64");
+}
+
+#[test]
+fn a_client_that_does_not_follow_keeps_its_registers() {
+    let server = Server::of("protected");
+    let mut client = server.connect();
+    client.ask("qSupported:swbreak+");
+    let before = TargetXml::read(&mut client, 0x1000);
+    client.order(format!("Z0,{PROTECTED_ENTRY:x},1"));
+    assert!(client.run("vCont;c").contains("swbreak:;"));
+    assert_eq!(client.ask("g").len(), 2 * before.size());
+    assert_eq!(before.get(&mut client, "eip"), PROTECTED_ENTRY);
+    assert_eq!(before.architecture, "i8086");
+}
