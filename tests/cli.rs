@@ -1,4 +1,5 @@
 //! The command as a user runs it: exit code, standard output and standard error.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
 mod common;
 
@@ -420,7 +421,7 @@ fn an_image_that_cannot_be_read_is_named() {
     // Root may read anything.
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         let secret = files.file("secret.bin", &[0xf4]);
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
         refused(&["run", &secret], 4, &[&secret, "Permission denied"]);
     }
 }
@@ -455,7 +456,8 @@ fn damaged(name: &str, changes: &[(usize, u8)]) -> Vec<u8> {
 #[test]
 fn an_elf_that_no_pc_can_boot_is_refused_with_the_reason() {
     let files = Files::new();
-    let cases: [(&str, &[(usize, u8)], &str); 4] = [
+    type Damage = &'static [(usize, u8)];
+    let cases: [(&str, Damage, &str); 4] = [
         ("hello.elf", &[(18, 183)], "for machine 183 (AArch64), not for x86"),
         ("long.elf", &[(18, 243)], "for machine 243 (RISC-V), not for x86"),
         ("hello.elf", &[(16, 1)], "not an executable (type 1): link it with ld first"),

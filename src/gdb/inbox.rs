@@ -113,7 +113,9 @@ mod tests {
     fn counted() -> (Slot<u32>, Inbox<u32>, Arc<AtomicUsize>) {
         let kicks = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&kicks);
-        let (slot, inbox) = inbox(4, move || drop(counter.fetch_add(1, Ordering::SeqCst)));
+        let (slot, inbox) = inbox(4, move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
         (slot, inbox, kicks)
     }
 
@@ -130,7 +132,9 @@ mod tests {
     fn no_message_is_lost_without_a_kick() {
         // The owner sleeps, and then "runs" until a kick; a lost one would leave it there for ever.
         let (kicked, kick) = sync_channel(1 << 16);
-        let (slot, inbox) = inbox(4, move || drop(kicked.send(())));
+        let (slot, inbox) = inbox(4, move || {
+            let _ = kicked.send(());
+        });
         let owner = thread::spawn(move || {
             let mut got = 0;
             while got < 20_000 {
@@ -140,7 +144,7 @@ mod tests {
                 }
                 if got % 3 == 0 && got < 20_000 {
                     // Something only a kick ends; all threads send, so that one has to come.
-                    drop(kick.recv_timeout(Duration::from_secs(60)).expect("a kick"));
+                    kick.recv_timeout(Duration::from_secs(60)).expect("a kick");
                     while inbox.look().is_some() {
                         got += 1;
                     }

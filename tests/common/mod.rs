@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use stepvisor::devices;
 use stepvisor::machine::{Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason};
-use stepvisor::x86::{Access, CpuState, Gpr, Linear, Phys, SegOff, Segment};
+use stepvisor::x86::{Access, CpuState, Gpr, Linear, Phys, SegOff, Segment, SegmentName};
 
 /// Where boot sectors lie, and where [`boot`] puts its code.
 pub const START: u64 = 0x7c00;
@@ -78,23 +78,19 @@ pub fn write(machine: &mut Machine, addr: u64, data: &[u8]) {
     assert_eq!(machine.write_linear(Linear(addr), data), data.len(), "memory at {addr:#x}");
 }
 
-/// The registers as far as a real-mode program can see them: hosts differ in the access rights they
-/// keep in segment registers, which real mode does not use.
+/// The registers as far as a program can see them. Hosts differ in what they keep in the hidden part of
+/// segment registers: the access rights in real mode, everything behind a null selector elsewhere.
 pub fn visible(cpu: &CpuState) -> CpuState {
     let mut cpu = cpu.clone();
-    if !cpu.mode().has_paragraph_segments() {
-        return cpu;
-    }
-    let segments = &mut cpu.segments;
-    for segment in [
-        &mut segments.cs,
-        &mut segments.ss,
-        &mut segments.ds,
-        &mut segments.es,
-        &mut segments.fs,
-        &mut segments.gs,
-    ] {
-        segment.access = Access::default();
+    let real = cpu.mode().has_paragraph_segments();
+    for name in SegmentName::ALL {
+        let segment = cpu.segments.get_mut(name);
+        if real {
+            segment.access = Access::default();
+        } else if segment.selector < 4 {
+            // FS and GS have a base in long mode nevertheless.
+            *segment = Segment { base: segment.base, ..Segment::default() };
+        }
     }
     cpu
 }

@@ -33,7 +33,7 @@ fn every_guest_ends_the_same_stepped_and_run() {
             finish(sample, |machine| common::step_to_end(machine, ENOUGH));
         assert!(matches!(free_stop, StopReason::Halted { interruptible: false, .. }), "{name}");
         assert_eq!(free_stop, stepped_stop, "{name}");
-        assert_eq!(free.cpu(), stepped.cpu(), "{name}");
+        assert_eq!(visible(free.cpu()), visible(stepped.cpu()), "{name}");
         assert_eq!(screen(&free), sample.screen, "{name}");
         assert_eq!(free.frame(), stepped.frame(), "{name}");
         assert_eq!(free_heard.console, sample.console.as_bytes(), "{name}");
@@ -75,7 +75,7 @@ fn a_guest_that_loops_can_be_stepped_around_its_loop() {
     assert_eq!([common::AX, common::BX, common::CX].map(|register| cpu.gpr[register]), [5, 4, 9]);
     assert_eq!(read(&machine, cpu.pc().0, 2), [0xeb, 0xfe]);
     assert_eq!(machine.step(), StopReason::Stepped);
-    assert_eq!(machine.cpu(), &cpu);
+    assert_eq!(visible(machine.cpu()), visible(&cpu));
 }
 
 #[test]

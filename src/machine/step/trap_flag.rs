@@ -11,9 +11,11 @@ impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
     pub(super) fn step_plain(&mut self, len: u8) -> Result<StopReason, KvmError> {
         let next = self.vcpu.cpu().rip.wrapping_add(len.into());
-        let exits = self.stats.total();
+        let (exits, queued) = (self.stats.total(), self.stats.coalesced_writes);
         let stop = self.step_forward()?;
-        if self.stats.total() == exits + 1 && self.vcpu.cpu().rip == next {
+        // A write that KVM queued had no exit, but was emulated, which loses the flag on hardware.
+        let native = self.stats.total() == exits + 1 && self.stats.coalesced_writes == queued;
+        if native && self.vcpu.cpu().rip == next {
             self.vcpu.trap_flag_survived();
         }
         Ok(stop)
