@@ -40,6 +40,7 @@ const VALID: &[&[u8]] = &[
     b"Hgp1.1",
     b"Hc-1",
     b"qSupported:multiprocess+;swbreak+",
+    b"qSupported:multiprocess+;swbreak+;exec-events+",
     b"qXfer:features:read:target.xml:0,1000",
     b"qfThreadInfo",
     b"qsThreadInfo",
