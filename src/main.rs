@@ -4,6 +4,7 @@ mod cli;
 mod cmd;
 mod exit_code;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,7 +13,8 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let level = if cli.verbose { "debug" } else { "warn" };
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("STEPVISOR_LOG", level))
-        .format_timestamp(None)
+        // As all other lines that the command prints; the level says how loud, not how it looks.
+        .format(|line, record| writeln!(line, "stepvisor: {}", record.args()))
         .init();
     match cmd::dispatch(cli.command()) {
         Ok(code) => code.into(),

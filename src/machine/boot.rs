@@ -1,7 +1,7 @@
 //! The state in which a machine starts its guest.
 
 use super::image::{BOOT_SECTOR, Image};
-use crate::x86::registers::{EFER_LMA, RFLAGS_FIXED};
+use crate::x86::registers::{CR0_CD, CR0_NW, RFLAGS_FIXED};
 use crate::x86::{Access, CpuState, Gpr, Phys, SegOff, Segment, SegmentName};
 
 /// What to boot, and where.
@@ -77,7 +77,7 @@ impl Boot {
     }
 
     /// The processor as firmware would leave it: `reset` with CS:IP at the entry, DS = ES = 0, SS:SP on
-    /// a usable stack, AX = AA55h, DL = drive, the other general registers 0, flags clear.
+    /// a usable stack, AX = AA55h, DL = drive, the other general registers 0, flags clear, caches on.
     ///
     /// # Errors
     /// See [`Boot::first_instruction`].
@@ -85,7 +85,8 @@ impl Boot {
         let entry = self.first_instruction()?;
         let stack = self.stack();
         let mut cpu = CpuState { gpr: [0; 16], rflags: RFLAGS_FIXED, ..reset.clone() };
-        debug_assert_eq!(cpu.efer & EFER_LMA, 0);
+        // Firmware turns the caches on before it does anything else.
+        cpu.cr0 &= !(CR0_CD | CR0_NW);
         for name in SegmentName::ALL {
             *cpu.segments.get_mut(name) = Segment::paragraph(0, Access::DATA16);
         }
@@ -116,11 +117,12 @@ mod tests {
 
     #[test]
     fn a_boot_sector_starts_as_firmware_starts_it() {
-        let cpu = Boot::new(Image::Flat(vec![0xf4])).cpu_state(&CpuState::default()).unwrap();
+        let reset = CpuState { cr0: 0x6000_0010, ..CpuState::default() };
+        let cpu = Boot::new(Image::Flat(vec![0xf4])).cpu_state(&reset).unwrap();
         assert_eq!(cpu.cs_ip(), SegOff::new(0, 0x7c00));
         assert_eq!((cpu.get(Gpr::Rax), cpu.get(Gpr::Rdx)), (0xaa55, 0x80));
         assert_eq!((cpu.segments.ss.base, cpu.get(Gpr::Rsp)), (0, 0x7c00));
-        assert_eq!(cpu.rflags, RFLAGS_FIXED);
+        assert_eq!((cpu.rflags, cpu.cr0), (RFLAGS_FIXED, 0x10));
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::{CpuMode, Linear, SegOff};
 pub const CR0_PE: u64 = 1 << 0;
 /// CR0.WP, write protect.
 pub const CR0_WP: u64 = 1 << 16;
+/// CR0.NW, not write-through.
+pub const CR0_NW: u64 = 1 << 29;
+/// CR0.CD, cache disable.
+pub const CR0_CD: u64 = 1 << 30;
 /// CR0.PG, paging.
 pub const CR0_PG: u64 = 1 << 31;
 /// CR4.PSE, 4 MiB pages.

@@ -3,7 +3,7 @@
 # breakpoints, a condition, a display and the registers are those of the mode at each stop.
 break activate
 break protected_entry
-break long_entry if $rax == 0xe0000011
+break long_entry if $rax == 0x80000011
 display/i $pc
 info registers eip cs mode
 continue

@@ -19,7 +19,7 @@ set $cr8 = 0x10
 set $cr0 = 0x80000000
 set $cr0 = 0x20000011
 p $cr0
-set $efer = 2LL
+set $efer = 2
 p $efer
 set $efer |= 0x100
 p $efer

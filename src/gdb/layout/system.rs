@@ -103,17 +103,13 @@ impl SystemField {
                 cpu.segments.get_mut(name).base = value;
             }
             SystemField::Cr0 => {
-                check_width(row, u128::from(value), 32)?;
                 check_cr0(row, value)?;
                 cpu.cr0 = value;
                 follow_long_mode(cpu);
             }
             SystemField::Cr2 => cpu.cr2 = value,
             SystemField::Cr3 => cpu.cr3 = value,
-            SystemField::Cr4 => {
-                check_width(row, u128::from(value), 32)?;
-                cpu.cr4 = value;
-            }
+            SystemField::Cr4 => cpu.cr4 = value,
             SystemField::Cr8 => {
                 check_width(row, u128::from(value), 4)?;
                 cpu.cr8 = value;
@@ -151,9 +147,7 @@ impl SystemField {
             SystemField::Ldtr => cpu.ldtr.selector = word(value),
             SystemField::Tr => cpu.tr.selector = word(value),
             SystemField::Debug(n) => {
-                if n >= 4 {
-                    check_width(row, u128::from(value), 32)?;
-                } else {
+                if n < 4 {
                     check_address(cpu, row, value)?;
                 }
                 if let Some(debug) = file.debug.get_mut(n) {

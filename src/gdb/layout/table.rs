@@ -220,15 +220,13 @@ fn system(description: Description) -> Vec<Row> {
     } else {
         rows.extend(SegmentName::ALL.map(base));
     }
-    let (cr0, cr4) = if wide { ("cr0_64", "cr4_64") } else { ("cr0_32", "cr4_32") };
-    let (dr6, dr7) = if wide { ("dr6_64", "dr7_64") } else { ("dr6_32", "dr7_32") };
     rows.extend([
-        Row::system("cr0", bits, cr0, SystemField::Cr0),
+        Row::system("cr0", 32, "cr0_flags", SystemField::Cr0),
         Row::system("cr2", bits, int, SystemField::Cr2),
         Row::system("cr3", bits, int, SystemField::Cr3),
-        Row::system("cr4", bits, cr4, SystemField::Cr4),
+        Row::system("cr4", 32, "cr4_flags", SystemField::Cr4),
         Row::system("cr8", bits, int, SystemField::Cr8),
-        Row::system("efer", 64, "efer_64", SystemField::Efer),
+        Row::system("efer", 32, "efer_flags", SystemField::Efer),
         Row::system("gdtr_base", bits, int, SystemField::GdtrBase),
         Row::system("gdtr_limit", 16, "uint16", SystemField::GdtrLimit),
         Row::system("idtr_base", bits, int, SystemField::IdtrBase),
@@ -241,8 +239,8 @@ fn system(description: Description) -> Vec<Row> {
         Row::system("dr1", bits, int, SystemField::Debug(1)),
         Row::system("dr2", bits, int, SystemField::Debug(2)),
         Row::system("dr3", bits, int, SystemField::Debug(3)),
-        Row::system("dr6", bits, dr6, SystemField::Debug(6)),
-        Row::system("dr7", bits, dr7, SystemField::Debug(7)),
+        Row::system("dr6", 32, "dr6_flags", SystemField::Debug(6)),
+        Row::system("dr7", 32, "dr7_flags", SystemField::Debug(7)),
         Row::system("mode", 32, "cpu_mode", SystemField::Mode),
     ]);
     rows

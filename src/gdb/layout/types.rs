@@ -14,22 +14,21 @@ pub(super) enum Type {
 }
 
 /// The types that `feature` defines, each before its first use.
-pub(super) fn of(feature: Feature, wide: bool) -> Vec<Type> {
+pub(super) fn of(feature: Feature) -> Vec<Type> {
     match feature {
         Feature::Core => vec![Type::Flags { id: "i386_eflags", bytes: 4, bits: EFLAGS }],
         Feature::Sse => sse(),
         Feature::Segments => Vec::new(),
         Feature::System => {
-            let named = |narrow, wide_id, bits| {
-                let (id, bytes) = if wide { (wide_id, 8) } else { (narrow, 4) };
-                Type::Flags { id, bytes, bits }
-            };
+            // Of 4 bytes in every layout: the upper halves are always zero, and gdb assigns no plain
+            // number to flags of 8 bytes.
+            let flags = |id, bits| Type::Flags { id, bytes: 4, bits };
             vec![
-                named("cr0_32", "cr0_64", CR0),
-                named("cr4_32", "cr4_64", CR4),
-                Type::Flags { id: "efer_64", bytes: 8, bits: EFER },
-                named("dr6_32", "dr6_64", DR6),
-                named("dr7_32", "dr7_64", DR7),
+                flags("cr0_flags", CR0),
+                flags("cr4_flags", CR4),
+                flags("efer_flags", EFER),
+                flags("dr6_flags", DR6),
+                flags("dr7_flags", DR7),
                 Type::Enum { id: "cpu_mode", bytes: 4, values: MODES },
             ]
         }

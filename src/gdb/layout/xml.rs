@@ -21,7 +21,7 @@ pub(super) fn target_xml(description: Description, rows: &[Row]) -> String {
             continue;
         }
         put(&mut xml, format_args!("<feature name=\"{}\">\n", feature.name()));
-        for kind in types::of(feature, description == Description::X86_64) {
+        for kind in types::of(feature) {
             put_type(&mut xml, &kind);
         }
         for (number, row) in members {
