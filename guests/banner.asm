@@ -48,10 +48,9 @@ next_char:
     je done
     cmp al, 10                  ; a line feed starts a new row
     je next_row
-    stosb                       ; ES:[DI] = AL, the character
-    xchg al, ah
-    stosb                       ; and after it the colour
-    xchg al, ah
+    stosb                       ; ES:[DI] = AL, the character; DI + 1
+    mov [es:di], ah             ; and after it the colour
+    inc di
     jmp next_char
 
 next_row:

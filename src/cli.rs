@@ -18,7 +18,8 @@ use crate::exit_code::{self, ExitCode, Failure};
 /// A hypervisor you debug with gdb: boots a guest under Linux KVM and gives stock gdb an exact view of
 /// it, from the first real-mode instruction on.
 #[derive(Debug, Parser)]
-#[command(version, after_help = exit_code::HELP, args_conflicts_with_subcommands = true)]
+#[command(version, before_help = START, after_help = exit_code::HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(arg_required_else_help = true)]
 pub struct Cli {
     /// Runs the built-in demo guest: the same as `stepvisor run --demo`.
@@ -30,6 +31,12 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// What to do first.
+const START: &str = "\
+To start:  stepvisor --demo              boots a built-in guest and shows its screen
+           stepvisor run boot.bin        does the same with yours
+           stepvisor debug boot.elf      stops at its first instruction, in gdb";
 
 /// One subcommand and its flags.
 #[derive(Debug, Subcommand)]

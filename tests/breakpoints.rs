@@ -1,4 +1,5 @@
 //! Running to breakpoints, kicks from other threads, and reset.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
 mod common;
 

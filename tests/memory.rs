@@ -1,4 +1,5 @@
 //! Memory as a debugger sees it: through the guest's own translation, in every mode.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Registers written and read back: what a debugger sets is what is there, or is refused whole.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
 mod common;
 
@@ -99,7 +100,8 @@ fn a_mode_can_be_entered_by_setting_registers() {
 
 #[test]
 fn impossible_control_registers_are_refused_and_nothing_changes() {
-    let changes: [(&str, fn(&mut CpuState)); 3] = [
+    type Change = fn(&mut CpuState);
+    let changes: [(&str, Change); 3] = [
         ("paging without protection", |cpu| cpu.cr0 = (cpu.cr0 & !1) | 1 << 31),
         ("reserved bits of CR4", |cpu| cpu.cr4 |= 1 << 31),
         ("long mode without PAE", |cpu| {

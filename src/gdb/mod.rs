@@ -7,7 +7,10 @@
 
 pub mod arch;
 pub mod engine;
+pub mod follow;
+pub mod form;
 pub mod frame;
+pub mod inbox;
 pub mod layout;
 pub mod monitor;
 pub mod outbox;

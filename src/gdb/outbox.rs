@@ -20,6 +20,8 @@ pub struct Outbox {
     /// Lines for when it does.
     notices: Vec<String>,
     line: Vec<u8>,
+    /// The client's console shows guest output whose line is not at its end.
+    in_line: bool,
     fallback: Box<dyn Observer>,
     /// A write failed: the client is as good as gone.
     broken: Option<ConnectionId>,
@@ -44,6 +46,7 @@ impl Outbox {
             running: false,
             notices: Vec::new(),
             line: Vec::new(),
+            in_line: false,
             fallback,
             broken: None,
         }
@@ -55,6 +58,7 @@ impl Outbox {
         self.acks = Acks::default();
         self.running = false;
         self.line.clear();
+        self.in_line = false;
     }
 
     /// Gives the connection back.
@@ -119,9 +123,11 @@ impl Outbox {
         self.flush_line();
         let mut frames = Vec::new();
         for note in notes {
-            frames.extend(console_line(note));
+            frames.extend(self.console_line(note));
         }
         frames.extend_from_slice(report);
+        // What the client prints about the stop stands between.
+        self.in_line = false;
         self.running = false;
         self.acks.sent(&frames);
         self.write(&frames);
@@ -134,7 +140,7 @@ impl Outbox {
             (Some(_), false) => self.notices.push(text.to_owned()),
             (Some(_), true) => {
                 self.flush_line();
-                let frame = console_line(text);
+                let frame = self.console_line(text);
                 self.acks.sent(&frame);
                 self.write(&frame);
             }
@@ -157,12 +163,19 @@ impl Outbox {
         }
         let line = std::mem::take(&mut self.line);
         if self.running {
+            self.in_line = !line.ends_with(b"\n");
             let frame = Reply::new().text("O").hex(&line).frame();
             self.acks.sent(&frame);
             self.write(&frame);
         } else {
             self.fallback.console(&line);
         }
+    }
+
+    /// The frame that prints `text` on a line of its own.
+    fn console_line(&mut self, text: &str) -> Vec<u8> {
+        let start = if std::mem::take(&mut self.in_line) { "\n" } else { "" };
+        Reply::console(&format!("{start}stepvisor: {text}\n")).frame()
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -173,10 +186,6 @@ impl Outbox {
             self.broken = Some(connection.id());
         }
     }
-}
-
-fn console_line(text: &str) -> Vec<u8> {
-    Reply::console(&format!("stepvisor: {text}\n")).frame()
 }
 
 /// The machine's end of an outbox.

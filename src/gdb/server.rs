@@ -7,14 +7,13 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::inbox::{Inbox, Slot, inbox};
 use super::outbox::{Outbox, Relay};
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
 use super::transport::{Address, Connection, ConnectionId, Incoming, Listener};
-use crate::kvm::Kicker;
 use crate::machine::{Machine, Observer, StopReason};
 
 /// Messages that wait in the inbox before the threads that send them have to wait.
@@ -47,17 +46,12 @@ enum Message {
 
 /// Ends a server from another thread.
 #[derive(Clone, Debug)]
-pub struct Stopper {
-    inbox: SyncSender<Message>,
-    kicker: Kicker,
-}
+pub struct Stopper(Slot<Message>);
 
 impl Stopper {
     /// Makes [`Server::serve`] return [`End::Stopped`]. Does nothing if it has returned already.
     pub fn stop(&self) {
-        if self.inbox.send(Message::Stop).is_ok() {
-            self.kicker.kick();
-        }
+        self.0.put(Message::Stop);
     }
 }
 
@@ -76,8 +70,8 @@ pub struct Server<'m> {
     guest: Guest<'m>,
     listener: Option<Listener>,
     address: Address,
-    inbox: Receiver<Message>,
-    stopper: Stopper,
+    inbox: Inbox<Message>,
+    slot: Slot<Message>,
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     motion: Motion,
@@ -92,8 +86,8 @@ impl<'m> Server<'m> {
         listener: Listener,
         fallback: Box<dyn Observer>,
     ) -> Server<'m> {
-        let (sender, inbox) = sync_channel(INBOX);
-        let stopper = Stopper { inbox: sender, kicker: machine.kicker() };
+        let kicker = machine.kicker();
+        let (slot, inbox) = inbox(INBOX, move || kicker.kick());
         let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
         machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
         Server {
@@ -101,7 +95,7 @@ impl<'m> Server<'m> {
             address: listener.address().clone(),
             listener: Some(listener),
             inbox,
-            stopper,
+            slot,
             outbox,
             session: None,
             motion: Motion::Stopped,
@@ -118,7 +112,7 @@ impl<'m> Server<'m> {
     /// A handle that ends the server.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        Stopper(self.slot.clone())
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -133,12 +127,9 @@ impl<'m> Server<'m> {
     /// The system has no threads left.
     pub fn serve(mut self) -> io::Result<End> {
         let Some(listener) = self.listener.take() else { return Ok(End::Stopped) };
-        let Stopper { inbox, kicker } = self.stopper.clone();
-        let acceptor = listener.start(Arc::new(move |incoming| {
-            if inbox.send(Message::Client(incoming)).is_ok() {
-                kicker.kick();
-            }
-        }))?;
+        let slot = self.slot.clone();
+        let acceptor =
+            listener.start(Arc::new(move |incoming| slot.put(Message::Client(incoming))))?;
         let end = self.main_loop();
         self.say_farewell(&end);
         // While the inbox still is there, so that nobody waits for room in it.
@@ -167,10 +158,10 @@ impl<'m> Server<'m> {
     /// What came; waits for it unless the guest has something to do.
     fn next_message(&mut self) -> Option<Message> {
         match self.motion.clone() {
-            Motion::Running(_) => self.inbox.try_recv().ok(),
-            Motion::Stopped => self.inbox.recv().ok(),
+            Motion::Running(_) => self.inbox.look(),
+            Motion::Stopped => self.inbox.sleep(),
             Motion::Asleep(resume) => {
-                let message = self.inbox.recv().ok();
+                let message = self.inbox.sleep();
                 self.motion = Motion::Running(resume);
                 message
             }
@@ -224,9 +215,7 @@ impl<'m> Server<'m> {
     /// Ends the session; the guest goes on unless it was never touched.
     fn part(&mut self, go_on: bool) {
         self.session = None;
-        if let Some(connection) = self.outbox.borrow_mut().detach() {
-            connection.finish();
-        }
+        self.outbox.borrow_mut().detach();
         self.guest.forget_client();
         if go_on {
             self.motion = Motion::Running(Resume::Continue);
@@ -249,6 +238,10 @@ impl<'m> Server<'m> {
                         return Some(End::ClientGone);
                     }
                     log::info!("the debugger is detached");
+                    // Not cut off: the reply is on its way.
+                    if let Some(connection) = self.outbox.borrow_mut().detach() {
+                        connection.finish();
+                    }
                     self.part(true);
                     return None;
                 }
@@ -308,7 +301,7 @@ impl<'m> Server<'m> {
             // Its reader tells when the client has closed its end.
             let deadline = Instant::now() + FAREWELL;
             let left = || deadline.saturating_duration_since(Instant::now());
-            while let Ok(message) = self.inbox.recv_timeout(left()) {
+            while let Some(message) = self.inbox.wait(left()) {
                 if matches!(message, Message::Client(Incoming::Closed(closed)) if closed == id) {
                     break;
                 }

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::engine::{Engine, Outcome};
+use super::follow;
+use super::form;
 use super::frame::{Decoder, FrameEvent, MAX_PACKET, Reply, decode_number};
 use super::outbox::Outbox;
 use super::stop;
@@ -47,6 +49,10 @@ pub struct Session<'m> {
     /// Why the guest stopped last.
     last_stop: StopReason,
     multiprocess: bool,
+    /// The client follows a switch to another mode; see [`super::follow`].
+    follows: bool,
+    /// A stop in another mode than the last, to be reported once the client knows the mode.
+    postponed: Option<StopReason>,
     /// It sent a packet, so it is a debugger and not somebody looking for open ports.
     spoke: bool,
 }
@@ -70,6 +76,8 @@ impl<'m> Session<'m> {
             running: false,
             last_stop,
             multiprocess: false,
+            follows: false,
+            postponed: None,
             spoke: false,
         }
     }
@@ -129,11 +137,31 @@ impl<'m> Session<'m> {
 
     /// Reports that the guest stopped for `stop`.
     pub fn report(&mut self, guest: &mut Guest<'m>, stop: StopReason) {
-        let report = stop::report(&stop, guest.inserted());
+        if self.follows && guest.is_in_another_layout() {
+            self.report_switch(guest);
+            self.postponed = Some(stop.clone());
+        } else {
+            let report = stop::report(&stop, guest.inserted());
+            self.send_report(guest, &report);
+        }
+        self.last_stop = stop;
+    }
+
+    fn send_report(&mut self, guest: &mut Guest<'m>, report: &stop::Report) {
         let frame = self.engine.report(guest, report.reason, &guest.expedited());
         self.outbox.borrow_mut().stopped(&report.notes, &frame);
         self.running = false;
-        self.last_stop = stop;
+    }
+
+    /// Has the client read the description of the mode that the guest is in now.
+    fn report_switch(&mut self, guest: &mut Guest<'m>) {
+        // gdbstub has no such report; it gets to know of some stop, and the client of the switch.
+        let some = stop::report(&StopReason::Stepped, guest.inserted());
+        let _ = self.engine.report(guest, some.reason, &[]);
+        guest.forget_breakpoints();
+        let frame = follow::switch(guest.machine().cpu().mode(), self.thread()).frame();
+        self.outbox.borrow_mut().stopped(&[], &frame);
+        self.running = false;
     }
 
     /// Tells a client that waits that the guest has ended with `status`.
@@ -170,7 +198,8 @@ impl<'m> Session<'m> {
             }
             b"?" => self.reply(self.reason_for_halt()),
             b"k" => {
-                self.outbox.borrow_mut().accept();
+                // gdb takes no reply to this one and has hung up; lldb waits for it.
+                self.reply(Reply::new().text("X09"));
                 Some(Demand::Kill)
             }
             [b'v', b'K', b'i', b'l', b'l', ..] => {
@@ -189,6 +218,7 @@ impl<'m> Session<'m> {
                 // A text would be taken for data.
                 None => self.reply(Reply::new().text("E01")),
             },
+            body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
             body => {
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
@@ -216,16 +246,26 @@ impl<'m> Session<'m> {
                 let mut outbox = self.outbox.borrow_mut();
                 outbox.accept();
                 outbox.resumed();
+                drop(outbox);
                 self.running = true;
-                Some(Demand::Run(guest.take_resume().unwrap_or(Resume::Continue)))
+                let resume = guest.take_resume().unwrap_or(Resume::Continue);
+                let Some(stop) = self.postponed.take() else { return Some(Demand::Run(resume)) };
+                // The guest has run already: this is what the client has been waiting for.
+                let pc = guest.machine().cpu().pc();
+                let report = follow::postponed(&stop, &resume, pc, guest.inserted());
+                self.send_report(guest, &report);
+                None
             }
         }
     }
 
     /// Of what the client can do, gdbstub needs to know one thing only, and is particular about the rest.
     fn negotiate(&mut self, guest: &mut Guest<'m>, body: &[u8]) -> Option<Demand> {
-        let features = body.split(|byte| matches!(byte, b':' | b';'));
-        self.multiprocess = features.into_iter().any(|feature| feature == b"multiprocess+");
+        let has = |name: &[u8]| {
+            body.split(|byte| matches!(byte, b':' | b';')).any(|feature| feature == name)
+        };
+        self.multiprocess = has(b"multiprocess+");
+        self.follows = has(b"exec-events+");
         let sign = if self.multiprocess { '+' } else { '-' };
         let asked = format!("qSupported:multiprocess{sign}");
         let Outcome::Replies(frames) = self.engine.handle(guest, asked.as_bytes()) else {
@@ -237,15 +277,20 @@ impl<'m> Session<'m> {
         // gdbstub gives the size of its buffer, framing included.
         let features = reply.split(|byte| *byte == b';').filter(|f| !f.starts_with(b"PacketSize="));
         let size = format!("PacketSize={MAX_PACKET:x}").into_bytes();
-        let all: Vec<&[u8]> = [size.as_slice()].into_iter().chain(features).collect();
+        let own: [&[u8]; 2] = [&size, b"exec-events+"];
+        let all: Vec<&[u8]> = own.into_iter().chain(features).collect();
         self.reply(Reply::escaped(&all.join(&b';')))
     }
 
     /// The reply to `?`.
     fn reason_for_halt(&self) -> Reply {
-        let thread = if self.multiprocess { "p01.01" } else { "01" };
         let signal = stop::signal_number(&self.last_stop);
-        Reply::new().text(&format!("T{signal:02x}thread:{thread};"))
+        Reply::new().text(&format!("T{signal:02x}thread:{};", self.thread()))
+    }
+
+    /// How the client calls the one thread.
+    fn thread(&self) -> &'static str {
+        if self.multiprocess { "p01.01" } else { "01" }
     }
 
     fn reply(&self, reply: Reply) -> Option<Demand> {

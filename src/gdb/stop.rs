@@ -70,3 +70,33 @@ pub fn signal_number(stop: &StopReason) -> u8 {
         _ => Signal::SIGTRAP.0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x86::Linear;
+
+    #[test]
+    fn a_breakpoint_that_nobody_inserted_is_a_plain_trap() {
+        // gdb silently resumes from a breakpoint that it does not know.
+        let report = report(&StopReason::Breakpoint(Linear(0x7c00)), &Inserted::default());
+        assert_eq!(report, plain(signal(Signal::SIGTRAP)));
+    }
+
+    #[test]
+    fn a_halted_processor_never_reports_a_trap() {
+        for interruptible in [false, true] {
+            let stop = StopReason::Halted { interruptible, location: "0000:7C04".to_owned() };
+            assert_eq!(signal_number(&stop), Signal::SIGINT.0);
+            assert!(report(&stop, &Inserted::default()).notes[0].contains("0000:7C04"));
+        }
+    }
+
+    #[test]
+    fn endings_say_what_happened() {
+        let stop = StopReason::Shutdown { location: "0008:00007C5E".to_owned() };
+        let report = report(&stop, &Inserted::default());
+        assert_eq!(report.reason, signal(Signal::SIGSEGV));
+        assert!(report.notes[0].contains("triple fault"), "{report:?}");
+    }
+}

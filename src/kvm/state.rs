@@ -151,8 +151,8 @@ mod fxsave {
 /// x87 and SSE of the XSAVE area that KVM_GET_XSAVE reports.
 pub(super) fn fpu_from_kvm(xsave: &kvm_xsave) -> FpuState {
     let mut legacy = [0u8; 512];
-    for (bytes, word) in legacy.chunks_exact_mut(4).zip(xsave.region) {
-        bytes.copy_from_slice(&word.to_le_bytes());
+    for (bytes, word) in legacy.as_chunks_mut().0.iter_mut().zip(xsave.region) {
+        *bytes = word.to_le_bytes();
     }
     let word = |at: usize| u16::from_le_bytes([legacy[at], legacy[at + 1]]);
     let dword = |at: usize| u32::from(word(at)) | u32::from(word(at + 2)) << 16;
@@ -184,8 +184,8 @@ pub(super) fn fpu_from_kvm(xsave: &kvm_xsave) -> FpuState {
 /// Puts `fpu` into `xsave`, leaving the other components (AVX and so on) as they are.
 pub(super) fn fpu_to_kvm(fpu: &FpuState, xsave: &mut kvm_xsave) {
     let mut legacy = [0u8; 512];
-    for (bytes, word) in legacy.chunks_exact_mut(4).zip(xsave.region) {
-        bytes.copy_from_slice(&word.to_le_bytes());
+    for (bytes, word) in legacy.as_chunks_mut().0.iter_mut().zip(xsave.region) {
+        *bytes = word.to_le_bytes();
     }
     let mut put = |at: usize, bytes: &[u8]| legacy[at..at + bytes.len()].copy_from_slice(bytes);
     put(fxsave::FCW, &fpu.fcw.to_le_bytes());
@@ -203,8 +203,8 @@ pub(super) fn fpu_to_kvm(fpu: &FpuState, xsave: &mut kvm_xsave) {
     for (index, xmm) in fpu.xmm.iter().enumerate() {
         put(fxsave::XMM0 + index * fxsave::STRIDE, &xmm.to_le_bytes());
     }
-    for (word, bytes) in xsave.region.iter_mut().zip(legacy.chunks_exact(4)) {
-        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    for (word, bytes) in xsave.region.iter_mut().zip(legacy.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
     }
     // A component whose bit is clear is in its initial state whatever its bytes say.
     xsave.region[XSTATE_BV] |= X87_AND_SSE;

@@ -54,6 +54,11 @@ pub enum ImageError {
     /// An ELF that is not linked.
     #[error("the ELF file is not an executable (type {0}): link it with ld first")]
     NotExecutable(u16),
+    /// A program for an operating system.
+    #[error(
+        "the ELF file is a program for an operating system (it asks for a dynamic linker), not a guest"
+    )]
+    NeedsInterpreter,
     /// An executable that loads nothing.
     #[error("the ELF file has no PT_LOAD segment with contents")]
     NothingToLoad,
@@ -77,7 +82,7 @@ pub enum ImageError {
         addr: Phys,
     },
     /// Part of it lies outside RAM.
-    #[error("the image does not fit")]
+    #[error("the image does not fit (--load moves a flat one, --memory makes room)")]
     DoesNotFit(#[from] MemoryError),
 }
 
@@ -150,6 +155,9 @@ fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image,
     }
     let mut segments = Vec::new();
     for program in header.program_headers(endian, data)? {
+        if program.p_type(endian) == elf::PT_INTERP {
+            return Err(ImageError::NeedsInterpreter);
+        }
         let memory_size: u64 = program.p_memsz(endian).into();
         if program.p_type(endian) != elf::PT_LOAD || memory_size == 0 {
             continue;
@@ -242,6 +250,9 @@ mod tests {
         let outside = elf32(elf::EM_386, elf::ET_EXEC, 200, 200);
         assert!(error(&outside).contains("segment at 0x7c00 lie outside the file"));
         assert!(error(b"\x7fELF").contains("damaged"));
+        let mut program = elf32(elf::EM_386, elf::ET_DYN, 2, 2);
+        program[52..56].copy_from_slice(&elf::PT_INTERP.0.to_le_bytes());
+        assert!(error(&program).contains("program for an operating system"));
     }
 
     #[test]

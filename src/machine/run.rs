@@ -105,12 +105,12 @@ impl Machine {
     fn account(&mut self, exit: &Exit, start: std::time::Duration) {
         let elapsed = self.vcpu.guest_time() - start;
         self.stats.count(exit, elapsed);
-        if let Some(trace) = &mut self.trace {
-            let data = self.vcpu.port_data_mut();
-            let data = data.to_vec();
-            trace.exit(exit, &data, self.vcpu.cpu(), elapsed);
-        }
+        // Older than the exit.
         self.drain_coalesced();
+        if let Some(trace) = &mut self.trace {
+            let port_data = self.vcpu.port_data_mut().to_vec();
+            trace.exit(exit, &port_data, self.vcpu.cpu(), elapsed);
+        }
     }
 
     /// Serves an access, or turns an exit that ends the run into its reason. `before` is the state at

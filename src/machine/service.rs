@@ -84,7 +84,11 @@ impl Machine {
     pub(super) fn drain_coalesced(&mut self) {
         while let Some(write) = self.vcpu.next_coalesced_write() {
             self.stats.coalesced_writes += 1;
-            self.devices.mmio_write(write.addr, &write.data[..write.len]);
+            let data = &write.data[..write.len];
+            if let Some(trace) = &mut self.trace {
+                trace.queued_write(write.addr, data);
+            }
+            self.devices.mmio_write(write.addr, data);
         }
     }
 

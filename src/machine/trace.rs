@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kvm::Exit;
-use crate::x86::CpuState;
+use crate::x86::{CpuState, Phys};
 
 /// A JSON array of events, written as they happen.
 pub struct Trace {
@@ -60,10 +60,24 @@ impl Trace {
         }
         let end = self.start.elapsed();
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
-        let event = json!({
+        self.write(&json!({
             "name": exit.name(), "cat": "exit", "ph": "X", "pid": 1, "tid": 1,
             "ts": micros(end.saturating_sub(time)), "dur": micros(time), "args": args,
-        });
+        }));
+    }
+
+    /// Records a guest write that KVM had queued; it happened some time before now.
+    pub fn queued_write(&mut self, addr: Phys, data: &[u8]) {
+        let args =
+            json!({ "address": format!("{addr:#x}"), "size": data.len(), "data": hex(data) });
+        let at = self.start.elapsed().as_secs_f64() * 1e6;
+        self.write(&json!({
+            "name": "queued MMIO write", "cat": "queue", "ph": "i", "s": "t", "pid": 1, "tid": 1,
+            "ts": at, "args": args,
+        }));
+    }
+
+    fn write(&mut self, event: &serde_json::Value) {
         let before = if self.events == 0 { "[\n" } else { ",\n" };
         self.events += 1;
         if self.error.is_none() {

@@ -2,6 +2,7 @@
 //!
 //! The tests state what a user sees: the registers, all of them, and memory after a step. How a host is
 //! brought to do it is none of their business.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
 #[path = "../common/mod.rs"]
 mod common;

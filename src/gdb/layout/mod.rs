@@ -142,6 +142,17 @@ impl Layout {
         bytes
     }
 
+    /// Which parts of the processor the register with the number `number` shows, besides [`RegisterFile::cpu`]:
+    /// x87 and SSE, debug registers.
+    #[must_use]
+    pub fn parts(&self, number: usize) -> (bool, bool) {
+        match self.rows.get(number).map(|row| row.field) {
+            Some(Field::Core(field)) => (!field.is_general(), false),
+            Some(Field::System(field)) => (false, matches!(field, SystemField::Debug(_))),
+            None => (false, false),
+        }
+    }
+
     /// The value of the register with the number `number`; `None` if there is none.
     #[must_use]
     pub fn read(&self, file: &RegisterFile, number: usize) -> Option<Vec<u8>> {

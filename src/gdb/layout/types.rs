@@ -178,7 +178,7 @@ const DR6: &[Bits] = &[
     ("BT", 15, 15),
 ];
 
-/// SDM vol. 3B, 17.2.4.
+/// SDM vol. 3B, 17.2.4; fields of several bits are printed even when zero, and those of DR7 say nothing then.
 const DR7: &[Bits] = &[
     ("L0", 0, 0),
     ("G0", 1, 1),
@@ -191,12 +191,4 @@ const DR7: &[Bits] = &[
     ("LE", 8, 8),
     ("GE", 9, 9),
     ("GD", 13, 13),
-    ("RW0", 16, 17),
-    ("LEN0", 18, 19),
-    ("RW1", 20, 21),
-    ("LEN1", 22, 23),
-    ("RW2", 24, 25),
-    ("LEN2", 26, 27),
-    ("RW3", 28, 29),
-    ("LEN3", 30, 31),
 ];

@@ -84,11 +84,23 @@ impl<'m> Guest<'m> {
 
     /// Starts over with a client that knows nothing: no breakpoints, and the layout of the present mode.
     pub fn forget_client(&mut self) {
-        self.machine.breakpoints_mut().clear();
-        self.inserted = Inserted::default();
+        self.forget_breakpoints();
         self.renew_layout();
         self.resume = None;
         self.error = None;
+    }
+
+    /// Takes back all breakpoints and watchpoints.
+    pub fn forget_breakpoints(&mut self) {
+        self.machine.breakpoints_mut().clear();
+        self.inserted = Inserted::default();
+    }
+
+    /// Whether the present mode has another layout than the client knows.
+    #[must_use]
+    pub fn is_in_another_layout(&self) -> bool {
+        let now = Layout::for_mode(self.machine.cpu().mode());
+        now.description() != self.layout.description()
     }
 
     /// Takes the layout of the present mode; the client is about to read its description.

@@ -16,11 +16,19 @@ use crate::x86::Linear;
 impl Guest<'_> {
     /// All that registers show; `Err` has the text for the client.
     fn register_file(&self) -> Result<RegisterFile, String> {
-        Ok(RegisterFile {
-            cpu: self.machine.cpu().clone(),
-            fpu: self.machine.fpu().map_err(|error| error.to_string())?,
-            debug: self.machine.debug_registers().map_err(|error| error.to_string())?,
-        })
+        self.part_of_register_file((true, true))
+    }
+
+    /// The integer registers, and of the others, which cost a system call each, what is wanted.
+    fn part_of_register_file(&self, (fpu, debug): (bool, bool)) -> Result<RegisterFile, String> {
+        let mut file = RegisterFile { cpu: self.machine.cpu().clone(), ..RegisterFile::default() };
+        if fpu {
+            file.fpu = self.machine.fpu().map_err(|error| error.to_string())?;
+        }
+        if debug {
+            file.debug = self.machine.debug_registers().map_err(|error| error.to_string())?;
+        }
+        Ok(file)
     }
 
     /// Hands what a write changed to the machine.
@@ -29,8 +37,15 @@ impl Guest<'_> {
         for change in changes {
             if let Change::LoadSelector(name, selector) = *change {
                 // Loaded on the way that the processor would take, from the tables as they are now.
-                let segment = self.machine.load_segment(name, selector);
-                *cpu.segments.get_mut(name) = segment.map_err(|error| error.to_string())?;
+                let loaded = self.machine.load_segment(name, selector);
+                let segment = cpu.segments.get_mut(name);
+                // A base that is written along with its selector is meant to differ from the table's.
+                let base = segment.base;
+                let base_is_written = base != self.machine.cpu().segments.get(name).base;
+                *segment = loaded.map_err(|error| error.to_string())?;
+                if base_is_written {
+                    segment.base = base;
+                }
             }
         }
         let touches_cpu = |c: &Change| matches!(c, Change::Cpu | Change::LoadSelector(..));
@@ -48,9 +63,10 @@ impl Guest<'_> {
 
     fn change_registers(
         &mut self,
+        parts: (bool, bool),
         write: impl FnOnce(&mut RegisterFile) -> Result<Vec<Change>, RegisterError>,
     ) -> TargetResult<(), Self> {
-        let changed = self.register_file().and_then(|mut file| {
+        let changed = self.part_of_register_file(parts).and_then(|mut file| {
             let changes = write(&mut file).map_err(|error| error.to_string())?;
             self.apply(&file, &changes)
         });
@@ -67,7 +83,7 @@ impl SingleThreadBase for Guest<'_> {
 
     fn write_registers(&mut self, registers: &RegisterBytes) -> TargetResult<(), Self> {
         let layout = self.layout;
-        self.change_registers(|file| layout.write_all(file, &registers.0))
+        self.change_registers((true, true), |file| layout.write_all(file, &registers.0))
     }
 
     fn support_single_register_access(&mut self) -> Option<SingleRegisterAccessOps<'_, (), Self>> {
@@ -94,7 +110,8 @@ impl SingleRegisterAccess<()> for Guest<'_> {
         number: RegisterNumber,
         buffer: &mut [u8],
     ) -> TargetResult<usize, Self> {
-        let file = self.register_file().map_err(|error| self.refuse(error))?;
+        let parts = self.layout.parts(number.0);
+        let file = self.part_of_register_file(parts).map_err(|error| self.refuse(error))?;
         let value = self.layout.read(&file, number.0);
         let value =
             value.ok_or_else(|| self.refuse(RegisterError::Unknown { number: number.0 }))?;
@@ -111,6 +128,8 @@ impl SingleRegisterAccess<()> for Guest<'_> {
         value: &[u8],
     ) -> TargetResult<(), Self> {
         let layout = self.layout;
-        self.change_registers(|file| Ok(vec![layout.write(file, number.0, value)?]))
+        self.change_registers(layout.parts(number.0), |file| {
+            Ok(vec![layout.write(file, number.0, value)?])
+        })
     }
 }

@@ -3,10 +3,12 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Incoming, Sink};
 
@@ -19,19 +21,55 @@ const CHUNK: usize = 0x4000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub(super) u64);
 
-/// The place of the one client: zero while it is free.
+/// The place of the one client.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place(Arc<AtomicU64>);
+pub(super) struct Place(Arc<(Mutex<Option<Occupant>>, Condvar)>);
+
+/// Who has the place.
+#[derive(Debug)]
+struct Occupant {
+    id: ConnectionId,
+    stream: Stream,
+}
 
 impl Place {
-    /// Takes the place for `id` if it is free.
-    pub(super) fn take(&self, id: ConnectionId) -> bool {
-        self.0.compare_exchange(0, id.0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Takes the place for `id` on `stream` if it is free. It counts as free when its client has hung up;
+    /// then this waits until the client's end has been dealt with, at most for `patience`.
+    pub(super) fn take(
+        &self,
+        id: ConnectionId,
+        stream: &Stream,
+        patience: Duration,
+    ) -> io::Result<bool> {
+        let stream = stream.try_clone()?;
+        let occupied = |place: &mut Option<Occupant>| place.is_some();
+        let mut place = self.lock();
+        if place.as_ref().is_some_and(|occupant| occupant.stream.is_hung_up()) {
+            let waited = self.0.1.wait_timeout_while(place, patience, occupied);
+            place = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if place.is_some() {
+            return Ok(false);
+        }
+        *place = Some(Occupant { id, stream });
+        Ok(true)
+    }
+
+    /// Whether `id` has the place.
+    fn is_of(&self, id: ConnectionId) -> bool {
+        self.lock().as_ref().is_some_and(|occupant| occupant.id == id)
     }
 
     /// Frees the place if `id` has it.
     fn free(&self, id: ConnectionId) {
-        let _ = self.0.compare_exchange(id.0, 0, Ordering::AcqRel, Ordering::Acquire);
+        if self.lock().take_if(|occupant| occupant.id == id).is_some() {
+            self.0.1.notify_all();
+        }
+    }
+
+    /// Nobody leaves it half changed.
+    fn lock(&self) -> MutexGuard<'_, Option<Occupant>> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,6 +136,18 @@ impl Stream {
         }
     }
 
+    /// Whether the other end has closed its writing direction, at least. What it sent before may still be
+    /// unread.
+    fn is_hung_up(&self) -> bool {
+        let poll_fd = match self {
+            Stream::Tcp(stream) => PollFd::new(stream, PollFlags::RDHUP),
+            Stream::Unix(stream) => PollFd::new(stream, PollFlags::RDHUP),
+            Stream::Stdio => return false,
+        };
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [poll_fd], Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
     pub(super) fn shutdown(&self, how: Shutdown) {
         // Fails only on a connection that is down already.
         let _ = match self {
@@ -114,8 +164,8 @@ pub struct Connection {
     id: ConnectionId,
     stream: Stream,
     place: Place,
-    /// The client is left to close its end.
-    finished: bool,
+    /// What the client still sends interests nobody; it is left to close its end.
+    finished: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -127,15 +177,21 @@ impl Connection {
         sink: &Sink,
     ) -> io::Result<()> {
         // From here on the place is freed whatever happens.
-        let connection = Connection { id, stream, place, finished: false };
+        let connection = Connection { id, stream, place, finished: Arc::default() };
         connection.stream.prepare()?;
         let mut reader = connection.stream.try_clone()?;
         let (sink, place) = (Arc::clone(sink), connection.place.clone());
+        let finished = Arc::clone(&connection.finished);
         thread::Builder::new().name("gdb reader".to_owned()).spawn(move || {
             sink(Incoming::Connected(connection));
             let mut buffer = vec![0; CHUNK];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                sink(Incoming::Bytes(id, buffer.iter().take(count).copied().collect()));
+                if place.is_of(id) {
+                    sink(Incoming::Bytes(id, buffer.iter().take(count).copied().collect()));
+                } else if !finished.load(Ordering::Acquire) {
+                    // Cut off. A client that does not stop sending would keep the stream alive.
+                    break;
+                }
             }
             // In this order, so that the next client is announced after the end of this one.
             sink(Incoming::Closed(id));
@@ -160,15 +216,17 @@ impl Connection {
     }
 
     /// Ends the connection behind what was sent: the client can still read it, then it sees the end.
-    pub fn finish(mut self) {
-        self.finished = true;
+    pub fn finish(self) {
+        self.finished.store(true, Ordering::Release);
+        // First, so that a client that sees the end may come again.
+        self.place.free(self.id);
         self.stream.shutdown(Shutdown::Write);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.finished.load(Ordering::Acquire) {
             self.stream.shutdown(Shutdown::Both);
         }
         self.place.free(self.id);

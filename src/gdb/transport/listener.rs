@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::connection::{Connection, ConnectionId, Place, Stream};
 use super::turn_away::turn_away;
 use super::{Address, Sink, TransportError};
 
+/// How long the end of a client that has hung up may take before the next one is turned away.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Most clients that are being turned away at once; more are dropped without a word.
 const MOST_TURNED_AWAY: usize = 8;
 /// So many failures to accept in a row mean that it will never work again.
@@ -82,7 +85,7 @@ impl Listener {
             }
             Socket::Stdio => {
                 let id = ConnectionId(1);
-                desk.place.take(id);
+                desk.place.take(id, &Stream::Stdio, PATIENCE)?;
                 Connection::start(id, Stream::Stdio, desk.place.clone(), &desk.sink)?;
                 (Waker::None, None, None)
             }
@@ -194,7 +197,7 @@ impl Desk {
     fn receive(&mut self, stream: Stream) -> io::Result<()> {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
-        if self.place.take(id) {
+        if self.place.take(id, &stream, PATIENCE)? {
             return Connection::start(id, stream, self.place.clone(), &self.sink);
         }
         log::warn!("a second debugger was turned away");

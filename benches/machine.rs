@@ -1,0 +1,144 @@
+//! The machine beside the bare loop of a teaching VMM: start, run, exits and steps.
+//!
+//! Both sides do the same work with the same guest, which is checked before anything is measured.
+
+#![allow(missing_docs)] // what criterion's macros make
+#![allow(clippy::expect_used)]
+
+mod bare;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bare::Bare;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use stepvisor::machine::{Boot, Config, Image, Machine, OnUnclaimed, StopReason};
+use stepvisor::x86::{Phys, SegOff};
+
+/// Writes a screen's head byte by byte, as `stepvisor run --load 0 --entry 0:0` boots it.
+const BANNER: &[u8] = include_bytes!("../guests/bin/banner.bin");
+
+const OUTS: u64 = 1000;
+/// `cli; mov cx, 1000; again: out 80h, al; loop again; hlt`.
+const OUT_LOOP: &[u8] = &[0xfa, 0xb9, 0xe8, 0x03, 0xe6, 0x80, 0xe2, 0xfc, 0xf4];
+
+const STEPS: u64 = 1000;
+/// `again: inc ax; jmp again`.
+const ENDLESS: &[u8] = &[0x40, 0xeb, 0xfd];
+
+/// A machine with the default memory that boots `image` at address 0.
+fn machine(image: &[u8]) -> Machine {
+    let image = Image::parse(image).expect("image");
+    let boot = Boot { load: Some(Phys(0)), entry: Some(SegOff::new(0, 0)), ..Boot::new(image) };
+    let devices = stepvisor::devices::Config::default();
+    let config = Config { ram_size: 64 << 20, boot, devices, on_unclaimed: OnUnclaimed::Warn };
+    Machine::new(config).expect("machine")
+}
+
+fn run_to_halt(machine: &mut Machine) {
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { .. }), "{stop}");
+}
+
+/// The time of `iters` runs of a machine, each from power-on; powering on does not count.
+fn time_runs(machine: &mut Machine, iters: u64) -> Duration {
+    let mut time = Duration::ZERO;
+    for _ in 0..iters {
+        machine.reset().expect("reset");
+        let start = Instant::now();
+        run_to_halt(machine);
+        time += start.elapsed();
+    }
+    time
+}
+
+/// The same for the bare loop.
+fn time_bare_runs(bare: &mut Bare, iters: u64) -> Duration {
+    let mut time = Duration::ZERO;
+    for _ in 0..iters {
+        bare.restart();
+        let start = Instant::now();
+        black_box(bare.run());
+        time += start.elapsed();
+    }
+    time
+}
+
+fn start(c: &mut Criterion) {
+    let mut group = c.benchmark_group("start");
+    group.bench_function("machine", |b| {
+        b.iter_batched(|| (), |()| machine(BANNER), BatchSize::PerIteration);
+    });
+    group.bench_function("bare", |b| {
+        b.iter_batched(|| (), |()| Bare::new(BANNER), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn banner(c: &mut Criterion) {
+    let mut machine = machine(BANNER);
+    let mut bare = Bare::new(BANNER);
+    run_to_halt(&mut machine);
+    bare.run();
+    // The first five rows: the guest writes nothing but the cells it draws.
+    let mut seen = [0; 5 * 160];
+    assert_eq!(machine.read_phys(Phys(0xb_8000), &mut seen), seen.len());
+    let drawn = bare.video().iter().zip(seen).filter(|(expected, _)| **expected != 0);
+    assert!(drawn.clone().count() > 400 && drawn.clone().all(|(a, b)| *a == b));
+
+    let mut group = c.benchmark_group("banner");
+    group.bench_function("machine", |b| b.iter_custom(|iters| time_runs(&mut machine, iters)));
+    group.bench_function("bare", |b| b.iter_custom(|iters| time_bare_runs(&mut bare, iters)));
+    group.finish();
+}
+
+fn exits(c: &mut Criterion) {
+    let mut machine = machine(OUT_LOOP);
+    let mut bare = Bare::new(OUT_LOOP);
+    assert_eq!(bare.run(), OUTS + 1);
+
+    let mut group = c.benchmark_group("exits");
+    group.throughput(Throughput::Elements(OUTS));
+    group.bench_function("machine", |b| b.iter_custom(|iters| time_runs(&mut machine, iters)));
+    group.bench_function("bare", |b| b.iter_custom(|iters| time_bare_runs(&mut bare, iters)));
+    group.finish();
+}
+
+fn steps(c: &mut Criterion) {
+    let mut machine = machine(ENDLESS);
+    let mut bare = Bare::new(ENDLESS);
+    // Both are back at the first instruction after two steps.
+    assert_eq!((bare.step(), bare.step()), (1, 0));
+    for pc in [1, 0] {
+        assert!(matches!(machine.step(), StopReason::Stepped));
+        assert_eq!(machine.cpu().pc().0, pc);
+    }
+
+    let mut group = c.benchmark_group("steps");
+    group.throughput(Throughput::Elements(STEPS));
+    group.bench_function("machine", |b| {
+        b.iter(|| {
+            for _ in 0..STEPS {
+                black_box(machine.step());
+            }
+        });
+    });
+    group.bench_function("bare", |b| {
+        b.iter(|| {
+            for _ in 0..STEPS {
+                black_box(bare.step());
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(4));
+    targets = start, banner, exits, steps
+}
+criterion_main!(benches);

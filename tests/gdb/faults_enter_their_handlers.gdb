@@ -1,0 +1,16 @@
+# debug: guests/bin/faults.elf
+break divide
+continue
+display/i $pc
+stepi
+x/3hx $sp
+info registers cs ip sp
+tbreak *0x7c5b
+continue
+stepi
+# The invalid opcode is next.
+stepi
+x/3hx $sp
+tbreak after_invalid
+continue
+monitor screen

@@ -1,0 +1,69 @@
+//! Real gdb sessions with golden output: `NAME.gdb` is what a user types, `NAME.out` what they read.
+//!
+//! A session is a list of commands under headings. A heading starts the program that reads what follows:
+//!
+//! - `# debug: ARGUMENTS`: `stepvisor debug ARGUMENTS`;
+//! - `# serve: ARGUMENTS`: `stepvisor gdbserver ARGUMENTS` on a unix socket, which stays for the rest of the
+//!   session; it reads nothing itself;
+//! - `# client: ARGUMENTS`: `gdb ARGUMENTS`, connected to that server;
+//! - `# gdb: ARGUMENTS`: `gdb ARGUMENTS`, connected to nothing;
+//! - `# wait: TEXT`: nothing; the next program waits until the server has printed TEXT.
+//!
+//! The line `^C` presses ^C while the command before it runs: once the guest runs, as the terminal does it,
+//! to all programs there. A program finds `stepvisor` in its PATH and the server's socket in $SOCKET.
+//!
+//! `STEPVISOR_BLESS=1 cargo test --test gdb` rewrites the golden files; read the difference before committing
+//! it. The output has the commands in it (after a `+`) and what differs between machines taken out: see
+//! [`filter`].
+#![allow(missing_docs)]
+
+mod filter;
+mod program;
+mod script;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use similar::TextDiff;
+
+fn main() -> std::io::Result<()> {
+    let arguments = Arguments::from_args();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gdb");
+    let entries = fs::read_dir(&directory)?.collect::<Result<Vec<_>, _>>()?;
+    let paths = || entries.iter().map(|entry| entry.path());
+    let mut sessions: Vec<PathBuf> =
+        paths().filter(|path| path.extension().is_some_and(|end| end == "gdb")).collect();
+    sessions.sort();
+    let mut trials: Vec<Trial> = sessions
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            Trial::test(name, move || compare(&path))
+        })
+        .collect();
+    let goldens: Vec<PathBuf> =
+        paths().filter(|path| path.extension().is_some_and(|end| end == "out")).collect();
+    trials.push(Trial::test("every_golden_file_has_its_session", move || {
+        let lone = goldens.iter().find(|path| !path.with_extension("gdb").exists());
+        lone.map_or(Ok(()), |path| Err(format!("{} has none", path.display()).into()))
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Plays one session and compares what gdb printed.
+fn compare(session: &Path) -> Result<(), Failed> {
+    let transcript = script::play(&fs::read_to_string(session)?)?;
+    let golden = session.with_extension("out");
+    if std::env::var_os("STEPVISOR_BLESS").is_some() {
+        fs::write(&golden, &transcript)?;
+        return Ok(());
+    }
+    let expected = fs::read_to_string(&golden)
+        .map_err(|error| format!("{}: {error}; bless it first", golden.display()))?;
+    if expected == transcript {
+        return Ok(());
+    }
+    let diff = TextDiff::from_lines(&expected, &transcript);
+    Err(diff.unified_diff().header("expected", "gdb printed").to_string().into())
+}

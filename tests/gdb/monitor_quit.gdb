@@ -1,0 +1,6 @@
+# serve: guests/bin/hello.elf
+# client: -s guests/bin/hello.elf
+tbreak halt
+continue
+monitor quit
+info registers eip

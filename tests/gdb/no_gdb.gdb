@@ -1,0 +1,4 @@
+# debug: guests/bin/hello.bin --gdb /nonexistent/gdb
+# debug: guests/bin/no-such-image
+# debug: guests/bin/hello.bin --symbols guests/hello.asm
+# debug: guests/bin/hello.bin --gdb false

@@ -1,0 +1,155 @@
+//! `m`, `M`, `X`: linear memory, over borders and into holes.
+
+use crate::client::{escape, hex, unhex};
+use crate::{Client, Server};
+
+fn small() -> Server {
+    Server::with(&["guests/bin/hello.bin", "--memory", "1M"])
+}
+
+#[track_caller]
+fn write_hex(client: &mut Client, addr: u64, data: &[u8]) {
+    client.order(format!("M{addr:x},{:x}:{}", data.len(), hex(data)));
+}
+
+#[track_caller]
+fn write_binary(client: &mut Client, addr: u64, data: &[u8]) {
+    let packet = [format!("X{addr:x},{:x}:", data.len()).into_bytes(), escape(data)].concat();
+    client.order(packet);
+}
+
+#[test]
+fn what_is_written_is_read_in_both_encodings() {
+    let server = small();
+    let mut client = server.connect();
+    let data: Vec<u8> = (0..=255).collect();
+    write_binary(&mut client, 0x600, &data);
+    assert_eq!(client.memory(0x600, 256), data);
+    let backwards: Vec<u8> = (0..=255).rev().collect();
+    write_hex(&mut client, 0x680, &backwards);
+    assert_eq!(client.memory(0x680, 256), backwards);
+    assert_eq!(client.memory(0x600, 128), data[..128]);
+    client.order("M700,2:aABb");
+    assert_eq!(client.memory(0x700, 2), [0xaa, 0xbb]);
+}
+
+#[test]
+fn nothing_may_be_asked_for() {
+    let server = small();
+    let mut client = server.connect();
+    assert_eq!(client.ask("m7c00,0"), "");
+    client.order("M7c00,0:");
+    client.order("X7c00,0:");
+    client.order("X0,0:");
+}
+
+#[test]
+fn borders_of_pages_and_regions_do_not_show() {
+    let server = small();
+    let mut client = server.connect();
+    for border in [0x1000u64, 0x8000, 0xb9000, 0xf0000] {
+        let data: Vec<u8> = (1..=16).collect();
+        write_hex(&mut client, border - 8, &data);
+        assert_eq!(client.memory(border - 8, 16), data, "{border:#x}");
+        write_binary(&mut client, border - 3, b"#$}*\x03+");
+        assert_eq!(client.memory(border - 3, 6), b"#$}*\x03+", "{border:#x}");
+    }
+    // From video memory into what lies behind it, whatever that is.
+    assert_eq!(client.memory(0xb8000, 4), [0x20, 0x07, 0x20, 0x07]);
+}
+
+#[test]
+fn a_read_into_a_hole_gives_what_is_before_it() {
+    let server = small();
+    let mut client = server.connect();
+    for (start, there) in [(0x9fff8, 8), (0xffff8, 8), (0x9fffe, 2)] {
+        assert_eq!(client.memory(start, 0x100).len(), there, "{start:#x}");
+    }
+    // However long, and across the buffer of the server.
+    assert_eq!(client.memory(0x98000, 0x8000).len(), 0x8000);
+    assert_eq!(client.memory(0x98000, 0x7fff).len(), 0x7fff);
+    let most = client.memory(0x90000, 0xffff_ffff).len();
+    assert!(most > 0 && most <= 0x10000, "{most:#x}");
+}
+
+#[test]
+fn holes_are_errors_without_a_text() {
+    let server = small();
+    let mut client = server.connect();
+    for addr in [0xa0000u64, 0x100000, 0x7fff_ffff, 0xffff_fff0] {
+        // A text would be taken for data.
+        let reply = client.ask(format!("m{addr:x},4"));
+        assert!(reply.len() == 3 && reply.starts_with('E'), "{addr:#x}: {reply}");
+        assert!(client.ask(format!("M{addr:x},1:00")).starts_with('E'), "{addr:#x}");
+        assert!(client.ask(format!("X{addr:x},1:a")).starts_with('E'), "{addr:#x}");
+    }
+    assert!(client.ask("Mffffe,4:01020304").starts_with('E'));
+    assert!(client.ask("m0,0").is_empty());
+}
+
+#[test]
+fn real_mode_addresses_are_cut_to_32_bits() {
+    let server = small();
+    let mut client = server.connect();
+    assert_eq!(client.memory(0x1_0000_7dfe, 2), [0x55, 0xaa]);
+    for addr in [u64::MAX, u64::MAX - 3, 0x8000_0000_ffff_ffff] {
+        assert!(client.ask(format!("m{addr:x},4")).starts_with('E'), "{addr:#x}");
+    }
+}
+
+#[test]
+fn reading_and_writing_have_no_side_effects_on_the_guest() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let before = client.monitor("exits");
+    client.memory(0xb8000, 4000);
+    write_hex(&mut client, 0xb8000, &[0x41, 0x1f]);
+    client.memory(0, 0x400);
+    assert_eq!(client.monitor("exits"), before);
+    assert!(client.monitor("screen").starts_with('A'));
+}
+
+#[test]
+fn long_mode_memory_is_seen_through_the_page_tables() {
+    let server = Server::of("long");
+    let mut client = server.connect();
+    client.order("Z0,7d08,1");
+    assert!(client.run("vCont;c").starts_with("T05"));
+    crate::TargetXml::read(&mut client, 0x1000);
+    assert_eq!(client.memory(0x1000, 8), 0x2023u64.to_le_bytes());
+    // The identity map gets a second entry: linear 1 GiB is physical 0 too.
+    write_hex(&mut client, 0x2008, &0x3023u64.to_le_bytes());
+    assert_eq!(client.memory(0x4000_7dfe, 2), [0x55, 0xaa]);
+    assert_eq!(client.memory(0x400b_8000, 2), client.memory(0xb8000, 2));
+    // Over the border from one mapping to the other: the last page of the first GiB has no memory.
+    assert!(client.ask("m3ffffffe,4").starts_with('E'));
+    // A page that is not there, seen from the page before it.
+    write_hex(&mut client, 0x3008, &[0; 8]);
+    assert_eq!(client.memory(0x1f_fffc, 0x10).len(), 4);
+    assert!(client.ask("m200000,4").starts_with('E'));
+    for addr in ["800000000000", "ffff7fffffffffff", "ffffffffffffffff"] {
+        assert!(client.ask(format!("m{addr},1")).starts_with('E'), "{addr}");
+    }
+}
+
+#[test]
+fn a_dump_of_all_memory_is_what_was_put_there() {
+    let server = small();
+    let mut client = server.connect();
+    client.no_acks();
+    let pattern: Vec<u8> = (0..0x4000u32).map(|n| (n * 7 + n / 256) as u8).collect();
+    for addr in (0x10000..0x90000).step_by(pattern.len()) {
+        write_binary(&mut client, addr, &pattern);
+    }
+    let mut addr = 0x10000;
+    while addr < 0x90000 {
+        let part = unhex(&client.ask(format!("m{addr:x},7fff")));
+        for (n, byte) in part.iter().enumerate() {
+            let at = addr as usize + n;
+            if at < 0x90000 {
+                assert_eq!(*byte, pattern[(at - 0x10000) % pattern.len()], "{at:#x}");
+            }
+        }
+        addr += part.len() as u64;
+    }
+}

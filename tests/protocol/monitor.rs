@@ -1,0 +1,89 @@
+//! `monitor` over the wire: what a golden session cannot compare, since hosts differ.
+
+use crate::Server;
+use crate::client::hex;
+
+#[test]
+fn exits_are_counted_by_reason() {
+    let server = Server::of("portio");
+    let mut client = server.connect();
+    let count = |text: &str, reason: &str| -> Option<u64> {
+        let line = text.lines().find(|line| line.starts_with(reason))?;
+        line[reason.len()..].split_whitespace().next()?.parse().ok()
+    };
+    assert_eq!(count(&client.monitor("exits"), "all"), Some(0));
+    client.order("Z0,7c25,1");
+    client.run("vCont;c");
+    let text = client.monitor("exits");
+    // A byte to port 80, and a line of 23 to port E9.
+    assert_eq!(count(&text, "port write"), Some(24), "{text}");
+    assert!(count(&text, "all") > Some(24), "{text}");
+    assert!(text.contains("time in KVM") && text.contains(" ms"), "{text}");
+}
+
+#[test]
+fn commands_of_any_shape_have_an_answer() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    for command in [
+        "",
+        " ",
+        "help",
+        "  screen  ",
+        "SCREEN",
+        "xp/0i 0",
+        "xp/1i 0xfffffffffffffff8",
+        "xp 0xffffffffffffffff",
+        "xp/16384xb 0",
+        "xp/s 0xffffffffffffffff",
+        "walk 0xffffffffffffffff",
+        "walk ffff:ffff",
+        "walk 10000:0",
+        "walk cs:0xffffffffffffffff",
+        "walk :",
+        "walk ::",
+        "xp/i /i",
+        "\0",
+        "xp \u{fffd}",
+        "registers 1",
+        "exits all",
+        "help help",
+        "quit now",
+        "reset me",
+    ] {
+        let answer = client.monitor(command);
+        assert!(answer.is_empty() || answer.ends_with('\n'), "{command:?}: {answer:?}");
+    }
+    // Bytes that are no text, and more of them than any command has.
+    for bytes in [&[0xff, 0xfe, 0][..], &[b'x'; 0x7000], &[b'\n'; 10]] {
+        client.resume(&format!("qRcmd,{}", hex(bytes)));
+        assert_eq!(client.stop(), "OK");
+    }
+    assert_eq!(client.memory(0x7dfe, 2), [0x55, 0xaa]);
+}
+
+#[test]
+fn quit_ends_the_server() {
+    let mut server = Server::of("hello");
+    let mut client = server.connect();
+    assert!(client.monitor("quit").contains("ends"));
+    client.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn reset_starts_the_guest_anew_and_keeps_breakpoints() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let start = client.ask("g");
+    let memory = client.memory(0, 0xa0000 / 32);
+    client.order("Z0,7c2a,1");
+    for _ in 0..3 {
+        assert!(client.run("vCont;c").contains("swbreak"));
+        assert!(client.monitor("screen").contains("Hello"));
+        client.monitor("reset");
+        assert_eq!(client.ask("g"), start);
+        assert_eq!(client.memory(0, 0xa0000 / 32), memory);
+        assert!(client.monitor("screen").contains("empty"));
+    }
+}
