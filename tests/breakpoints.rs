@@ -521,6 +521,17 @@ fn reset_starts_the_guest_anew() {
 }
 
 #[test]
+fn a_guest_that_has_shut_down_can_be_put_somewhere_else_and_run() {
+    let mut machine = machine(sample("triple").boot());
+    assert!(matches!(machine.run(), StopReason::Shutdown { .. }));
+    // To the start again, in real mode, as a user could by setting each register.
+    let start = common::machine(sample("triple").boot()).cpu().clone();
+    machine.set_cpu(&start).unwrap();
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert!(matches!(machine.run(), StopReason::Shutdown { .. }));
+}
+
+#[test]
 fn reset_keeps_the_breakpoints() {
     let mut machine = boot(&[0x90, 0xf4]);
     break_at(&mut machine, START + 1);

@@ -10,6 +10,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
+use crate::x86::registers::CR0_WP;
 use crate::x86::{CpuState, FpuState, Phys};
 
 /// The one virtual processor of a machine.
@@ -283,6 +284,22 @@ impl Vcpu {
         set.map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
         let set = self.fd.set_vcpu_events(events);
         set.map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
+        self.revive(cpu)
+    }
+
+    /// Puts the processor into the state `cpu` after a shutdown. KVM for AMD resets the processor then and
+    /// forgets where its tables of guest memory are; it would fault for ever at the next entry, were it
+    /// not made to build them anew by a change of CR0.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn revive(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        let mut sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
+        for _ in 0..2 {
+            sregs.cr0 ^= CR0_WP;
+            self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
+        }
+        self.reload()?;
         self.set_cpu(cpu)
     }
 

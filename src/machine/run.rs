@@ -159,7 +159,7 @@ impl Machine {
             && now.segments.cs.base == self.reset_state.segments.cs.base
             && before.pc() != now.pc();
         if was_reset {
-            self.vcpu.set_cpu(before)?;
+            self.vcpu.revive(before)?;
         }
         Ok(StopReason::Shutdown { location: self.vcpu.cpu().location() })
     }
