@@ -43,11 +43,10 @@ require_kvm() {
 as_root() {
     if ((EUID == 0)); then
         "$@"
-        return
+    else
+        printf 'With sudo: %s\n' "$*" >&2
+        sudo "$@"
     fi
-    command -v sudo >/dev/null || die "this needs root, and there is no sudo; as root, run: $*" 3
-    printf 'with sudo: %s\n' "$*" >&2
-    sudo "$@"
 }
 
 # require COMMAND=PACKAGE...: installs the packages of the commands that are missing.
@@ -63,6 +62,8 @@ require() {
     ((${#packages[@]} == 0)) && return
     command -v apt-get >/dev/null ||
         die "missing: ${packages[*]} (Debian's names); install them, there is no apt here to do it" 3
+    ((EUID == 0)) || command -v sudo >/dev/null ||
+        die "missing, and there is no sudo; as root, run: apt-get install ${packages[*]}" 3
     echo "Installing ${packages[*]}" >&2
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive \
