@@ -225,8 +225,8 @@ fn a_time_limit_ends_an_endless_run_with_screen_and_registers() {
 fn signals_end_the_run_with_screen_and_registers() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let files = Files::new();
-        // mov al, 10; out 0xe9, al: a line for us to wait for; sti; jmp $
-        let image = files.file("boot.bin", &[0xb0, 10, 0xe6, 0xe9, 0xfb, 0xeb, 0xfe]);
+        // sti; mov al, 10; out 0xe9, al: a line for us to wait for; jmp $
+        let image = files.file("boot.bin", &[0xfb, 0xb0, 10, 0xe6, 0xe9, 0xeb, 0xfe]);
         let mut child = command()
             .args(["run", &image])
             .stdout(Stdio::piped())
