@@ -34,7 +34,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
     interruptions::ignore_keyboard()?;
     let terminal = Terminal::remember();
-    let mut child = start_gdb(args, &socket, symbols.as_deref())?;
+    let mut child = start_gdb(args, directory.path(), &socket, symbols.as_deref())?;
     let stopper = server.stopper();
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("gdb".to_owned()).spawn(move || {
@@ -48,13 +48,22 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     Ok(code_of(status))
 }
 
+/// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
+/// connects and complains without one; of an ELF it would take the width of code.
+const PROGRAM: &str = "S0030000FC\r\nS9030000FC\r\n";
+
 /// gdb, told to connect before anything the user asks for.
-fn start_gdb(args: &Debug, socket: &Path, symbols: Option<&Path>) -> anyhow::Result<Child> {
+fn start_gdb(
+    args: &Debug,
+    directory: &Path,
+    socket: &Path,
+    symbols: Option<&Path>,
+) -> anyhow::Result<Child> {
+    let program = directory.join("guest");
+    fs::write(&program, PROGRAM).context("cannot write the program for gdb")?;
     let mut command = Command::new(&args.gdb);
-    command.arg("-q");
+    command.arg("-q").arg("-e").arg(program);
     if let Some(symbols) = symbols {
-        // As symbols, not as the program: gdb would take the width of code from the file, and decode
-        // real mode as 32-bit code.
         command.arg("-s").arg(symbols);
     }
     let mut target = OsString::from("target remote ");
