@@ -8,6 +8,7 @@
 mod common;
 
 mod control;
+mod exceptions;
 mod flags;
 mod halt;
 mod io;

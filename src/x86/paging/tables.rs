@@ -42,7 +42,8 @@ const PAE: [Step; 3] = [
         table: Table::Pdpte,
         shift: 30,
         large: false,
-        reserved: PAE_HIGH | ENTRY_XD | 0x1e6,
+        // Bit 5 is reserved, too, but some emulated processors set it as if it were the accessed flag.
+        reserved: PAE_HIGH | ENTRY_XD | 0x1c6,
         rights: false,
     },
     Step { table: Table::Pde, shift: 21, large: true, reserved: PAE_HIGH, rights: true },
