@@ -4,14 +4,13 @@
 use super::*;
 use crate::common::{AX, BX, CX, SP};
 
-/// Where the vectors of these tests lead: 0050:0010.
+/// Where the vectors of these tests lead: 0000:0510.
 const HANDLER: Piece = (0x510, &[0x40; 8]);
-const VECTOR: [u8; 4] = [0x10, 0x00, 0x50, 0x00];
+const VECTOR: [u8; 4] = [0x10, 0x05, 0x00, 0x00];
 
 /// What an exception in the instruction at 0000:7C00 does: IP, CS and FLAGS pushed, IF and TF cleared.
 fn enter_handler(cpu: &mut CpuState) {
-    load(&mut cpu.segments.cs, 0x50);
-    cpu.rip = 0x10;
+    cpu.rip = 0x510;
     cpu.gpr[SP] -= 6;
     cpu.rflags &= !0x300;
 }
@@ -75,7 +74,7 @@ fn a_handler_is_entered_however_the_repetition_stands() {
     assert_eq!(machine.step(), StopReason::Stepped);
     assert_eq!((machine.cpu().rip, machine.cpu().gpr[CX]), (START, 4));
     assert_eq!(machine.step(), StopReason::Stepped);
-    assert_eq!(machine.cpu().cs_ip(), SegOff::new(0x50, 0x10));
+    assert_eq!(machine.cpu().cs_ip(), SegOff::new(0, 0x510));
     assert_eq!(machine.cpu().gpr[CX], 4, "the counter as the handler has to find it");
     assert_eq!(read(&machine, 0x7bfa, 2), [0x00, 0x7c], "the repetition can go on");
 }
@@ -94,7 +93,7 @@ fn the_handler_itself_is_stepped_from_its_first_instruction() {
     })
     .take(6)
     .collect();
-    let there = ["0050:0010", "0050:0011", "0050:0012", "0050:0015", "0050:0016", "0000:7C02"];
+    let there = ["0000:0510", "0000:0511", "0000:0512", "0000:0515", "0000:0516", "0000:7C02"];
     assert_eq!(places, there);
 }
 
