@@ -125,7 +125,7 @@ fn a_packet_of_a_mebibyte_is_one_error() {
     let server = Server::of("hello");
     let mut client = server.connect();
     for len in [0x10001, 1 << 20] {
-        for fill in [b'g', b'}', b'0', b'\0'] {
+        for fill in *b"g}0\0" {
             let reply = client.ask(vec![fill; len]);
             assert!(reply.starts_with("E.") && reply.contains("65536"), "{reply}");
         }
