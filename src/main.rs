@@ -1,4 +1,14 @@
 //! The `stepvisor` command.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+/// Prints a line on standard error. Unlike `eprintln!` it bears with a reader that has gone away: the
+/// guest must not die of it.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($text)*);
+    }};
+}
 
 mod cli;
 mod cmd;
@@ -19,7 +29,7 @@ fn main() -> ExitCode {
     match cmd::dispatch(cli.command()) {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("stepvisor: {error:#}");
+            say!("stepvisor: {error:#}");
             exit_code::of_error(&error).into()
         }
     }

@@ -13,9 +13,9 @@ pub struct Console {
 impl Observer for Console {
     fn notice(&mut self, text: &str) {
         if std::mem::take(&mut self.in_line) {
-            eprintln!();
+            say!("");
         }
-        eprintln!("stepvisor: {text}");
+        say!("stepvisor: {text}");
     }
 
     fn console(&mut self, bytes: &[u8]) {

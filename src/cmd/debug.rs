@@ -116,7 +116,7 @@ fn code_of(status: ExitStatus) -> ExitCode {
     match (status.code(), status.signal()) {
         (Some(code), _) => ExitCode::OfGdb((code & 0xff) as u8),
         (None, signal) => {
-            eprintln!("stepvisor: gdb was ended by signal {}", signal.unwrap_or_default());
+            say!("stepvisor: gdb was ended by signal {}", signal.unwrap_or_default());
             ExitCode::Gdb
         }
     }

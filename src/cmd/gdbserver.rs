@@ -16,7 +16,7 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     let mut machine = args.guest.machine()?;
     let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
     if *server.address() != Address::Stdio {
-        eprintln!(
+        say!(
             "stepvisor: {} waits for gdb: {}",
             args.guest.name(),
             how_to_connect(server.address())

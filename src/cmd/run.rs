@@ -88,8 +88,8 @@ fn print_screen(machine: &Machine) {
 fn print_stats(machine: &Machine, elapsed: Duration) {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let guest = machine.guest_time();
-    eprintln!("{}", machine.stats());
-    eprintln!(
+    say!("{}", machine.stats());
+    say!(
         "time: {:.3} ms, of which {:.3} ms in KVM and the guest, {:.3} ms in the VMM",
         millis(elapsed),
         millis(guest),
@@ -102,16 +102,16 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
     match end {
         End::Stop(StopReason::Halted { interruptible: false, .. }) => ExitCode::Success,
         End::Stop(StopReason::Halted { location, .. }) => {
-            eprintln!(
+            say!(
                 "stepvisor: the guest halted before {location} with interrupts enabled, \
                  but no device can raise one"
             );
             ExitCode::Success
         }
         End::Stop(stop) => {
-            eprintln!("stepvisor: {stop}");
+            say!("stepvisor: {stop}");
             if matches!(stop, StopReason::Shutdown { .. } | StopReason::Refused(_)) {
-                eprintln!("{}", registers(machine));
+                say!("{}", registers(machine));
             }
             ExitCode::of_stop(stop)
         }
@@ -120,8 +120,8 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
                 Interruption::Signal => ("interrupted", ExitCode::Interrupted),
                 Interruption::Timeout => ("time limit reached", ExitCode::Timeout),
             };
-            eprintln!("stepvisor: {what} at {}", machine.cpu().location());
-            eprintln!("{}", registers(machine));
+            say!("stepvisor: {what} at {}", machine.cpu().location());
+            say!("{}", registers(machine));
             code
         }
     }

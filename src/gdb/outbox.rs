@@ -71,6 +71,12 @@ impl Outbox {
         self.connection.take()
     }
 
+    /// Whether writing failed: the client is as good as gone.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// The connection on which writing failed, once.
     pub fn take_broken(&mut self) -> Option<ConnectionId> {
         self.broken.take()
@@ -180,6 +186,10 @@ impl Outbox {
 
     fn write(&mut self, bytes: &[u8]) {
         let Some(connection) = &mut self.connection else { return };
+        // Each further attempt would wait as long as the one that failed.
+        if self.broken.is_some() {
+            return;
+        }
         let sent: io::Result<()> = connection.send(bytes);
         if let Err(error) = sent {
             log::info!("the debugger takes nothing any more: {error}");

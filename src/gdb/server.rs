@@ -75,6 +75,8 @@ pub struct Server<'m> {
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     motion: Motion,
+    /// What the guest was doing when the present client came.
+    motion_before: Motion,
     last_stop: StopReason,
 }
 
@@ -99,6 +101,7 @@ impl<'m> Server<'m> {
             outbox,
             session: None,
             motion: Motion::Stopped,
+            motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
         }
     }
@@ -192,8 +195,8 @@ impl<'m> Server<'m> {
 
     fn welcome(&mut self, connection: Connection) {
         log::info!("a debugger is attached");
-        if self.motion != Motion::Stopped {
-            self.motion = Motion::Stopped;
+        self.motion_before = std::mem::replace(&mut self.motion, Motion::Stopped);
+        if self.motion_before != Motion::Stopped {
             self.last_stop = StopReason::Stepped;
         }
         let (id, outbox) = (connection.id(), Rc::clone(&self.outbox));
@@ -212,14 +215,16 @@ impl<'m> Server<'m> {
         None
     }
 
-    /// Ends the session; the guest goes on unless it was never touched.
-    fn part(&mut self, go_on: bool) {
+    /// Ends the session; the guest goes on, or does what it did before a client that never said a word.
+    fn part(&mut self, spoke: bool) {
         self.session = None;
         self.outbox.borrow_mut().detach();
         self.guest.forget_client();
-        if go_on {
-            self.motion = Motion::Running(Resume::Continue);
-        }
+        self.motion = if spoke {
+            Motion::Running(Resume::Continue)
+        } else {
+            std::mem::replace(&mut self.motion_before, Motion::Stopped)
+        };
     }
 
     fn fulfil(&mut self, demands: Vec<Demand>) -> Option<End> {
@@ -246,8 +251,8 @@ impl<'m> Server<'m> {
                     return None;
                 }
                 Demand::Drop => {
-                    self.part(true);
-                    return None;
+                    let id = self.session.as_ref().map(Session::id);
+                    return id.and_then(|id| self.lost(id));
                 }
                 Demand::Kill | Demand::Quit => return Some(End::Killed),
             }

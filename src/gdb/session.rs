@@ -104,6 +104,9 @@ impl<'m> Session<'m> {
     pub fn receive(&mut self, guest: &mut Guest<'m>, bytes: &[u8]) -> Vec<Demand> {
         let mut demands = Vec::new();
         for event in self.decoder.push(bytes) {
+            if self.outbox.borrow().is_broken() {
+                break;
+            }
             match event {
                 FrameEvent::Ack => {}
                 FrameEvent::Nak => self.outbox.borrow_mut().repeat(),
@@ -127,7 +130,7 @@ impl<'m> Session<'m> {
     /// Handles what came while the guest was running, as far as it is not running again.
     pub fn catch_up(&mut self, guest: &mut Guest<'m>) -> Vec<Demand> {
         let mut demands = Vec::new();
-        while !self.running {
+        while !self.running && !self.outbox.borrow().is_broken() {
             let Some(event) = self.queue.pop_front() else { break };
             self.queued = self.queued.saturating_sub(weight(&event));
             demands.extend(self.handle(guest, event));

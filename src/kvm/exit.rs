@@ -65,6 +65,15 @@ pub struct PortAccess {
 }
 
 impl Exit {
+    /// Whether the guest accesses a port or memory that is not RAM, and waits for it to be served.
+    #[must_use]
+    pub fn is_access(&self) -> bool {
+        matches!(
+            self,
+            Exit::PortRead(_) | Exit::PortWrite(_) | Exit::MmioRead { .. } | Exit::MmioWrite { .. }
+        )
+    }
+
     /// A short name for statistics and traces.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -68,6 +68,13 @@ pub enum KvmError {
 }
 
 impl KvmError {
+    /// The error with the kernel's reason, in one line.
+    #[must_use]
+    pub fn with_cause(&self) -> String {
+        let cause = std::error::Error::source(self);
+        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
     /// Wraps the error of the ioctl named `ioctl`.
     pub(crate) fn ioctl(ioctl: &'static str) -> impl Fn(Errno) -> KvmError {
         move |source| KvmError::Ioctl { ioctl, source }

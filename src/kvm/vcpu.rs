@@ -181,14 +181,14 @@ impl Vcpu {
     /// The data of the port access that [`Vcpu::run`] returned last: `size` × `count` bytes, to be read
     /// for a write and filled for a read. Empty when the last exit was none.
     pub fn port_data_mut(&mut self) -> &mut [u8] {
-        let size = self.fd.get_kvm_run();
-        if size.exit_reason != kvm_bindings::KVM_EXIT_IO {
+        let run = self.fd.get_kvm_run();
+        if run.exit_reason != kvm_bindings::KVM_EXIT_IO {
             return &mut [];
         }
         // SAFETY: the exit reason says that `io` is the member of the union in use.
-        let io = unsafe { size.__bindgen_anon_1.io };
+        let io = unsafe { run.__bindgen_anon_1.io };
         let len = usize::from(io.size) * io.count as usize;
-        let start = std::ptr::from_mut(size).cast::<u8>();
+        let start = std::ptr::from_mut(run).cast::<u8>();
         // SAFETY: KVM places the data at `data_offset` from the start of the run mapping, inside it;
         // the borrow of `self` keeps the mapping alive and the guest out.
         unsafe { std::slice::from_raw_parts_mut(start.add(io.data_offset as usize), len) }
@@ -369,6 +369,18 @@ impl Vcpu {
         self.armed = debug;
         self.trap_flag_set = debug.single_step;
         Ok(())
+    }
+
+    /// What is armed.
+    #[must_use]
+    pub fn armed(&self) -> &GuestDebug {
+        &self.armed
+    }
+
+    /// Whether the guest is made to stop after each instruction.
+    #[must_use]
+    pub fn is_stepping(&self) -> bool {
+        self.armed.single_step
     }
 
     /// Says that the last step was over an instruction that leaves the trap flag alone, so that it need

@@ -4,7 +4,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-use crate::memory::{MemoryError, Ram};
+use crate::memory::{MemoryError, Ram, layout};
 use crate::x86::Phys;
 
 /// Where firmware loads a boot sector.
@@ -65,6 +65,9 @@ pub enum ImageError {
     /// A damaged ELF.
     #[error("the ELF file is damaged: {0}")]
     Damaged(#[from] object::read::Error),
+    /// More than any machine holds.
+    #[error("the segments of the ELF file take {0} bytes of memory, more than a guest can have")]
+    TooLarge(u64),
     /// A segment whose size in memory is smaller than in the file.
     #[error("the ELF segment at {addr} has {file} bytes in the file but only {memory} in memory")]
     SegmentSize {
@@ -154,6 +157,7 @@ fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image,
         return Err(ImageError::NotExecutable(kind.0));
     }
     let mut segments = Vec::new();
+    let mut total: u64 = 0;
     for program in header.program_headers(endian, data)? {
         if program.p_type(endian) == elf::PT_INTERP {
             return Err(ImageError::NeedsInterpreter);
@@ -161,6 +165,11 @@ fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image,
         let memory_size: u64 = program.p_memsz(endian).into();
         if program.p_type(endian) != elf::PT_LOAD || memory_size == 0 {
             continue;
+        }
+        // Headers may name the same bytes over and over: no more is taken than a machine could hold.
+        total = total.saturating_add(memory_size);
+        if total > *layout::RAM_SIZES.end() {
+            return Err(ImageError::TooLarge(total));
         }
         let addr = Phys(program.p_paddr(endian).into());
         let bytes =
@@ -250,6 +259,8 @@ mod tests {
         let outside = elf32(elf::EM_386, elf::ET_EXEC, 200, 200);
         assert!(error(&outside).contains("segment at 0x7c00 lie outside the file"));
         assert!(error(b"\x7fELF").contains("damaged"));
+        let huge = elf32(elf::EM_386, elf::ET_EXEC, 2, u32::MAX);
+        assert!(error(&huge).contains("take 4294967295 bytes of memory"));
         let mut program = elf32(elf::EM_386, elf::ET_DYN, 2, 2);
         program[52..56].copy_from_slice(&elf::PT_INTERP.0.to_le_bytes());
         assert!(error(&program).contains("program for an operating system"));
@@ -265,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_segment_larger_than_memory_is_refused_without_allocating_it() {
-        let image = Image::parse(&elf32(elf::EM_386, elf::ET_EXEC, 2, u32::MAX)).unwrap();
+        let image = Image::parse(&elf32(elf::EM_386, elf::ET_EXEC, 2, 0xa000_0000)).unwrap();
         let ram = Ram::new(1 << 20).unwrap();
         assert!(matches!(image.load(&ram, BOOT_SECTOR), Err(ImageError::DoesNotFit(_))));
     }

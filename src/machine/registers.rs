@@ -15,11 +15,7 @@ pub struct RegisterError {
 
 impl From<KvmError> for RegisterError {
     fn from(error: KvmError) -> RegisterError {
-        let reason = match &error {
-            KvmError::Ioctl { ioctl, source } => format!("{ioctl}: {source}"),
-            other => other.to_string(),
-        };
-        RegisterError { reason }
+        RegisterError { reason: error.with_cause() }
     }
 }
 

@@ -12,7 +12,7 @@ impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
     /// stops it before anything has run; a halted processor stays halted.
     pub fn run(&mut self) -> StopReason {
-        self.run_by_plan().unwrap_or_else(|error| StopReason::HostFailure(error_text(&error)))
+        self.run_by_plan().unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
     }
 
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
@@ -21,7 +21,7 @@ impl Machine {
         }
         // A repetition under way is finished first: its breakpoint has had its turn.
         while self.mid_rep.is_some() {
-            match self.try_step()? {
+            match self.step_watched()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }
@@ -52,8 +52,11 @@ impl Machine {
                     if self.breakpoints.contains(pc) {
                         return Ok(StopReason::Breakpoint(pc));
                     }
-                    // Somebody else's: a leftover of the guest's own debug facilities.
-                    log::debug!("debug exit at {pc} without a breakpoint there");
+                    // Not one of ours, so something that the guest armed: a step leads past it.
+                    match self.try_step()? {
+                        StopReason::Stepped => self.vcpu.arm(debug)?,
+                        stop => return Ok(stop),
+                    }
                 }
                 exit => {
                     if let Some(stop) = self.serve_or_end(&exit, &before)? {
@@ -121,8 +124,13 @@ impl Machine {
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
         if let Some(stop) = self.serve(exit) {
-            // The user is about to look: let the instruction finish first.
-            self.complete()?;
+            // The user is about to look: let the instruction finish first, with all that it accesses.
+            while let Completion::Exit(next) = self.complete()? {
+                if !next.is_access() {
+                    break;
+                }
+                self.serve(&next);
+            }
             return Ok(Some(stop));
         }
         Ok(match *exit {
@@ -152,7 +160,8 @@ impl Machine {
         StopReason::Halted { interruptible: cpu.rflags & RFLAGS_IF != 0, location: cpu.location() }
     }
 
-    /// AMD processors are reset by a shutdown before anyone can look: the state before it is put back.
+    /// AMD processors are reset by a shutdown before anyone can look: the last state that is known is put
+    /// back. It is the one before the fault when the guest was stepped, else the one at the last exit.
     fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
         let now = self.vcpu.cpu();
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
@@ -161,7 +170,10 @@ impl Machine {
         if was_reset {
             self.vcpu.revive(before)?;
         }
-        Ok(StopReason::Shutdown { location: self.vcpu.cpu().location() })
+        let location = self.vcpu.cpu().location();
+        let stepped = self.vcpu.is_stepping();
+        let location = if was_reset && !stepped { format!("after {location}") } else { location };
+        Ok(StopReason::Shutdown { location })
     }
 
     fn refused(&self, cause: &str) -> StopReason {
@@ -180,10 +192,3 @@ impl Machine {
 
 /// KVM_INTERNAL_ERROR_EMULATION.
 const INTERNAL_ERROR_EMULATION: u32 = 1;
-
-fn error_text(error: &KvmError) -> String {
-    match error {
-        KvmError::Ioctl { ioctl, source } => format!("{ioctl}: {source}"),
-        other => other.to_string(),
-    }
-}

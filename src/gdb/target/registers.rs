@@ -49,9 +49,19 @@ impl Guest<'_> {
             }
         }
         let touches_cpu = |c: &Change| matches!(c, Change::Cpu | Change::LoadSelector(..));
+        let before = self.machine.cpu().clone();
         if changes.iter().any(touches_cpu) {
             self.machine.set_cpu(&cpu).map_err(|error| error.to_string())?;
         }
+        let rest = self.apply_rest(file, changes);
+        if rest.is_err() {
+            // All or nothing.
+            self.machine.set_cpu(&before).map_err(|error| error.to_string())?;
+        }
+        rest
+    }
+
+    fn apply_rest(&mut self, file: &RegisterFile, changes: &[Change]) -> Result<(), String> {
         if changes.contains(&Change::Fpu) {
             self.machine.set_fpu(&file.fpu).map_err(|error| error.to_string())?;
         }

@@ -14,7 +14,8 @@ impl Machine {
     pub(super) fn step_interrupt(&mut self, vector: u8, len: u8) -> Result<StopReason, KvmError> {
         let cpu = self.vcpu.cpu();
         let entry = u64::from(vector) * 4;
-        let sp = cpu.get(Gpr::Rsp) & 0xffff;
+        let mask = self.stack_mask();
+        let sp = cpu.get(Gpr::Rsp) & mask;
         let mut target = [0; 4];
         let at = Linear(cpu.idtr.base.wrapping_add(entry));
         let reachable =
@@ -28,11 +29,11 @@ impl Machine {
         let mut cpu = self.vcpu.cpu().clone();
         cpu.advance(len);
         let frame = [cpu.rip, cpu.segments.cs.selector.into(), cpu.rflags & !RFLAGS_RF];
-        let sp = sp.wrapping_sub(6) & 0xffff;
-        *cpu.get_mut(Gpr::Rsp) = (cpu.get(Gpr::Rsp) & !0xffff) | sp;
+        let sp = sp.wrapping_sub(6) & mask;
+        *cpu.get_mut(Gpr::Rsp) = (cpu.get(Gpr::Rsp) & !mask) | sp;
         cpu.rflags &= !(RFLAGS_IF | RFLAGS_TF | RFLAGS_AC | RFLAGS_RF);
         let cs = u16::from_le_bytes([cs_low, cs_high]);
-        cpu.segments.cs = Segment::paragraph(cs, cpu.segments.cs.access);
+        cpu.segments.cs = Segment { selector: cs, base: u64::from(cs) << 4, ..cpu.segments.cs };
         cpu.rip = u16::from_le_bytes([ip_low, ip_high]).into();
         self.vcpu.set_cpu(&cpu)?;
 

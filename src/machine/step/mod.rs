@@ -22,7 +22,7 @@ impl Machine {
     /// Executes one instruction, or one iteration of a repeated string instruction. Breakpoints do not
     /// matter, watchpoints do. [`StopReason::Kicked`] means that a kick came first and nothing has run.
     pub fn step(&mut self) -> StopReason {
-        self.step_watched().unwrap_or_else(|error| StopReason::HostFailure(error.to_string()))
+        self.step_watched().unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
     }
 
     /// Steps until the next instruction lies outside `range` or has a breakpoint.
@@ -79,7 +79,7 @@ impl Machine {
             {
                 self.step_interrupt(4, len)
             }
-            Some(Facts { kind: Kind::Pushf(_), .. }) => self.step_pushf(),
+            Some(Facts { kind: Kind::Pushf(_), len, .. }) => self.step_pushf(len),
             Some(Facts { kind: Kind::LoadSs { shadow: true }, len, .. }) => {
                 self.step_load_ss(&buffer, len)
             }

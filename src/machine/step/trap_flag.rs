@@ -3,9 +3,9 @@
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
 use crate::machine::{Machine, StopReason};
+use crate::x86::CpuState;
 use crate::x86::debug::DebugHits;
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
-use crate::x86::{CpuState, Gpr};
 
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
@@ -33,13 +33,14 @@ impl Machine {
         }
     }
 
-    /// PUSHF pushes the trap flag that steps it: the guest must find its own instead.
-    pub(super) fn step_pushf(&mut self) -> Result<StopReason, KvmError> {
+    /// PUSHF, `len` bytes long, pushes the trap flag that steps it: the guest must find its own instead.
+    pub(super) fn step_pushf(&mut self, len: u8) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
+        let mut next = before.clone();
+        next.advance(len);
         let stop = self.step_forward()?;
-        let after = self.vcpu.cpu().clone();
-        let pushed = stop == StopReason::Stepped && after.rip != before.rip;
-        if pushed && before.rflags & RFLAGS_TF == 0 && after.get(Gpr::Rsp) != before.get(Gpr::Rsp) {
+        let pushed = stop == StopReason::Stepped && self.vcpu.cpu().rip == next.rip;
+        if pushed && before.rflags & RFLAGS_TF == 0 {
             // TF is bit 8: the second byte of what was pushed, whatever the size.
             let top = self.stack_address(1);
             let mut byte = [0];
@@ -52,63 +53,78 @@ impl Machine {
 
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
     pub(super) fn step_by_trap_flag(&mut self) -> Result<StopReason, KvmError> {
+        let mut progress = Progress::default();
+        let stop = self.step_with_progress(&mut progress);
+        if progress.kicked {
+            // It was for whoever drives the machine.
+            self.vcpu.kicker().kick();
+        }
+        stop
+    }
+
+    fn step_with_progress(&mut self, progress: &mut Progress) -> Result<StopReason, KvmError> {
         let before = self.vcpu.cpu().clone();
-        let mut idle_stops = 0;
         loop {
-            self.vcpu.arm(self.guarded_step())?;
+            let armed = self.guarded_step();
+            self.vcpu.arm(armed)?;
             let mut exit = self.enter()?;
-            loop {
-                match exit {
-                    Exit::Debug { dr6 } => {
-                        if DebugHits::decode(dr6).slots != 0 {
-                            self.land_on_handler(&before)?;
-                        } else if idle_stops < MAX_IDLE_STOPS
-                            && is_unchanged(&before, self.vcpu.cpu())
-                        {
-                            // A jump to itself looks the same, and may as well be repeated.
-                            idle_stops += 1;
-                            break;
-                        }
-                        return Ok(StopReason::Stepped);
-                    }
-                    Exit::Interrupted => {
-                        if self.vcpu.cpu().rip != before.rip {
-                            return Ok(StopReason::Stepped);
-                        }
-                        if self.vcpu.take_kick() {
-                            return Ok(StopReason::Kicked);
-                        }
-                        break;
-                    }
-                    Exit::PortRead(_)
-                    | Exit::PortWrite(_)
-                    | Exit::MmioRead { .. }
-                    | Exit::MmioWrite { .. } => {
-                        let stop = self.serve(&exit);
-                        match self.complete()? {
-                            Completion::Done if self.vcpu.cpu().rip == before.rip => {
-                                // Served in part: the instruction goes on at the next entry.
-                                if let Some(stop) = stop {
-                                    return Ok(stop);
-                                }
-                                break;
-                            }
-                            Completion::Done | Completion::Exit(Exit::Debug { .. }) => {
-                                return Ok(stop.unwrap_or(StopReason::Stepped));
-                            }
-                            Completion::Exit(next) => exit = next,
-                        }
-                    }
-                    // Left over from an earlier instruction on some hosts: HLT itself never gets here.
-                    Exit::Hlt => break,
-                    exit => {
-                        let stop = self.serve_or_end(&exit, &before)?;
-                        return Ok(stop.unwrap_or(StopReason::Stepped));
-                    }
+            // What the instruction accesses on its way, until KVM has finished with all of it.
+            while exit.is_access() {
+                let stop = self.serve(&exit);
+                progress.stop = progress.stop.take().or(stop);
+                progress.started = true;
+                match self.complete()? {
+                    Completion::Exit(next) => exit = next,
+                    Completion::Done => exit = Exit::Interrupted,
                 }
             }
+            match exit {
+                Exit::Debug { dr6 } => {
+                    if DebugHits::decode(dr6).among(&armed.slots).next().is_some() {
+                        self.land_on_handler(&before)?;
+                    } else if !progress.started
+                        && progress.idle_stops < MAX_IDLE_STOPS
+                        && is_unchanged(&before, self.vcpu.cpu())
+                    {
+                        // A jump to itself looks the same, and may as well be repeated.
+                        progress.idle_stops += 1;
+                        continue;
+                    }
+                }
+                Exit::Interrupted if self.vcpu.cpu().rip == before.rip => {
+                    if self.vcpu.take_kick() {
+                        if !progress.started {
+                            return Ok(StopReason::Kicked);
+                        }
+                        // Half an instruction is no place to stop.
+                        progress.kicked = true;
+                    }
+                    continue;
+                }
+                Exit::Interrupted => {}
+                // Left over from an earlier instruction on some hosts: HLT itself never gets here.
+                Exit::Hlt => continue,
+                exit => {
+                    let end = self.serve_or_end(&exit, &before)?;
+                    progress.stop = end.or(progress.stop.take());
+                }
+            }
+            return Ok(progress.stop.take().unwrap_or(StopReason::Stepped));
         }
     }
+}
+
+/// How far a step has got.
+#[derive(Default)]
+struct Progress {
+    /// An access has been served: the instruction has to be finished.
+    started: bool,
+    /// The first reason to stop that an access gave.
+    stop: Option<StopReason>,
+    /// A kick came in the middle.
+    kicked: bool,
+    /// Stops with nothing executed.
+    idle_stops: u32,
 }
 
 /// How many stops before the instruction a step bears with.
