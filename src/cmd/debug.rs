@@ -5,10 +5,12 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
@@ -35,6 +37,16 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     interruptions::ignore_keyboard()?;
     let terminal = Terminal::remember();
     let mut child = start_gdb(args, directory.path(), &socket, symbols.as_deref())?;
+    // A termination signal ends both, gdb in its own good order.
+    let (gdb, on_signal) = (Pid::from_child(&child), server.stopper());
+    let terminated = Arc::new(AtomicBool::new(false));
+    let signalled = Arc::clone(&terminated);
+    interruptions::on_termination(move || {
+        signalled.store(true, Ordering::SeqCst);
+        // Fails only if gdb has ended already.
+        let _ = kill_process(gdb, Signal::HUP);
+        on_signal.stop();
+    })?;
     let stopper = server.stopper();
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("gdb".to_owned()).spawn(move || {
@@ -45,6 +57,9 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     // gdb may outlive its guest: `kill` ends the guest only.
     let status = receiver.recv().context("gdb was lost")??;
     terminal.restore();
+    if terminated.load(Ordering::SeqCst) {
+        return Ok(ExitCode::Interrupted);
+    }
     Ok(code_of(status))
 }
 

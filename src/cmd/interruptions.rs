@@ -57,7 +57,16 @@ impl Interruptions {
 
 /// Calls `action` on a thread of its own whenever ^C or a termination signal comes.
 pub fn on_signal(action: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    on_signals(&[SIGINT, SIGTERM, SIGHUP], action)
+}
+
+/// Calls `action` on a thread of its own whenever a termination signal comes; ^C is left to others.
+pub fn on_termination(action: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    on_signals(&[SIGTERM, SIGHUP], action)
+}
+
+fn on_signals(signals: &[i32], action: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new(signals)?;
     let run = move || signals.forever().for_each(|_| action());
     thread::Builder::new().name("signals".to_owned()).spawn(run).map(drop)
 }

@@ -1,7 +1,7 @@
 //! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -41,12 +41,13 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let end = run_to_end(&mut machine, &interruptions);
     let elapsed = start.elapsed();
 
-    print_screen(&machine);
+    let printed = print_screen(&machine);
     let code = report(&machine, &end);
     if args.stats {
         print_stats(&machine, elapsed);
     }
     // What can fail comes last: how the run ended has been told by then.
+    printed.context("cannot print the screen")?;
     for path in &args.screen {
         ui::write_screen(path, &machine.frame())
             .map_err(|error| Failure::new(ExitCode::Host, error.to_string()))?;
@@ -77,12 +78,15 @@ fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
     }
 }
 
-fn print_screen(machine: &Machine) {
+fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     let text = if stdout.is_terminal() { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
-    // A reader that has gone away (`stepvisor run … | head -1`) is none of the guest's business.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // A reader that has gone away (`stepvisor run … | head -1`) has seen what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 fn print_stats(machine: &Machine, elapsed: Duration) {

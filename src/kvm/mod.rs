@@ -32,18 +32,23 @@ pub enum KvmError {
     Missing,
     /// `/dev/kvm` exists, but this user may not open it.
     #[error(
-        "/dev/kvm may not be opened by this user: join the group that owns it \
-         (sudo usermod -aG {group} $USER, then log in again)"
+        "/dev/kvm may not be opened by this user: join the group {group} \
+         (sudo usermod -aG {group} $USER, then log in again){}",
+        if *.owned { "" } else { ", and give it the device (sudo chgrp kvm /dev/kvm; sudo chmod 660 /dev/kvm)" }
     )]
     NotPermitted {
-        /// The group that owns the device file.
+        /// The group to join.
         group: String,
+        /// Whether it owns the device file already.
+        owned: bool,
     },
     /// `/dev/kvm` cannot be opened for another reason.
     #[error("cannot open /dev/kvm")]
     Open(#[source] Errno),
     /// The kernel's KVM is older than the stable API.
-    #[error("KVM API version {0} is not 12, the only stable one")]
+    #[error(
+        "/dev/kvm is not KVM, or far too old: its API version is {0}, the only stable one is 12"
+    )]
     ApiVersion(i32),
     /// A capability that the machine needs is missing.
     #[error("this KVM lacks the capability {0}")]

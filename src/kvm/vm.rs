@@ -85,7 +85,7 @@ impl Vm {
 fn open() -> Result<Kvm, KvmError> {
     let kvm = Kvm::new().map_err(|errno| match errno.errno() {
         libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
-        libc::EACCES | libc::EPERM => KvmError::NotPermitted { group: group_of_device() },
+        libc::EACCES | libc::EPERM => not_permitted(),
         _ => KvmError::Open(errno),
     })?;
     let version = kvm.get_api_version();
@@ -106,8 +106,8 @@ fn open() -> Result<Kvm, KvmError> {
     }
 }
 
-/// Name of the group that owns `/dev/kvm`: what a user has to join.
-fn group_of_device() -> String {
+/// The error for a user who may not open `/dev/kvm`: what would let them.
+fn not_permitted() -> KvmError {
     let gid = std::fs::metadata(DEVICE).map_or(0, |metadata| metadata.gid());
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
     let name = groups.lines().find_map(|line| {
@@ -115,6 +115,9 @@ fn group_of_device() -> String {
         let name = fields.next()?;
         (fields.nth(1)? == gid.to_string()).then(|| name.to_owned())
     });
-    // A device owned by root's group opens to nobody else; udev's rule would give it to `kvm`.
-    name.filter(|name| name != "root").unwrap_or_else(|| "kvm".to_owned())
+    // Of root's group nobody should be; udev's rule would have given the device to `kvm`.
+    match name.filter(|name| name != "root") {
+        Some(group) => KvmError::NotPermitted { group, owned: true },
+        None => KvmError::NotPermitted { group: "kvm".to_owned(), owned: false },
+    }
 }

@@ -110,9 +110,13 @@ impl Machine {
         self.stats.count(exit, elapsed);
         // Older than the exit.
         self.drain_coalesced();
+        if self.trace.is_none() {
+            return;
+        }
+        let port_data = self.vcpu.port_data_mut().to_vec();
+        let location = self.exit_location(exit);
         if let Some(trace) = &mut self.trace {
-            let port_data = self.vcpu.port_data_mut().to_vec();
-            trace.exit(exit, &port_data, self.vcpu.cpu(), elapsed);
+            trace.exit(exit, &port_data, &location, elapsed);
         }
     }
 
@@ -181,11 +185,16 @@ impl Machine {
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
         let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
-        let (bytes, text) = code.map_or_else(
-            || (Vec::new(), "(no memory there)".to_owned()),
-            |code| (code.bytes, code.text),
-        );
-        let cause = cause.to_owned();
+        let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));
+        let cause = if bytes.is_empty() {
+            "there is no memory to execute".to_owned()
+        } else if text == disasm::INVALID {
+            format!("{cause} (no processor does)")
+        } else {
+            cause.to_owned()
+        };
+        // Of what is no instruction, all that might belong to it.
+        let bytes = if text == disasm::INVALID { buffer[..len.min(4)].to_vec() } else { bytes };
         StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
     }
 }

@@ -126,6 +126,26 @@ impl Machine {
 }
 
 impl Machine {
+    /// Where the instruction of an exit is, as far as KVM lets it be known.
+    pub(super) fn exit_location(&self, exit: &Exit) -> String {
+        let cpu = self.vcpu.cpu();
+        match *exit {
+            Exit::PortRead(PortAccess { port, size, .. }) => {
+                self.port_instruction(port, size.into(), false)
+            }
+            Exit::PortWrite(PortAccess { port, size, .. }) => {
+                self.port_instruction(port, size.into(), true)
+            }
+            Exit::MmioWrite { .. } => format!("just before {}", cpu.location()),
+            Exit::Hlt => {
+                let mut hlt = cpu.clone();
+                hlt.rip = cpu.rip.saturating_sub(1);
+                hlt.location()
+            }
+            _ => cpu.location(),
+        }
+    }
+
     /// Where the instruction is that reads or writes `size` bytes at `port`: some hosts have moved on to
     /// the next one when they report a write.
     fn port_instruction(&self, port: u16, size: usize, write: bool) -> String {

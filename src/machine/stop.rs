@@ -108,13 +108,13 @@ impl fmt::Display for UnclaimedAccess {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let Refusal { location, text, cause, .. } = self;
-        write!(
-            f,
-            "{location}: this host's KVM cannot run `{text}` (bytes {}): {cause}",
-            hex.join(" ")
-        )
+        let Refusal { location, bytes, text, cause } = self;
+        if bytes.is_empty() {
+            return write!(f, "{location}: {cause}");
+        }
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.join(" ");
+        write!(f, "{location}: this host's KVM cannot run `{text}` (bytes {hex}): {cause}")
     }
 }
 

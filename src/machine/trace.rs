@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kvm::Exit;
-use crate::x86::{CpuState, Phys};
+use crate::x86::Phys;
 
 /// A JSON array of events, written as they happen.
 pub struct Trace {
@@ -31,10 +31,10 @@ impl Trace {
         Trace { out, start: Instant::now(), events: 0, error: None }
     }
 
-    /// Records that the guest ran for `time` and left with `exit`; `port_data` is the data of a port
-    /// write. Times are microseconds.
-    pub fn exit(&mut self, exit: &Exit, port_data: &[u8], cpu: &CpuState, time: Duration) {
-        let mut args = json!({ "at": cpu.location(), "pc": format!("{:#x}", cpu.pc().0) });
+    /// Records that the guest ran for `time` and left with `exit` at `location`; `port_data` is the data of
+    /// a port write. Times are microseconds.
+    pub fn exit(&mut self, exit: &Exit, port_data: &[u8], location: &str, time: Duration) {
+        let mut args = json!({ "at": location });
         let mut put = |key: &str, value: serde_json::Value| args[key] = value;
         match *exit {
             Exit::PortRead(access) | Exit::PortWrite(access) => {

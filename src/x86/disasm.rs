@@ -4,6 +4,9 @@ use std::fmt;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter, OpKind};
 
+/// The text of what is no instruction.
+pub const INVALID: &str = "(bad)";
+
 /// One instruction in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
@@ -88,7 +91,7 @@ impl Iterator for Listing<'_> {
                 let target = near.then(|| decoded.near_branch_target());
                 (head.to_vec(), text, target)
             }
-            _ => (vec![first], "(bad)".to_owned(), None),
+            _ => (vec![first], INVALID.to_owned(), None),
         };
         let instruction = Instruction { ip: self.ip, bytes: head, text, target };
         self.bytes = self.bytes.get(instruction.size()..).unwrap_or_default();

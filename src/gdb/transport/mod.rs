@@ -35,7 +35,7 @@ pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The host name means nothing.
-    #[error("cannot resolve the host in {address}: {source}")]
+    #[error("cannot resolve the host in {address}")]
     Resolve {
         /// The address as given.
         address: String,
@@ -64,7 +64,7 @@ pub enum TransportError {
         path: PathBuf,
     },
     /// Listening failed for another reason.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address as given.
         address: String,
