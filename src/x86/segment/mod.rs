@@ -200,6 +200,17 @@ impl CpuState {
             _ => self.segments.ss.access.dpl & 3,
         }
     }
+
+    /// The part of RSP that addresses the stack: all of it in 64-bit mode, elsewhere as the B flag of SS
+    /// says (SDM vol. 3A, 3.4.5).
+    #[must_use]
+    pub fn stack_mask(&self) -> u64 {
+        match self.mode() {
+            CpuMode::Long64 => u64::MAX,
+            _ if self.segments.ss.access.default_big => 0xffff_ffff,
+            _ => 0xffff,
+        }
+    }
 }
 
 /// What the register `name` holds after a load of `selector`. In real and virtual-8086 mode the base is
