@@ -5,8 +5,8 @@ use super::Linear;
 /// How many breakpoints the debug registers hold.
 pub const DEBUG_SLOTS: usize = 4;
 
-/// One breakpoint of the processor: before the instruction at its address. Breakpoints on data are left
-/// out on purpose: KVMs differ in what they report of them.
+/// One breakpoint of the processor: before the instruction at its address. Data is watched by stepping,
+/// not with these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DebugSlot {
     addr: Linear,
@@ -25,6 +25,7 @@ pub const DR6_FIXED: u64 = 0xffff_0ff0;
 pub const DR7_FIXED: u64 = 1 << 10;
 /// DR7.LE and DR7.GE: exact data breakpoints. Needed by the 386 only, advised for all.
 pub const DR7_EXACT: u64 = 1 << 8 | 1 << 9;
+
 impl DebugSlot {
     /// A breakpoint on the instruction at `addr`.
     #[must_use]
