@@ -7,7 +7,7 @@
 //! gdb      RSP server on gdbstub: transport, wire, registers, target descriptions, monitor
 //! machine  joins the rest: run, exact step, breakpoints, stop reasons
 //! ui       frames to text, ANSI and PNG
-//! devices  VGA, debug port, HLT policy: plain state machines
+//! devices  VGA, debug, POST and exit ports: plain state machines
 //! bus      port and MMIO dispatch
 //! kvm      the only unsafe code: vm, vcpu, exits, guest debug, kick
 //! memory   guest RAM and its layout

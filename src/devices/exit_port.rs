@@ -38,12 +38,6 @@ impl ExitPort {
         status
     }
 
-    /// The status last asked for.
-    #[must_use]
-    pub fn requested(&self) -> Option<u32> {
-        self.requested
-    }
-
     /// The device's state.
     #[must_use]
     pub fn save(&self) -> State {
@@ -71,10 +65,10 @@ mod tests {
     #[test]
     fn the_request_survives_save_and_restore() {
         let mut port = ExitPort::default();
-        assert_eq!(port.requested(), None);
+        assert_eq!(port.save(), State { requested: None });
         port.write(2);
         let mut other = ExitPort::default();
         other.restore(&port.save());
-        assert_eq!(other.requested(), Some(5));
+        assert_eq!(other.save(), State { requested: Some(5) });
     }
 }

@@ -8,8 +8,6 @@ pub mod debug_port;
 pub mod exit_port;
 pub mod frame;
 pub mod post;
-#[cfg(test)]
-pub(crate) mod random;
 pub mod vga;
 
 use serde::{Deserialize, Serialize};
@@ -271,18 +269,6 @@ impl Devices {
     #[must_use]
     pub fn take_output(&mut self) -> Vec<u8> {
         self.debug_port.take_output()
-    }
-
-    /// The last POST code written.
-    #[must_use]
-    pub fn post_code(&self) -> u8 {
-        self.post.code()
-    }
-
-    /// Whether some device could ever interrupt a halted CPU. Nothing can yet, so HLT is the end.
-    #[must_use]
-    pub fn can_interrupt(&self) -> bool {
-        false
     }
 
     /// Puts every device back to power-on. Debug output that waits to be taken is kept.

@@ -99,7 +99,7 @@ impl Default for VgaText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::random::Random;
+    use crate::devices::tests::random::Random;
 
     fn text(vga: &VgaText) -> TextFrame {
         let Frame::Text(text) = vga.frame();

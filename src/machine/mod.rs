@@ -31,16 +31,16 @@ use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
-use crate::devices::{self, Devices};
+use crate::devices::{self, Devices, vga};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
-use crate::memory::{MemoryError, Ram, layout};
-use crate::x86::{CpuState, Linear, Phys};
+use crate::memory::{MemoryError, Ram};
+use crate::x86::{CpuState, Linear};
 use trace::Trace;
 
 /// What a machine is made of.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// RAM in bytes; see [`layout::RAM_SIZES`].
+    /// RAM in bytes; see [`RAM_SIZES`](crate::memory::layout::RAM_SIZES).
     pub ram_size: u64,
     /// The guest and how it starts.
     pub boot: Boot,
@@ -123,9 +123,7 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let vm = Vm::new(Ram::new(ram_size)?)?;
-        let video = layout::VIDEO_TEXT;
-        let len = u32::try_from(video.end - video.start).unwrap_or(u32::MAX);
-        vm.coalesce_writes(Phys(video.start), len)?;
+        vm.coalesce_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)?;
         let vcpu = vm.create_vcpu()?;
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
@@ -205,12 +203,6 @@ impl Machine {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.halted
-    }
-
-    /// Whether some device could ever end a halt.
-    #[must_use]
-    pub fn can_interrupt(&self) -> bool {
-        self.devices.can_interrupt()
     }
 
     /// What happened since power-on, counted.

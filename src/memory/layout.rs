@@ -6,8 +6,6 @@ use std::ops::Range;
 pub const VIDEO_START: u64 = 0xa_0000;
 /// First byte past the legacy video window.
 pub const VIDEO_END: u64 = 0xc_0000;
-/// Text memory of a colour adapter inside the video window.
-pub const VIDEO_TEXT: Range<u64> = 0xb_8000..0xc_0000;
 /// RAM sizes that can be asked for, in bytes: the first megabyte must exist, and everything from 3 GiB up
 /// belongs to devices and to KVM's own pages.
 pub const RAM_SIZES: std::ops::RangeInclusive<u64> = 0x10_0000..=0xc000_0000;

@@ -1,23 +1,15 @@
 //! Where interrupts and exceptions lead: the vector table of each mode (SDM vol. 3A, 6.10 to 6.14 and
 //! 21.1.4).
 
-use super::paging::{PhysRead, lookup};
+use super::paging::{PhysRead, read_linear};
 use super::registers::{CR0_PE, EFER_LMA};
 use super::segment::read_descriptor;
 use super::{CpuState, Linear};
 
 /// Divide error.
 pub const DIVIDE_ERROR: u8 = 0;
-/// Breakpoint.
-pub const BREAKPOINT: u8 = 3;
-/// Overflow.
-pub const OVERFLOW: u8 = 4;
-/// Bound range exceeded.
-pub const BOUND_RANGE: u8 = 5;
 /// Invalid opcode.
 pub const INVALID_OPCODE: u8 = 6;
-/// Device not available.
-pub const DEVICE_NOT_AVAILABLE: u8 = 7;
 /// Stack-segment fault.
 pub const STACK_FAULT: u8 = 12;
 /// General protection.
@@ -40,7 +32,7 @@ pub fn handler(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), vector: u8) -> Op
     }
     let mut entry = [0; 16];
     let entry = &mut entry[..usize::from(size)];
-    read_linear(cpu, mem, Linear(cpu.idtr.base).offset(offset.into()), entry)?;
+    read_linear(cpu, mem, Linear(cpu.idtr.base).offset(offset.into()), entry).ok()?;
     let word = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
     if size == 4 {
         return Some(Linear(u64::from(word(2)) * 16 + u64::from(word(0))));
@@ -61,26 +53,6 @@ pub fn handler(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), vector: u8) -> Op
     }
     let base = read_descriptor(cpu, mem, word(2)).ok()?.base;
     Some(Linear(base.wrapping_add(offset) & 0xffff_ffff))
-}
-
-/// Reads linear memory; nothing if not all of it is mapped.
-fn read_linear(
-    cpu: &CpuState,
-    mem: &(impl PhysRead + ?Sized),
-    addr: Linear,
-    data: &mut [u8],
-) -> Option<()> {
-    let mut done = 0;
-    while done < data.len() {
-        let translation = lookup(cpu, mem, addr.offset(done as u64)).ok()?;
-        let rest = usize::try_from(translation.remaining).unwrap_or(usize::MAX);
-        let len = (data.len() - done).min(rest);
-        if !mem.read_phys(translation.phys, &mut data[done..done + len]) {
-            return None;
-        }
-        done += len;
-    }
-    Some(())
 }
 
 #[cfg(test)]

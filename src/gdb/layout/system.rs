@@ -59,7 +59,7 @@ impl SystemField {
         match self {
             SystemField::StackTop => {
                 let ss = &cpu.segments.ss;
-                ss.base.wrapping_add(cpu.get(Gpr::Rsp) & stack_mask(cpu))
+                ss.base.wrapping_add(cpu.get(Gpr::Rsp) & cpu.stack_mask())
             }
             SystemField::Ip => cpu.rip,
             SystemField::Base(name) => cpu.segments.get(name).base,
@@ -217,13 +217,8 @@ fn follow_long_mode(cpu: &mut CpuState) {
     cpu.efer = cpu.efer & !EFER_LMA | if active { EFER_LMA } else { 0 };
 }
 
-/// The part of ESP that addresses the stack (SDM vol. 3A, 3.4.5: the B flag).
-fn stack_mask(cpu: &CpuState) -> u64 {
-    if cpu.segments.ss.access.default_big { 0xffff_ffff } else { 0xffff }
-}
-
 fn write_stack_top(cpu: &mut CpuState, value: u64) -> Result<(), RegisterError> {
-    let mask = stack_mask(cpu);
+    let mask = cpu.stack_mask();
     let offset = value.wrapping_sub(cpu.segments.ss.base) & 0xffff_ffff;
     if offset > mask {
         return Err(RegisterError::NotInSegment);

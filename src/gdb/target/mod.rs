@@ -70,12 +70,6 @@ impl<'m> Guest<'m> {
         self.layout.expedited(self.machine.cpu())
     }
 
-    /// The registers as the client knows them.
-    #[must_use]
-    pub fn layout(&self) -> &'static Layout {
-        self.layout
-    }
-
     /// What the client has inserted.
     #[must_use]
     pub fn inserted(&self) -> &Inserted {

@@ -38,7 +38,7 @@ impl Machine {
         let loaded =
             selector.and_then(|selector| self.load_segment(SegmentName::Ss, selector).ok());
         let Some(segment) = loaded else { return self.step_forward() };
-        let mask = self.stack_mask();
+        let mask = cpu.stack_mask();
         let sp = cpu.get(Gpr::Rsp);
         *cpu.get_mut(Gpr::Rsp) = (sp & !mask) | (sp.wrapping_add(popped) & mask);
         cpu.segments.ss = segment;

@@ -14,7 +14,7 @@ impl Machine {
     pub(super) fn step_interrupt(&mut self, vector: u8, len: u8) -> Result<StopReason, KvmError> {
         let cpu = self.vcpu.cpu();
         let entry = u64::from(vector) * 4;
-        let mask = self.stack_mask();
+        let mask = cpu.stack_mask();
         let sp = cpu.get(Gpr::Rsp) & mask;
         let mut target = [0; 4];
         let at = Linear(cpu.idtr.base.wrapping_add(entry));

@@ -66,7 +66,9 @@ impl Machine {
         let mode = self.vcpu.cpu().mode();
         let facts = instruction::decode(&buffer[..len], mode);
         match facts {
-            Some(Facts { kind: Kind::Hlt, len, .. }) if self.is_ring_0() => self.step_hlt(len),
+            Some(Facts { kind: Kind::Hlt, len, .. }) if self.vcpu.cpu().cpl() == 0 => {
+                self.step_hlt(len)
+            }
             Some(Facts { kind: Kind::Rep(rep), len, .. }) => self.step_rep(rep, len),
             Some(Facts { kind: Kind::Int(vector), len, .. }) if mode == CpuMode::Real => {
                 self.step_interrupt(vector, len)
@@ -80,38 +82,17 @@ impl Machine {
                 self.step_interrupt(4, len)
             }
             Some(Facts { kind: Kind::Pushf(_), len, .. }) => self.step_pushf(len),
-            Some(Facts { kind: Kind::LoadSs { shadow: true }, len, .. }) => {
-                self.step_load_ss(&buffer, len)
-            }
+            Some(Facts { kind: Kind::LoadSs, len, .. }) => self.step_load_ss(&buffer, len),
             Some(Facts { kind: Kind::Other, len, branches: false }) => self.step_plain(len),
             Some(Facts { branches: false, .. }) => self.step_forward(),
             _ => self.step_by_trap_flag(),
         }
     }
 
-    fn is_ring_0(&self) -> bool {
-        let cpu = self.vcpu.cpu();
-        match cpu.mode() {
-            CpuMode::Real => true,
-            CpuMode::Virtual8086 => false,
-            _ => cpu.segments.ss.access.dpl == 0,
-        }
-    }
-
-    /// The bits of RSP that the stack segment uses.
-    fn stack_mask(&self) -> u64 {
-        let cpu = self.vcpu.cpu();
-        match cpu.mode() {
-            CpuMode::Long64 => u64::MAX,
-            _ if cpu.segments.ss.access.default_big => 0xffff_ffff,
-            _ => 0xffff,
-        }
-    }
-
     /// Linear address `offset` bytes above the top of the stack, in the stack segment's width.
     pub(super) fn stack_address(&self, offset: u64) -> Linear {
         let cpu = self.vcpu.cpu();
-        let sp = cpu.get(Gpr::Rsp).wrapping_add(offset) & self.stack_mask();
+        let sp = cpu.get(Gpr::Rsp).wrapping_add(offset) & cpu.stack_mask();
         cpu.linear(SegmentName::Ss, sp)
     }
 }

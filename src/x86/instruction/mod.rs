@@ -1,15 +1,14 @@
 //! What an exact single step has to know about the instruction at CS:IP before it runs.
 //!
 //! A processor's trap flag steps most instructions faithfully. The ones it does not, because they halt,
-//! repeat, leave for a device, read or write the flag itself, or hold back the trap, are told apart here
+//! repeat, leave for a device, read the flag or hold back the trap, are told apart here; those that may
+//! leave the flag other than they found it are one kind, [`Kind::Special`], and all the rest is plain
 //! (SDM vol. 3B, 18.3.1.4 and vol. 2). Knows encodings, not what the instruction does to the machine.
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 
 use super::CpuMode;
-use plain::is_plain;
 
-mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,8 @@ pub struct Facts {
 /// What is special about an instruction. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing: a trap-flag step is exact, unless a memory operand belongs to a device.
+    /// Nothing: a trap-flag step is exact, unless a memory operand belongs to a device. Unless it branches,
+    /// it leaves the trap flag as it is.
     Other,
     /// HLT.
     Hlt,
@@ -59,49 +59,13 @@ pub enum Kind {
     Int3,
     /// INTO.
     Into,
-    /// INT1, also known as ICEBP.
-    Icebp,
-    /// BOUND.
-    Bound,
-    /// IRET of this operand size: 2, 4 or 8.
-    Iret(u8),
     /// PUSHF of this operand size: 2, 4 or 8.
     Pushf(u8),
-    /// POPF of this operand size: 2, 4 or 8.
-    Popf(u8),
-    /// A load of SS.
-    LoadSs {
-        /// MOV SS and POP SS hold back traps and interrupts for one instruction; LSS does not
-        /// (SDM vol. 3A, 6.8.3).
-        shadow: bool,
-    },
-    /// STI, which holds back interrupts, not traps, for one instruction.
-    Sti,
-    /// CLI.
-    Cli,
-    /// Near CALL.
-    NearCall,
-    /// Near RET.
-    NearReturn,
-    /// Far CALL.
-    FarCall,
-    /// Far JMP.
-    FarJump,
-    /// Far RET.
-    FarReturn,
-    /// LOOP, LOOPE or LOOPNE.
-    Loop,
-    /// SYSCALL or SYSENTER.
-    Syscall,
-    /// SYSRET or SYSEXIT.
-    Sysret,
-    /// VMCALL or VMMCALL.
-    Hypercall,
-    /// MOV to or from a debug register.
-    MoveDebug {
-        /// To the debug register.
-        write: bool,
-    },
+    /// MOV SS or POP SS, which hold back traps and interrupts for one instruction (SDM vol. 3A, 6.8.3).
+    LoadSs,
+    /// Loads flags, changes what interrupts or traps the processor, or raises one: POPF, IRET, STI, CLI,
+    /// MOV to and from debug registers, INT1, BOUND, LSS. The trap flag steps it, but may not outlive it.
+    Special,
 }
 
 /// Where IN and OUT take their port from.
@@ -164,36 +128,7 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
     })
 }
 
-/// Only the kind of what [`decode`] finds, faster for common instructions. Where `decode` finds nothing
-/// this may still answer [`Kind::Other`].
-#[must_use]
-pub fn classify(bytes: &[u8], mode: CpuMode) -> Option<Kind> {
-    if is_plain(bytes, mode) {
-        Some(Kind::Other)
-    } else {
-        decode(bytes, mode).map(|facts| facts.kind)
-    }
-}
-
 impl Kind {
-    /// Whether a debugger's "step over" stops behind the instruction and not where it leads: calls, software
-    /// interrupts, repeats and loops.
-    #[must_use]
-    pub fn comes_back(self) -> bool {
-        matches!(
-            self,
-            Kind::NearCall
-                | Kind::FarCall
-                | Kind::Int(_)
-                | Kind::Int3
-                | Kind::Into
-                | Kind::Rep(_)
-                | Kind::Loop
-                | Kind::Syscall
-                | Kind::Hypercall
-        )
-    }
-
     /// Width in bytes of the port accesses the instruction makes, if it makes any.
     #[must_use]
     pub fn port_width(self) -> Option<u8> {
@@ -224,51 +159,35 @@ impl Kind {
             Mnemonic::Int => Kind::Int(instruction.immediate8()),
             Mnemonic::Int3 => Kind::Int3,
             Mnemonic::Into => Kind::Into,
-            Mnemonic::Int1 => Kind::Icebp,
-            Mnemonic::Bound => Kind::Bound,
-            Mnemonic::Iret => Kind::Iret(2),
-            Mnemonic::Iretd => Kind::Iret(4),
-            Mnemonic::Iretq => Kind::Iret(8),
             Mnemonic::Pushf => Kind::Pushf(2),
             Mnemonic::Pushfd => Kind::Pushf(4),
             Mnemonic::Pushfq => Kind::Pushf(8),
-            Mnemonic::Popf => Kind::Popf(2),
-            Mnemonic::Popfd => Kind::Popf(4),
-            Mnemonic::Popfq => Kind::Popf(8),
-            Mnemonic::Pop if instruction.op0_register() == Register::SS => {
-                Kind::LoadSs { shadow: true }
-            }
+            Mnemonic::Pop if instruction.op0_register() == Register::SS => Kind::LoadSs,
             Mnemonic::Mov => Kind::of_move(instruction),
-            Mnemonic::Lss => Kind::LoadSs { shadow: false },
-            Mnemonic::Sti => Kind::Sti,
-            Mnemonic::Cli => Kind::Cli,
-            Mnemonic::Call if instruction.is_call_far() || instruction.is_call_far_indirect() => {
-                Kind::FarCall
-            }
-            Mnemonic::Call => Kind::NearCall,
-            Mnemonic::Jmp if instruction.is_jmp_far() || instruction.is_jmp_far_indirect() => {
-                Kind::FarJump
-            }
-            Mnemonic::Ret => Kind::NearReturn,
-            Mnemonic::Retf => Kind::FarReturn,
-            Mnemonic::Loop | Mnemonic::Loope | Mnemonic::Loopne => Kind::Loop,
-            Mnemonic::Syscall | Mnemonic::Sysenter => Kind::Syscall,
-            Mnemonic::Sysret | Mnemonic::Sysretq | Mnemonic::Sysexit | Mnemonic::Sysexitq => {
-                Kind::Sysret
-            }
-            Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
+            Mnemonic::Popf
+            | Mnemonic::Popfd
+            | Mnemonic::Popfq
+            | Mnemonic::Iret
+            | Mnemonic::Iretd
+            | Mnemonic::Iretq
+            | Mnemonic::Sti
+            | Mnemonic::Cli
+            | Mnemonic::Int1
+            | Mnemonic::Bound
+            | Mnemonic::Lss => Kind::Special,
             _ => Kind::Other,
         }
     }
 
     fn of_move(instruction: &iced_x86::Instruction) -> Kind {
         match instruction.code() {
-            Code::Mov_dr_r32 | Code::Mov_dr_r64 => Kind::MoveDebug { write: true },
-            Code::Mov_r32_dr | Code::Mov_r64_dr => Kind::MoveDebug { write: false },
+            Code::Mov_dr_r32 | Code::Mov_dr_r64 | Code::Mov_r32_dr | Code::Mov_r64_dr => {
+                Kind::Special
+            }
             _ if instruction.op0_kind() == OpKind::Register
                 && instruction.op0_register() == Register::SS =>
             {
-                Kind::LoadSs { shadow: true }
+                Kind::LoadSs
             }
             _ => Kind::Other,
         }

@@ -12,7 +12,6 @@ fn kind(bytes: &[u8], mode: CpuMode) -> Kind {
     for len in 0..bytes.len() {
         assert_eq!(decode(&bytes[..len], mode), None, "{len} bytes of {bytes:02x?} in {mode}");
     }
-    assert_eq!(classify(bytes, mode), Some(facts.kind), "{bytes:02x?} in {mode}");
     facts.kind
 }
 
@@ -33,23 +32,12 @@ fn instructions_without_operands_keep_their_kind_in_every_mode() {
     for (bytes, expected) in [
         (&[0xf4][..], Kind::Hlt),
         (&[0xcc], Kind::Int3),
-        (&[0xf1], Kind::Icebp),
-        (&[0xfa], Kind::Cli),
-        (&[0xfb], Kind::Sti),
-        (&[0xc3], Kind::NearReturn),
-        (&[0xc2, 4, 0], Kind::NearReturn),
-        (&[0xcb], Kind::FarReturn),
-        (&[0xca, 4, 0], Kind::FarReturn),
-        (&[0xe2, 0xfe], Kind::Loop),
-        (&[0xe1, 0xfe], Kind::Loop),
-        (&[0xe0, 0xfe], Kind::Loop),
+        (&[0xc3], Kind::Other),
+        (&[0xca, 4, 0], Kind::Other),
+        (&[0xe2, 0xfe], Kind::Other),
         (&[0xe3, 0xfe], Kind::Other),
-        (&[0x0f, 0x05], Kind::Syscall),
-        (&[0x0f, 0x34], Kind::Syscall),
-        (&[0x0f, 0x07], Kind::Sysret),
-        (&[0x0f, 0x35], Kind::Sysret),
-        (&[0x0f, 0x01, 0xc1], Kind::Hypercall),
-        (&[0x0f, 0x01, 0xd9], Kind::Hypercall),
+        (&[0x0f, 0x05], Kind::Other),
+        (&[0x0f, 0x01, 0xc1], Kind::Other),
     ] {
         assert_eq!(kinds(bytes), [expected; 3], "{bytes:02x?}");
     }
@@ -155,7 +143,7 @@ fn repeated_port_strings_say_so() {
             let io = Some(StringIo { input, size: size[n] });
             let address_size = [2, 4, 8][n];
             assert_eq!(got[n], Kind::Rep(Rep { address_size, stops_on: StopsOn::None, io }));
-            assert!(got[n].port_width().is_some() && got[n].comes_back());
+            assert!(got[n].port_width().is_some());
         }
     }
 }
@@ -164,7 +152,7 @@ fn repeated_port_strings_say_so() {
 fn a_repeat_prefix_elsewhere_is_ignored() {
     for prefix in [0xf2, 0xf3] {
         assert_eq!(kinds(&[prefix, 0xf4]), [Kind::Hlt; 3]);
-        assert_eq!(kinds(&[prefix, 0xc3]), [Kind::NearReturn; 3]);
+        assert_eq!(kinds(&[prefix, 0xc3]), [Kind::Other; 3]);
         assert_eq!(kinds(&[prefix, 0xcd, 0x10]), [Kind::Int(0x10); 3]);
         assert_eq!(kinds(&[prefix, 0x89, 0xd8]), [Kind::Other; 3]);
         assert_eq!(kinds(&[prefix, 0xee]), [Kind::Out { size: 1, port: Port::Dx }; 3]);
@@ -175,26 +163,73 @@ fn a_repeat_prefix_elsewhere_is_ignored() {
 }
 
 #[test]
-fn iret_pushf_and_popf_carry_the_operand_size() {
-    assert_eq!(kinds(&[0xcf]), [Kind::Iret(2), Kind::Iret(4), Kind::Iret(4)]);
-    assert_eq!(kinds(&[0x66, 0xcf]), [Kind::Iret(4), Kind::Iret(2), Kind::Iret(2)]);
-    assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Iret(8));
+fn pushf_carries_the_operand_size() {
     assert_eq!(kinds(&[0x9c]), [Kind::Pushf(2), Kind::Pushf(4), Kind::Pushf(8)]);
     assert_eq!(kinds(&[0x66, 0x9c]), [Kind::Pushf(4), Kind::Pushf(2), Kind::Pushf(2)]);
-    assert_eq!(kinds(&[0x9d]), [Kind::Popf(2), Kind::Popf(4), Kind::Popf(8)]);
-    assert_eq!(kinds(&[0x66, 0x9d]), [Kind::Popf(4), Kind::Popf(2), Kind::Popf(2)]);
+}
+
+#[test]
+fn what_may_change_the_trap_flag_or_when_traps_come_is_special() {
+    for bytes in [
+        &[0x9d][..],         // popf
+        &[0x66, 0x9d],       // popfd, popf
+        &[0xcf],             // iret
+        &[0x66, 0xcf],       // iretd, iret
+        &[0xfa],             // cli
+        &[0xfb],             // sti
+        &[0xf1],             // int1
+        &[0x0f, 0x23, 0xf8], // mov dr7, eax
+        &[0x0f, 0x21, 0xf0], // mov eax, dr6
+    ] {
+        assert_eq!(kinds(bytes), [Kind::Special; 3], "{bytes:02x?}");
+    }
+    assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Special);
+    assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::Special); // lss
+    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Special); // bound
+    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Special);
+    // Control registers and the flags of the ALU are nobody's concern.
+    for bytes in [&[0x0f, 0x22, 0xc0][..], &[0x9e], &[0xf9], &[0xfc]] {
+        assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn transfers_branch() {
+    for (bytes, mode) in [
+        (&[0xe8, 0, 1][..], REAL),
+        (&[0xff, 0x1e, 0, 5], REAL),
+        (&[0xea, 0, 0x7c, 0, 0], REAL),
+        (&[0xea, 0, 0x7c, 0, 0, 8, 0], PROT),
+        (&[0xc3], LONG),
+        (&[0xcb], PROT),
+        (&[0xcf], REAL),
+        (&[0xe2, 0xfe], REAL),
+        (&[0x74, 0], LONG),
+        (&[0x0f, 0x05], LONG),
+        (&[0x0f, 0x07], LONG),
+        (&[0x0f, 0x34], PROT),
+        (&[0x0f, 0x35], PROT),
+        (&[0x0f, 0x01, 0xc1], PROT),
+        (&[0x0f, 0x01, 0xd9], PROT),
+    ] {
+        assert!(decode(bytes, mode).unwrap().branches, "{bytes:02x?} in {mode}");
+    }
+    for bytes in [[0x90, 0x90], [0x9d, 0x90], [0x01, 0xd8], [0xe6, 0xe9]] {
+        assert!(!decode(&bytes, REAL).unwrap().branches, "{bytes:02x?}");
+    }
+    assert_eq!(decode(&[0xea, 0, 0x7c, 0, 0, 8, 0], LONG), None);
 }
 
 #[test]
 fn loads_of_ss_are_told_from_loads_of_other_segments() {
-    let shadow = Kind::LoadSs { shadow: true };
+    let shadow = Kind::LoadSs;
     assert_eq!(kinds(&[0x8e, 0xd0]), [shadow; 3]);
     assert_eq!(kinds(&[0x66, 0x8e, 0xd0]), [shadow; 3]);
     assert_eq!(kind(&[0x8e, 0x16, 0, 5], REAL), shadow);
     assert_eq!(kind(&[0x8e, 0x17], PROT), shadow);
     assert_eq!(kind(&[0x17], REAL), shadow);
     assert_eq!(kind(&[0x17], PROT), shadow);
-    assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::LoadSs { shadow: false });
+    assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::Special);
     assert_eq!(kinds(&[0x8e, 0xd8]), [Kind::Other; 3]);
     // Storing SS is no load of it.
     assert_eq!(kinds(&[0x8c, 0xd0]), [Kind::Other; 3]);
@@ -203,48 +238,15 @@ fn loads_of_ss_are_told_from_loads_of_other_segments() {
 }
 
 #[test]
-fn transfers_are_told_apart_by_distance() {
-    assert_eq!(kind(&[0xe8, 0, 1], REAL), Kind::NearCall);
-    assert_eq!(kind(&[0xe8, 0, 1, 0, 0], LONG), Kind::NearCall);
-    assert_eq!(kind(&[0xff, 0xd0], REAL), Kind::NearCall);
-    assert_eq!(kind(&[0xff, 0x16, 0, 5], REAL), Kind::NearCall);
-    assert_eq!(kind(&[0xff, 0x1e, 0, 5], REAL), Kind::FarCall);
-    assert_eq!(kind(&[0xff, 0x2e, 0, 5], REAL), Kind::FarJump);
-    assert_eq!(kind(&[0xff, 0x26, 0, 5], REAL), Kind::Other);
-    assert_eq!(kind(&[0xff, 0x36, 0, 5], REAL), Kind::Other);
-    assert_eq!(kind(&[0x9a, 0, 0x7c, 0, 0], REAL), Kind::FarCall);
-    assert_eq!(kind(&[0xea, 0, 0x7c, 0, 0], REAL), Kind::FarJump);
-    assert_eq!(kind(&[0x66, 0xea, 0, 0x7c, 0, 0, 8, 0], REAL), Kind::FarJump);
-    assert_eq!(kind(&[0xea, 0, 0x7c, 0, 0, 8, 0], PROT), Kind::FarJump);
-    assert_eq!(kind(&[0xff, 0x2f], PROT), Kind::FarJump);
-    assert_eq!(kind(&[0x48, 0xff, 0x2f], LONG), Kind::FarJump);
-    assert_eq!(decode(&[0xea, 0, 0x7c, 0, 0, 8, 0], LONG), None);
-}
-
-#[test]
-fn bound_is_not_mistaken_for_an_evex_prefix() {
-    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Bound);
-    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Bound);
-    assert_ne!(decode(&[0x62, 0x07, 0x90, 0x90], LONG).map(|f| f.kind), Some(Kind::Bound));
-}
-
-#[test]
-fn moves_of_debug_registers_carry_their_direction() {
-    assert_eq!(kinds(&[0x0f, 0x23, 0xf8]), [Kind::MoveDebug { write: true }; 3]);
-    assert_eq!(kinds(&[0x0f, 0x21, 0xf0]), [Kind::MoveDebug { write: false }; 3]);
-    assert_eq!(kinds(&[0x0f, 0x22, 0xc0]), [Kind::Other; 3]);
-}
-
-#[test]
 fn segment_and_size_prefixes_do_not_hide_a_kind() {
     for prefix in [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67] {
         assert_eq!(kinds(&[prefix, 0xf4]), [Kind::Hlt; 3]);
         assert_eq!(kinds(&[prefix, 0x2e, 0xcd, 0x21]), [Kind::Int(0x21); 3]);
-        assert_eq!(kinds(&[0x3e, prefix, 0xfb]), [Kind::Sti; 3]);
+        assert_eq!(kinds(&[0x3e, prefix, 0xfb]), [Kind::Special; 3]);
     }
     for rex in 0x40..=0x4f {
         assert_eq!(kind(&[rex, 0xf4], LONG), Kind::Hlt);
-        assert_eq!(kind(&[0x66, rex, 0xfa], LONG), Kind::Cli);
+        assert_eq!(kind(&[0x66, rex, 0xfa], LONG), Kind::Special);
         // A REX prefix that another prefix follows is ignored.
         assert_eq!(kind(&[rex, 0x2e, 0xf4], LONG), Kind::Hlt);
         assert_eq!(kind(&[rex, 0xf3, 0xcc], LONG), Kind::Int3);
@@ -286,12 +288,4 @@ fn every_pair_of_bytes_decodes_to_something_or_nothing_in_every_mode() {
             assert!(facts.is_none_or(|facts| (1..=15).contains(&facts.len)));
         }
     }
-}
-
-#[test]
-fn only_transfers_that_return_come_back() {
-    let back = [Kind::NearCall, Kind::FarCall, Kind::Int(0x10), Kind::Int3, Kind::Loop];
-    let gone = [Kind::FarJump, Kind::NearReturn, Kind::Iret(2), Kind::Other, Kind::Hlt];
-    assert!(back.iter().all(|kind| kind.comes_back()));
-    assert!(!gone.iter().any(|kind| kind.comes_back()));
 }

@@ -114,6 +114,17 @@ pub enum Fault {
     },
 }
 
+/// Why linear memory cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The address leads nowhere.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The address leads to something that is no memory.
+    #[error("physical {0} is outside memory")]
+    OutsideMemory(Phys),
+}
+
 /// The whole chain from a linear address to what it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walk {
@@ -125,26 +136,6 @@ pub struct Walk {
     pub levels: Vec<Level>,
     /// Where the address leads.
     pub result: Result<Translation, Fault>,
-}
-
-/// A piece of a linear range whose bytes are contiguous in physical memory, or that is not mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Where the piece starts.
-    pub addr: Linear,
-    /// How many bytes it has.
-    pub len: u64,
-    /// Where its first byte is, or why it is nowhere.
-    pub target: Result<Phys, Fault>,
-}
-
-/// The pieces of a linear range in order: see [`spans`].
-#[derive(Debug)]
-pub struct Spans<'a, M: ?Sized> {
-    cpu: &'a CpuState,
-    mem: &'a M,
-    next: Linear,
-    left: u64,
 }
 
 /// Follows `addr` through the page tables of `cpu` and keeps each entry on the way.
@@ -167,20 +158,27 @@ pub fn lookup(
     resolve(cpu, mem, addr, |_| ())
 }
 
-/// The guest-physical address of `addr`, or nothing where it is not mapped.
-pub fn translate(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), addr: Linear) -> Option<Phys> {
-    lookup(cpu, mem, addr).ok().map(|found| found.phys)
-}
-
-/// Splits `len` bytes from `addr` on at page borders. Linear addresses wrap as in the guest: at 4 GiB
-/// outside IA-32e mode.
-pub fn spans<'a, M: PhysRead + ?Sized>(
-    cpu: &'a CpuState,
-    mem: &'a M,
+/// Fills `data` from linear memory at `addr` on, across page borders.
+///
+/// # Errors
+/// Why some byte cannot be read.
+pub fn read_linear(
+    cpu: &CpuState,
+    mem: &(impl PhysRead + ?Sized),
     addr: Linear,
-    len: u64,
-) -> Spans<'a, M> {
-    Spans { cpu, mem, next: PagingMode::of(cpu).clip(addr), left: len }
+    data: &mut [u8],
+) -> Result<(), ReadError> {
+    let mut done = 0;
+    while done < data.len() {
+        let page = lookup(cpu, mem, addr.offset(done as u64))?;
+        let left = data.len() - done;
+        let len = usize::try_from(page.remaining).map_or(left, |rest| rest.min(left));
+        if !mem.read_phys(page.phys, &mut data[done..done + len]) {
+            return Err(ReadError::OutsideMemory(page.phys));
+        }
+        done += len;
+    }
+    Ok(())
 }
 
 impl PagingMode {
@@ -205,30 +203,6 @@ impl PagingMode {
             PagingMode::Level4 | PagingMode::Level5 => addr,
             PagingMode::None | PagingMode::Bits32 | PagingMode::Pae => Linear(addr.0 & 0xffff_ffff),
         }
-    }
-}
-
-impl Fault {
-    /// Number of bytes from `addr` on that fault alike for certain: up to the next 4 KiB border.
-    fn extent(addr: Linear) -> u64 {
-        0x1000 - (addr.0 & 0xfff)
-    }
-}
-
-impl<M: PhysRead + ?Sized> Iterator for Spans<'_, M> {
-    type Item = Span;
-
-    fn next(&mut self) -> Option<Span> {
-        if self.left == 0 {
-            return None;
-        }
-        let addr = self.next;
-        let found = lookup(self.cpu, self.mem, addr);
-        let extent = found.map_or(Fault::extent(addr), |page| page.remaining);
-        let len = extent.min(self.left);
-        self.left -= len;
-        self.next = PagingMode::of(self.cpu).clip(addr.offset(len));
-        Some(Span { addr, len, target: found.map(|page| page.phys) })
     }
 }
 

@@ -3,7 +3,7 @@
 //! A debugger's load differs from the processor's in one point: the accessed bit is set in the register
 //! only, memory stays as it is.
 
-use super::paging::{Fault, PhysRead, lookup};
+use super::paging::{self, Fault, PhysRead, ReadError};
 use super::registers::EFER_LMA;
 use super::{Access, CpuMode, CpuState, DescriptorTable, Linear, Phys, Segment, SegmentName};
 
@@ -152,17 +152,6 @@ impl Segment {
         }
     }
 
-    /// The 8-byte descriptor that loads this register: the reverse of [`Segment::from_descriptor`]. A limit
-    /// that it cannot express is cut, as is a base beyond 32 bits.
-    #[must_use]
-    pub fn to_descriptor(&self) -> u64 {
-        let raw = self.raw_limit();
-        let base = self.base as u32;
-        let low = raw & 0xffff | base << 16;
-        let high = base >> 16 & 0xff | self.flags() | base & 0xff00_0000;
-        u64::from(high) << 32 | u64::from(low)
-    }
-
     /// Rights and upper limit bits in place: bits 8 to 23 of a descriptor's upper half.
     #[must_use]
     pub fn flags(&self) -> u32 {
@@ -198,6 +187,17 @@ impl CpuState {
             CpuMode::Real => 0,
             CpuMode::Virtual8086 => 3,
             _ => self.segments.ss.access.dpl & 3,
+        }
+    }
+
+    /// The part of RSP that addresses the stack: all of it in 64-bit mode, elsewhere as the B flag of SS
+    /// says (SDM vol. 3A, 3.4.5).
+    #[must_use]
+    pub fn stack_mask(&self) -> u64 {
+        match self.mode() {
+            CpuMode::Long64 => u64::MAX,
+            _ if self.segments.ss.access.default_big => 0xffff_ffff,
+            _ => 0xffff,
         }
     }
 }
@@ -295,7 +295,13 @@ pub fn read_descriptor(
         if offset + 7 > limit {
             return Err(LoadError::BeyondLimit { selector, limit });
         }
-        read_linear(cpu, mem, Linear(base).offset(u64::from(offset)), selector)
+        let mut bytes = [0; 8];
+        let addr = Linear(base).offset(u64::from(offset));
+        paging::read_linear(cpu, mem, addr, &mut bytes).map_err(|error| match error {
+            ReadError::Fault(fault) => LoadError::NotMapped { selector, fault },
+            ReadError::OutsideMemory(phys) => LoadError::OutsideMemory { selector, phys },
+        })?;
+        Ok(u64::from_le_bytes(bytes))
     };
     let mut segment = Segment::from_descriptor(selector, read(offset)?);
     let wide = !segment.access.code_or_data && matches!(segment.access.kind, 2 | 9 | 11);
@@ -303,31 +309,4 @@ pub fn read_descriptor(
         segment.base |= read(offset + 8)? << 32;
     }
     Ok(segment)
-}
-
-/// Eight bytes at `addr`, which may lie across a page border.
-fn read_linear(
-    cpu: &CpuState,
-    mem: &(impl PhysRead + ?Sized),
-    addr: Linear,
-    selector: u16,
-) -> Result<u64, LoadError> {
-    let mut bytes = [0; 8];
-    let page = lookup(cpu, mem, addr).map_err(|fault| LoadError::NotMapped { selector, fault })?;
-    let here = page.remaining.min(8);
-    let (head, tail) = bytes.split_at_mut(here as usize);
-    let fill = |phys, part: &mut [u8]| {
-        if mem.read_phys(phys, part) {
-            Ok(())
-        } else {
-            Err(LoadError::OutsideMemory { selector, phys })
-        }
-    };
-    fill(page.phys, head)?;
-    if !tail.is_empty() {
-        let next = lookup(cpu, mem, addr.offset(here))
-            .map_err(|fault| LoadError::NotMapped { selector, fault })?;
-        fill(next.phys, tail)?;
-    }
-    Ok(u64::from_le_bytes(bytes))
 }

@@ -54,11 +54,9 @@ fn a_descriptor_gives_base_limit_and_rights() {
 }
 
 #[test]
-fn a_segment_turns_back_into_its_descriptor() {
-    for descriptor in [0, CODE32, DATA32, CODE64, DATA_RING3, TSS, 0xff5f_fa12_3456_789a] {
-        assert_eq!(Segment::from_descriptor(0, descriptor).to_descriptor(), descriptor);
-    }
+fn rights_turn_back_into_their_bits() {
     assert_eq!(Access::from_descriptor_bits(!0).descriptor_bits(), 0x00f0_ff00);
+    assert_eq!(Access::from_descriptor_bits(0).descriptor_bits(), 0);
 }
 
 #[test]
@@ -215,7 +213,7 @@ fn a_descriptor_across_a_page_border_is_put_together() {
     ram[0x4ffc..0x5000].copy_from_slice(&DATA_RING3.to_le_bytes()[..4]);
     ram[0x2000..0x2004].copy_from_slice(&DATA_RING3.to_le_bytes()[4..]);
     cpu.gdtr.base = 0xff4;
-    assert_eq!(read_descriptor(&cpu, &ram[..], 8).unwrap().to_descriptor(), DATA_RING3);
+    assert_eq!(read_descriptor(&cpu, &ram[..], 8), Ok(Segment::from_descriptor(8, DATA_RING3)));
     ram[0x9004] = 0;
     let error = read_descriptor(&cpu, &ram[..], 8).unwrap_err().to_string();
     assert_eq!(
