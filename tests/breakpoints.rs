@@ -10,7 +10,7 @@ use common::samples::{End, SAMPLES, sample};
 use common::{
     AX, CX, DI, SI, START, boot, boot_at, halted, machine, read, record, set, visible, write,
 };
-use stepvisor::machine::{Machine, Observer, StopReason};
+use stepvisor::machine::{Machine, Observer, StopReason, Watch, WatchKind};
 use stepvisor::x86::{Linear, SegOff};
 
 /// How many breakpoints there are in all: few go to the debug registers, many to the step engine.
@@ -311,6 +311,51 @@ fn every_guest_ends_the_same_with_breakpoints_everywhere_it_never_goes() {
         assert_eq!(visible(free.cpu()), visible(engine.cpu()), "{}", sample.name);
         assert_eq!(free.frame(), engine.frame(), "{}", sample.name);
     }
+}
+
+#[test]
+fn a_watchpoint_sees_every_iteration_of_a_repetition() {
+    // rep stosb; hlt
+    let mut machine = boot(&[0xf3, 0xaa, 0xf4]);
+    set(&mut machine, |cpu| (cpu.gpr[CX], cpu.gpr[DI], cpu.gpr[AX]) = (6, 0x600, 7));
+    let watch = Watch { addr: Linear(0x601), len: 4, kind: WatchKind::Write };
+    machine.breakpoints_mut().insert_watch(watch);
+    for left in [4, 3, 2, 1] {
+        assert!(matches!(machine.run(), StopReason::Watchpoint(_)), "{left}");
+        assert_eq!(machine.cpu().gpr[CX], left);
+    }
+    assert!(matches!(machine.run(), StopReason::Halted { .. }));
+    assert_eq!(read(&machine, 0x600, 6), [7; 6]);
+}
+
+#[test]
+fn a_kick_in_the_middle_of_an_instruction_lets_it_finish() {
+    // rep outsb from video memory: each iteration is a read and a write that leave the guest
+    let mut machine = boot(&[0xf3, 0x6e, 0xf4]);
+    let heard = record(&mut machine);
+    set(&mut machine, |cpu| {
+        common::load(&mut cpu.segments.ds, 0xb800);
+        (cpu.gpr[CX], cpu.gpr[SI], cpu.gpr[common::DX]) = (2000, 0, 0xe9);
+    });
+    let kicker = machine.kicker();
+    let (steps, stepping) = mpsc::channel();
+    // One kick for each attempt, at whatever moment of it.
+    let kicks = thread::spawn(move || stepping.iter().for_each(|()| kicker.kick()));
+    let mut left = 2000;
+    while left > 0 {
+        steps.send(()).unwrap();
+        match machine.step() {
+            StopReason::Kicked => assert_eq!(machine.cpu().gpr[CX], left, "nothing has run"),
+            StopReason::Stepped => {
+                left -= 1;
+                assert_eq!(machine.cpu().gpr[CX], left, "one iteration has run");
+            }
+            stop => panic!("{stop}"),
+        }
+    }
+    drop(steps);
+    kicks.join().unwrap();
+    assert_eq!(heard.borrow().console.len(), 2000);
 }
 
 #[test]

@@ -247,12 +247,37 @@ fn signals_end_the_run_with_screen_and_registers() {
 }
 
 #[test]
-fn code_that_cannot_run_is_shown_with_its_bytes() {
+fn a_jump_to_where_no_memory_is_says_so() {
     // jmp 0xa000:0, where nothing is
     let outcome = run(&[0xea, 0, 0, 0, 0xa0], &[]);
     assert_eq!(outcome.code, Some(22), "{outcome:?}");
     let first = outcome.stderr.lines().next().unwrap();
-    assert!(first.starts_with("stepvisor: A000:0000: this host's KVM cannot run"), "{first}");
+    assert_eq!(first, "stepvisor: A000:0000: there is no memory to execute");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_change_how_the_run_ends() {
+    for (image, code) in [("triple.bin", 20), ("portio.bin", 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let image = shipped(image);
+        let mut child = command()
+            .args(["run", "--stats", &image])
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{image}");
+    }
+}
+
+#[test]
+fn a_screen_that_cannot_be_printed_is_an_error() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let image = shipped("hello.bin");
+    let outcome: Outcome = command().args(["run", &image]).stdout(full).output().unwrap().into();
+    assert_eq!(outcome.code, Some(12));
+    assert!(outcome.stderr.contains("cannot print the screen"), "{}", outcome.stderr);
 }
 
 #[test]
