@@ -54,7 +54,7 @@ Exit codes:
    24  an access to a port or address where no device is (with --on-unclaimed stop)
    26  the time given by --timeout is over
   130  interrupted
-  odd  the guest wrote V to its exit port: V * 2 + 1";
+  odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
 impl ExitCode {
     /// The number.

@@ -49,7 +49,7 @@ pub struct CoalescedWrite {
     pub data: [u8; 8],
 }
 
-/// How far a step got, as KVM tells it without having been asked about the instruction.
+/// How [`Vcpu::complete`] left an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// The pending access is finished and nothing else happened.
@@ -340,6 +340,16 @@ impl Vcpu {
         let regs = self.fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?;
         let [dr0, dr1, dr2, dr3] = regs.db;
         Ok([dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7])
+    }
+
+    /// Whether interrupts are held back for one instruction, after STI or a load of SS
+    /// (SDM vol. 3A, 6.8.3).
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
+        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        Ok(events.interrupt.shadow != 0)
     }
 
     /// Replaces the guest's own debug registers.

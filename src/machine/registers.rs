@@ -82,7 +82,7 @@ impl Machine {
             fpu: &self.vcpu.fpu()?,
             debug: self.vcpu.debug_registers()?,
             halted: self.halted,
-            shadow: false,
+            shadow: self.vcpu.interrupt_shadow()?,
         };
         Ok(dump.to_string())
     }

@@ -156,6 +156,23 @@ fn somebody_who_only_looks_whether_the_port_is_open_moves_nothing() {
 }
 
 #[test]
+fn somebody_who_only_looks_does_not_stop_a_guest_that_runs() {
+    // "T\n" to port e9; mov dx, 0x80; mov cx, 60000; again: out dx, al; loop again; cli; hlt
+    let code = [
+        0xb0, b'T', 0xe6, 0xe9, 0xb0, b'\n', 0xe6, 0xe9, 0xba, 0x80, 0, 0xb9, 0x60, 0xea, 0xee,
+        0xe2, 0xfd, 0xfa, 0xf4,
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("boot.bin");
+    std::fs::write(&image, code).unwrap();
+    let mut server = Server::with(&[image.to_str().unwrap(), "--no-wait"]);
+    server.wait_for("T\n");
+    server.connect().vanish();
+    // Only a guest that runs on comes to its end.
+    server.wait_for("a debugger may attach and look");
+}
+
+#[test]
 fn a_detached_guest_runs_on() {
     let mut server = Server::of("portio");
     let mut client = server.connect();
