@@ -9,12 +9,23 @@
 pub mod fault;
 pub mod interrupt;
 
+mod bits;
+mod decimal;
+mod decode;
+mod execute;
 mod execution;
+mod flags;
 mod memory;
+mod operands;
+mod protection;
+mod ret;
 mod segments;
+mod stack;
+mod system;
 #[cfg(test)]
 mod tests;
 
+pub use execute::{Outcome, execute};
 pub use interrupt::{Cause, Delivery, Event, deliver};
 
 use crate::x86::Phys;
@@ -30,6 +41,18 @@ pub trait Environment: PhysRead {
 
     /// Writes `data` from guest-physical `addr` on, devices included; nothing happens where nothing is.
     fn write(&mut self, addr: Phys, data: &[u8]);
+
+    /// The model-specific register `index`, or nothing if there is none.
+    fn msr(&mut self, index: u32) -> Option<u64>;
+
+    /// The extended control register `index`, or nothing if there is none.
+    fn xcr(&mut self, index: u32) -> Option<u64>;
+
+    /// A random number, if one is to be had.
+    fn random(&mut self) -> Option<u64>;
+
+    /// Whether CPUID names Intel as the processor's maker: a few instructions differ.
+    fn is_intel(&self) -> bool;
 }
 
 /// What this module does not do. Nothing has changed.
@@ -41,4 +64,10 @@ pub enum Unsupported {
     /// Virtual-8086 mode extensions: CR4.VME is set where it decides (SDM vol. 3A, 21.3).
     #[error("it depends on the virtual-8086 mode extensions, which are not supported")]
     Vme,
+    /// x87, MMX, SSE or AVX.
+    #[error("it is an x87, MMX, SSE or AVX instruction, which are not supported")]
+    Fpu,
+    /// Another instruction that nobody has taught it.
+    #[error("it is not among those supported")]
+    Unknown,
 }

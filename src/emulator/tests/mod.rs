@@ -45,6 +45,8 @@ pub(super) struct Pc {
 #[derive(Clone)]
 pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
+    pub(super) msrs: Vec<(u32, u64)>,
+    pub(super) random: Option<u64>,
 }
 
 impl PhysRead for Memory {
@@ -66,6 +68,22 @@ impl Environment for Memory {
                 *place = *byte;
             }
         }
+    }
+
+    fn msr(&mut self, index: u32) -> Option<u64> {
+        self.msrs.iter().find(|(number, _)| *number == index).map(|(_, value)| *value)
+    }
+
+    fn xcr(&mut self, index: u32) -> Option<u64> {
+        (index == 0).then_some(7)
+    }
+
+    fn random(&mut self) -> Option<u64> {
+        self.random
+    }
+
+    fn is_intel(&self) -> bool {
+        true
     }
 }
 
@@ -96,7 +114,8 @@ impl Pc {
             *segment = Segment::paragraph(0, Access::DATA16);
         }
         *cpu.get_mut(Gpr::Rsp) = STACK;
-        Pc { cpu, memory: Memory { bytes: vec![0; 0x4_0000] } }
+        let memory = Memory { bytes: vec![0; 0x4_0000], msrs: Vec::new(), random: None };
+        Pc { cpu, memory }
     }
 
     /// Flat 32-bit protected mode at `ring`, 0 or 3.
