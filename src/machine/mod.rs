@@ -11,6 +11,7 @@ pub mod stats;
 pub mod stop;
 pub mod trace;
 
+mod complete;
 mod memory;
 mod registers;
 mod run;
