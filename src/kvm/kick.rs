@@ -97,7 +97,7 @@ impl Kicker {
 
     /// Marks the calling thread as the one to signal.
     pub(super) fn enter(&self) {
-        self.shared.thread.store(THREAD.with(|id| *id), Ordering::SeqCst);
+        self.shared.thread.store(thread_number(), Ordering::SeqCst);
     }
 
     /// Ends [`Kicker::enter`].
@@ -118,13 +118,18 @@ thread_local! {
     static THREAD: i32 = unsafe { libc::gettid() };
 }
 
+/// The kernel's number of the calling thread.
+pub(super) fn thread_number() -> i32 {
+    THREAD.with(|id| *id)
+}
+
 /// The signal used: the first real-time one the C library leaves to programs.
-fn signal() -> i32 {
+pub(super) fn signal() -> i32 {
     libc::SIGRTMIN()
 }
 
 /// Installs a handler that does nothing, without SA_RESTART: its only effect is EINTR from KVM_RUN.
-fn install_signal_handler() {
+pub(super) fn install_signal_handler() {
     extern "C" fn ignore(_: i32) {}
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
