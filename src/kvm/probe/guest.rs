@@ -3,7 +3,7 @@
 //! Everything lies in the first 64 KiB, identity-mapped where there is paging. The code ends with an OUT
 //! to [`FINISHED`], every handler with one to [`HANDLED`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError, Vcpu, Vm};
@@ -109,11 +109,15 @@ pub struct Guest {
     deadline: Deadline,
     /// The processor has been through a shutdown.
     dead: bool,
+    /// How long it took last to get to an end.
+    visit: Duration,
 }
 
-/// How long code may take that does not end: long enough for the slowest host to leave a guest.
-const PATIENCE: Duration = Duration::from_micros(300);
-/// So many ends of [`PATIENCE`] at one and the same instruction are taken for a loop.
+/// How many times longer than an ordinary visit to the guest code may take that does not end.
+const PATIENCE: u32 = 16;
+/// The least that it may take.
+const SHORTEST: Duration = Duration::from_micros(200);
+/// So many ends of that time at one and the same instruction are taken for a loop.
 const ATTEMPTS: u32 = 2;
 
 /// How many stops before an instruction a step bears with.
@@ -126,7 +130,14 @@ impl Guest {
         let vm = Vm::new(ram)?;
         let vcpu = vm.create_vcpu()?;
         let reset = vcpu.cpu().clone();
-        let guest = Guest { vcpu, vm, reset, deadline: Deadline::new()?, dead: false };
+        let guest = Guest {
+            vcpu,
+            vm,
+            reset,
+            deadline: Deadline::new()?,
+            dead: false,
+            visit: Duration::ZERO,
+        };
         guest.write_tables();
         Ok(guest)
     }
@@ -233,14 +244,16 @@ impl Guest {
 
     /// Runs on with what is armed.
     pub fn run_on(&mut self) -> Result<End, KvmError> {
+        let start = Instant::now();
         let exit = self.vcpu.run()?;
+        self.visit = start.elapsed();
         self.end(exit)
     }
 
     /// Runs with nothing armed, and notices if it never ends.
     pub fn run_guarded(&mut self) -> Result<End, KvmError> {
         self.vcpu.arm(GuestDebug::OFF)?;
-        self.deadline.start(PATIENCE);
+        self.deadline.start((self.visit * PATIENCE).max(SHORTEST));
         let mut attempts = 0;
         let exit = loop {
             let before = self.vcpu.cpu().rip;

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::KvmError;
 use crate::x86::debug::{DataSize, DebugSlot};
 use crate::x86::registers::{CR4_OSFXSR, RFLAGS_RF, RFLAGS_TF};
-use crate::x86::{Gpr, Linear};
+use crate::x86::{CpuState, Gpr, Linear};
 pub use facts::{
     ByMode, Endless, ExitRip, HltStep, HostFacts, Int3, IntStep, Lzcnt, Refused, RepSteps,
     StepFacts,
@@ -145,8 +145,12 @@ fn paging32(guest: &mut Guest) -> Result<bool, KvmError> {
 
 fn endless(guest: &mut Guest) -> Result<Endless, KvmError> {
     let mut is_endless = |mode: Mode, code: &[u8]| {
-        // A hypercall that no KVM has.
-        guest.load(mode, code, |cpu| *cpu.get_mut(Gpr::Rax) = 0xffff)?;
+        // One that no KVM has.
+        let hypercall = |cpu: &mut CpuState| *cpu.get_mut(Gpr::Rax) = 0xffff;
+        // How long a visit to the guest takes here.
+        guest.load(mode, &[0x90], hypercall)?;
+        guest.run_free()?;
+        guest.load(mode, code, hypercall)?;
         Ok::<_, KvmError>(guest.run_guarded()? == End::Endless)
     };
     Ok(Endless {
@@ -198,11 +202,7 @@ fn step(guest: &mut Guest) -> Result<StepFacts, KvmError> {
     let exact = by_mode(guest, step_is_exact)?;
     let (out, out_traps) = step_over_access(guest, &[0xe6, 0x80], |_| {})?;
     // mov [di], al
-    let (mmio_write, mmio_write_traps) = step_over_access(guest, &[0x88, 0x05], |cpu| {
-        cpu.segments.ds.selector = (MMIO >> 4) as u16;
-        cpu.segments.ds.base = MMIO;
-        *cpu.get_mut(Gpr::Rdi) = 0;
-    })?;
+    let (mmio_write, mmio_write_traps) = step_over_access(guest, &[0x88, 0x05], data_is_mmio)?;
     let (int_real, int_shows_flag) = step_int(guest)?;
     Ok(StepFacts {
         exact,
@@ -223,25 +223,45 @@ fn step(guest: &mut Guest) -> Result<StepFacts, KvmError> {
 
 fn step_is_exact(guest: &mut Guest, mode: Mode) -> Result<bool, KvmError> {
     guest.load(mode, &[0x90, 0x90], |_| {})?;
-    Ok(matches!(guest.step()?, End::Debug { .. }) && guest.cpu().rip == CODE + 1)
+    Ok(matches!(guest.step_on()?, End::Debug { .. }) && guest.cpu().rip == CODE + 1)
 }
 
-/// `in al, 20h; nop; nop`, armed before the first only.
+/// `in al, 20h`, `mov [di], al` and `mov al, [di]`, each with two NOPs behind it, armed before the first
+/// instruction only: not to stop behind the first NOP is the loss.
 fn step_is_lost_by_exit(guest: &mut Guest) -> Result<bool, KvmError> {
-    guest.load(Mode::Real, &[0xe4, 0x20, 0x90, 0x90], |_| {})?;
-    guest.step()?;
-    guest.run_on()?;
-    Ok(!matches!(guest.run_on()?, End::Debug { .. }) || guest.cpu().rip != CODE + 3)
+    for code in [[0xe4, 0x20], [0x88, 0x05], [0x8a, 0x05]] {
+        guest.load(Mode::Real, &[&code[..], &[0x90, 0x90]].concat(), data_is_mmio)?;
+        guest.step_on()?;
+        guest.complete()?;
+        // Where the access has no trap of its own, the first one comes here; idle stops do not count.
+        let mut stops = 0;
+        while guest.cpu().rip < CODE + 3 && stops < 2 * MAX_IDLE_STOPS {
+            stops += 1;
+            if !matches!(guest.run_on()?, End::Debug { .. }) {
+                return Ok(true);
+            }
+        }
+        if guest.cpu().rip != CODE + 3 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn data_is_mmio(cpu: &mut CpuState) {
+    cpu.segments.ds.selector = (MMIO >> 4) as u16;
+    cpu.segments.ds.base = MMIO;
+    *cpu.get_mut(Gpr::Rdi) = 0;
 }
 
 /// Where RIP is at the exit of the two bytes `code`, and whether completing them ends in a debug exit.
 fn step_over_access(
     guest: &mut Guest,
     code: &[u8],
-    change: fn(&mut crate::x86::CpuState),
+    change: fn(&mut CpuState),
 ) -> Result<(ExitRip, bool), KvmError> {
     guest.load(Mode::Real, &[code, &[0x90]].concat(), change)?;
-    guest.step()?;
+    guest.step_on()?;
     let rip = if guest.cpu().rip == CODE { ExitRip::At } else { ExitRip::Past };
     Ok((rip, guest.complete()?))
 }
