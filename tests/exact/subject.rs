@@ -106,6 +106,11 @@ impl Subject {
         reg << 3 | rm
     }
 
+    /// The prefix that widens an instruction to the width of the mode: REX.W in 64-bit code.
+    pub fn wide(&self) -> Vec<u8> {
+        if self.mode.bits() == 64 { vec![0x48] } else { vec![] }
+    }
+
     /// Memory holds `bytes` at `addr`.
     pub fn poke(&mut self, addr: u64, bytes: &[u8]) {
         self.machine.write_phys(Phys(addr), bytes);
@@ -142,8 +147,12 @@ impl Subject {
                     *segment = mode.segment(u16::try_from(addr >> 4 & 0xf000).unwrap_or_default());
                     return addr & 0xffff;
                 }
-                *segment = mode.segment(world::DATA32);
-                addr & 0xffff
+                let (selector, base) = match addr {
+                    world::VGA.. => (world::VIDEO16, world::VGA),
+                    _ => (world::NOTHING16, world::NOTHING),
+                };
+                *segment = mode.segment(selector);
+                addr - base
             };
             *cpu.get_mut(Gpr::Rsi) = reach(&mut cpu.segments.ds, source);
             *cpu.get_mut(Gpr::Rdi) = reach(&mut cpu.segments.es, destination);
@@ -182,6 +191,8 @@ impl Subject {
         go: fn(&mut Machine) -> StopReason,
     ) -> Verdict {
         self.now.stop = StopReason::Stepped;
+        // Each instruction that completes clears RF (SDM vol. 3B, 18.3.1.1).
+        self.now.cpu.rflags &= !stepvisor::x86::registers::RFLAGS_RF;
         effect(&mut self.now);
         let stop = go(&mut self.machine);
         self.moves += 1;
@@ -198,9 +209,9 @@ impl Subject {
     /// What a case ends with: the instruction after it, if it is a NOP, is one step like any other.
     pub fn settle(&mut self) -> Verdict {
         let mut next = [0];
-        self.machine.read_linear(self.machine.cpu().pc(), &mut next);
+        let read = self.machine.read_linear(self.machine.cpu().pc(), &mut next);
         let traps = self.now.cpu.rflags & stepvisor::x86::registers::RFLAGS_TF != 0;
-        if self.now.stop == StopReason::Stepped && next == [0x90] && !traps {
+        if self.now.stop == StopReason::Stepped && read == 1 && next == [0x90] && !traps {
             self.text.push("nop".to_owned());
             self.step(|now| now.next(1))?;
         }

@@ -133,19 +133,19 @@ impl Want {
         self.cpu.rflags = self.cpu.rflags & !clear | set;
     }
 
-    /// A software interrupt or a trap: the saved instruction pointer is `back`.
-    pub fn interrupt(&mut self, vector: u8, back: u64) {
-        self.enter(vector, back, None, self.cpu.rflags);
+    /// A software interrupt or a trap: what is saved is the present instruction pointer.
+    pub fn interrupt(&mut self, vector: u8) {
+        self.enter(vector, None, self.cpu.rflags);
     }
 
     /// A fault at the current instruction, whose saved flags have RF set (SDM vol. 3B, 18.3.1.1).
     pub fn fault(&mut self, vector: u8, error_code: Option<u16>) {
-        self.enter(vector, self.cpu.rip, error_code, self.cpu.rflags | RFLAGS_RF);
+        self.enter(vector, error_code, self.cpu.rflags | RFLAGS_RF);
     }
 
     /// Entering the handler of `vector` (SDM vol. 3A, 6.12.1, 6.14 and 21.1.4; vol. 3B, 22.3 for
     /// virtual-8086 mode).
-    pub fn enter(&mut self, vector: u8, back: u64, error_code: Option<u16>, flags: u64) {
+    fn enter(&mut self, vector: u8, error_code: Option<u16>, flags: u64) {
         let old = self.cpu.clone();
         let selector = |segment: &Segment| u64::from(segment.selector);
         let segments = &old.segments;
@@ -189,17 +189,64 @@ impl Want {
         }
         self.push(flags, size);
         self.push(selector(&segments.cs), size);
-        self.push(back, size);
+        self.push(old.rip, size);
         if let Some(code) = error_code.filter(|_| self.mode != Mode::R) {
             self.push(code.into(), size);
         }
         self.cpu.rip = world::handler(vector);
     }
 
+    /// What IRET in the handler of an interrupt does (SDM vol. 2A, IRET): back to where it came from.
+    pub fn iret(&mut self) {
+        let size = match self.mode {
+            Mode::R | Mode::P16 => 2,
+            Mode::V | Mode::P | Mode::P3 | Mode::G => 4,
+            Mode::L | Mode::U => 8,
+        };
+        self.cpu.rip = self.pop(size);
+        let cs = low_word(self.pop(size));
+        let flags = self.pop(size);
+        let keep = if size == 2 { !0xffff } else { 0 };
+        let virtual_8086 = flags & RFLAGS_VM != 0;
+        if size == 8 || virtual_8086 || cs & 3 == 3 && self.mode != Mode::R {
+            let sp = self.pop(size);
+            let ss = low_word(self.pop(size));
+            if virtual_8086 {
+                for name in [SegmentName::Es, SegmentName::Ds, SegmentName::Fs, SegmentName::Gs] {
+                    let selector = low_word(self.pop(4));
+                    *self.cpu.segments.get_mut(name) = self.mode.segment(selector);
+                }
+            }
+            *self.cpu.get_mut(Gpr::Rsp) = sp;
+            self.cpu.segments.ss = self.mode.segment(ss);
+        }
+        self.cpu.rflags = self.cpu.rflags & keep | flags;
+        self.cpu.segments.cs = match self.mode {
+            Mode::V if !virtual_8086 => world::segment(cs),
+            mode => mode.segment(cs),
+        };
+    }
+
+    /// A fault while another one is delivered (SDM vol. 3A, 6.15, interrupt 8).
+    pub fn double_fault(&mut self) {
+        self.fault(8, Some(0));
+    }
+
+    /// A fault while a double fault is delivered: the registers stay those before the first.
+    pub fn shutdown(&mut self) {
+        self.stop = StopReason::Shutdown { location: self.cpu.location() };
+    }
+
+    /// The #DB of a trap after an iteration that is not the last (SDM vol. 3B, 18.3.1.1).
+    pub fn debug_trap_in_repetition(&mut self, cause: u64) {
+        self.dr[6] = DR6_FIXED | cause;
+        self.enter(1, None, self.cpu.rflags | RFLAGS_RF);
+    }
+
     /// The #DB of a trap: DR6 gets `cause` and the saved instruction pointer is the present one.
     pub fn debug_trap(&mut self, cause: u64) {
         self.dr[6] = DR6_FIXED | cause;
-        self.interrupt(1, self.cpu.rip);
+        self.interrupt(1);
     }
 
     /// The processor halts.
@@ -273,6 +320,10 @@ impl Want {
         }
         list
     }
+}
+
+fn low_word(value: u64) -> u16 {
+    u16::try_from(value & 0xffff).unwrap_or_default()
 }
 
 /// A segment register as far as a program can see it: hosts differ in the access rights that they keep in
