@@ -25,6 +25,8 @@ pub const CR4_PAE: u64 = 1 << 5;
 pub const CR4_OSFXSR: u64 = 1 << 9;
 /// CR4.LA57, five-level paging.
 pub const CR4_LA57: u64 = 1 << 12;
+/// EFER.SCE, SYSCALL and SYSRET enable.
+pub const EFER_SCE: u64 = 1 << 0;
 /// EFER.LME, long mode enable.
 pub const EFER_LME: u64 = 1 << 8;
 /// EFER.LMA, long mode active.
@@ -39,6 +41,8 @@ pub const RFLAGS_ZF: u64 = 1 << 6;
 pub const RFLAGS_TF: u64 = 1 << 8;
 /// RFLAGS.IF, interrupts enabled.
 pub const RFLAGS_IF: u64 = 1 << 9;
+/// RFLAGS.DF, string instructions go down.
+pub const RFLAGS_DF: u64 = 1 << 10;
 /// RFLAGS.OF, overflow.
 pub const RFLAGS_OF: u64 = 1 << 11;
 /// RFLAGS.RF, resume: no instruction breakpoint on the next instruction.
