@@ -41,6 +41,8 @@ pub const CR4_OSXSAVE: u64 = 1 << 18;
 pub const CR4_SMEP: u64 = 1 << 20;
 /// CR4.SMAP, supervisor-mode access prevention.
 pub const CR4_SMAP: u64 = 1 << 21;
+/// EFER.SCE, SYSCALL and SYSRET enable.
+pub const EFER_SCE: u64 = 1 << 0;
 /// EFER.LME, long mode enable.
 pub const EFER_LME: u64 = 1 << 8;
 /// EFER.LMA, long mode active.

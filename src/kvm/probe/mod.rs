@@ -24,13 +24,20 @@ use guest::{CODE, DATA, End, Guest, HANDLED, HANDLER, MAX_IDLE_STOPS, MMIO, Mode
 /// # Errors
 /// KVM is missing, not permitted, or fails altogether.
 pub fn host_facts() -> Result<&'static HostFacts, KvmError> {
-    static FACTS: OnceLock<HostFacts> = OnceLock::new();
-    if let Some(facts) = FACTS.get() {
+    if let Some(facts) = known_facts() {
         return Ok(facts);
     }
     let facts = probe()?;
     Ok(FACTS.get_or_init(|| facts))
 }
+
+/// What [`host_facts`] has found out already, if it has been called.
+#[must_use]
+pub fn known_facts() -> Option<&'static HostFacts> {
+    FACTS.get()
+}
+
+static FACTS: OnceLock<HostFacts> = OnceLock::new();
 
 /// Probes anew. [`host_facts`] is for everybody but those who measure.
 ///
