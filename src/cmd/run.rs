@@ -114,6 +114,9 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
         }
         End::Stop(stop) => {
             say!("stepvisor: {stop}");
+            if let (StopReason::Shutdown { .. }, Some(crash)) = (stop, machine.crash()) {
+                crash.lines().iter().for_each(|line| say!("stepvisor: {line}"));
+            }
             if matches!(stop, StopReason::Shutdown { .. } | StopReason::Refused(_)) {
                 say!("{}", registers(machine));
             }

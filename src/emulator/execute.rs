@@ -72,6 +72,31 @@ pub fn execute(cpu: &mut CpuState, env: &mut dyn Environment) -> Result<Outcome,
     }
 }
 
+/// What the instruction at CS:IP raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// Nothing: it would be executed.
+    Nothing,
+    /// An exception.
+    Fault(Fault),
+    /// An interrupt or exception of its own will: INT n, INT3, INTO, INT1.
+    Event(Event),
+}
+
+/// What the instruction at CS:IP raises, without doing it. `env` should drop what is written to it: accessed
+/// and dirty bits.
+///
+/// # Errors
+/// This module does not know the instruction.
+pub fn raised(cpu: &CpuState, env: &mut dyn Environment) -> Result<Raised, Unsupported> {
+    match Execution::new(cpu, env).instruction(&mut false) {
+        Ok(None) => Ok(Raised::Nothing),
+        Ok(Some(event)) => Ok(Raised::Event(event)),
+        Err(Trouble::Fault(fault)) => Ok(Raised::Fault(fault)),
+        Err(Trouble::Unsupported(unsupported)) => Err(unsupported),
+    }
+}
+
 impl Execution<'_> {
     /// Executes the instruction at CS:IP in the working copy, up to an event that it raises by its own
     /// will.

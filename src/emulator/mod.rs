@@ -16,6 +16,7 @@ mod execute;
 mod execution;
 mod flags;
 mod memory;
+mod operand_fault;
 mod operands;
 mod protection;
 mod ret;
@@ -25,8 +26,10 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-pub use execute::{Outcome, execute};
-pub use interrupt::{Cause, Delivery, Event, deliver};
+pub use execute::{Outcome, Raised, execute, raised};
+pub use fault::Fault;
+pub use interrupt::{Cause, Delivery, Event, FailedDelivery, deliver, deliver_telling};
+pub use operand_fault::operand_fault;
 
 use crate::x86::Phys;
 use crate::x86::paging::PhysRead;

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod guest_debug;
 pub mod kick;
 pub mod probe;
+pub mod snapshot;
 pub mod state;
 pub mod vcpu;
 pub mod vm;
@@ -20,6 +21,7 @@ pub use exit::Exit;
 pub use guest_debug::GuestDebug;
 pub use kick::Kicker;
 pub use probe::HostFacts;
+pub use snapshot::VcpuSnapshot;
 pub use vcpu::Vcpu;
 pub use vm::Vm;
 

@@ -17,12 +17,12 @@ use crate::x86::{CpuState, FpuState, Phys};
 /// The one virtual processor of a machine.
 #[derive(Debug)]
 pub struct Vcpu {
-    fd: VcpuFd,
+    pub(super) fd: VcpuFd,
     kicker: Kicker,
     cpu: CpuState,
-    armed: GuestDebug,
+    pub(super) armed: GuestDebug,
     /// The trap flag that single-step needs is known to be in place still.
-    trap_flag_set: bool,
+    pub(super) trap_flag_set: bool,
     guest_time: Duration,
     power_on: PowerOn,
     intel: bool,

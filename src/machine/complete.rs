@@ -124,7 +124,7 @@ impl Machine {
                 self.vcpu.end_shadows(false)?;
                 Ok(None)
             }
-            Outcome::Shutdown => Ok(Some(self.shutdown_here())),
+            Outcome::Shutdown => Ok(Some(self.shutdown_here()?)),
         };
         Ok(end.map(|end| end.or(stop)))
     }
@@ -134,11 +134,11 @@ impl Machine {
         let mut dr = self.vcpu.debug_registers()?;
         dr[6] |= DR6_BS;
         self.vcpu.set_debug_registers(&dr)?;
-        let delivery = self.deliver(Event::debug_trap(self.vcpu.cpu().rip))?;
-        Ok(delivery.map(|delivery| match delivery {
-            Delivery::Entered { .. } => None,
-            Delivery::Shutdown => Some(self.shutdown_here()),
-        }))
+        Ok(match self.deliver(Event::debug_trap(self.vcpu.cpu().rip))? {
+            Ok(Delivery::Entered { .. }) => Ok(None),
+            Ok(Delivery::Shutdown) => Ok(Some(self.shutdown_here()?)),
+            Err(unsupported) => Err(unsupported),
+        })
     }
 
     /// Delivers an interrupt or exception in the processor's place, by [`emulator::deliver`]: the
@@ -171,8 +171,9 @@ impl Machine {
         })
     }
 
-    fn shutdown_here(&self) -> StopReason {
-        StopReason::Shutdown { location: self.vcpu.cpu().location() }
+    fn shutdown_here(&mut self) -> Result<StopReason, KvmError> {
+        self.account_for_shutdown()?;
+        Ok(StopReason::Shutdown { location: self.vcpu.cpu().location() })
     }
 
     /// How many of the `len` bytes at `addr`, which is not RAM, come before the next RAM; at least one.

@@ -13,18 +13,22 @@ pub mod stop;
 pub mod trace;
 
 mod complete;
+mod crash;
 mod endless;
 mod free_run;
 mod memory;
 mod planning;
+mod raised;
 mod registers;
 mod run;
 mod service;
 mod step;
+mod trial;
 mod watched_access;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
+pub use crash::Crash;
 pub use image::Image;
 pub use memory::Physical;
 pub use observer::Observer;
@@ -107,6 +111,8 @@ pub struct Machine {
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
     /// it has had its turn.
     mid_rep: Option<Linear>,
+    /// Why the processor shut down, while it stands there.
+    crash: Option<Crash>,
     /// KVM queues writes to text memory.
     coalescing: bool,
     /// The user knows that execution is slow.
@@ -149,6 +155,7 @@ impl Machine {
             reported: HashSet::new(),
             halted: false,
             mid_rep: None,
+            crash: None,
             coalescing: true,
             told_slow: false,
             guard: endless::Guard::default(),
@@ -178,6 +185,7 @@ impl Machine {
         self.reported.clear();
         self.halted = false;
         self.mid_rep = None;
+        self.crash = None;
         Ok(())
     }
 

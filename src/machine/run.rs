@@ -162,6 +162,9 @@ impl Machine {
         let location = self.vcpu.cpu().location();
         let stepped = self.vcpu.is_stepping();
         let location = if was_reset && !stepped { format!("after {location}") } else { location };
+        if !was_reset || stepped {
+            self.account_for_shutdown()?;
+        }
         Ok(StopReason::Shutdown { location })
     }
 

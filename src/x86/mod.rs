@@ -7,6 +7,8 @@ pub mod address;
 pub mod debug;
 pub mod disasm;
 pub mod dump;
+pub mod exceptions;
+pub mod gate;
 pub mod instruction;
 pub mod mode;
 pub mod operands;

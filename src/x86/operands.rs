@@ -98,6 +98,24 @@ fn bit_string_offset(
     bit.div_euclid(bits.into()).wrapping_mul(len as i64) as u64
 }
 
+/// Whether the instruction that `bytes` begins with reads or writes the stack pointer, or the stack. So may
+/// bytes that are no instruction.
+#[must_use]
+pub fn uses_stack_pointer(bytes: &[u8], mode: CpuMode) -> bool {
+    let mut decoder = Decoder::new(mode.code_bits(), bytes, DecoderOptions::NONE);
+    if !decoder.can_decode() {
+        return true;
+    }
+    let instruction = decoder.decode();
+    let mut factory = InstructionInfoFactory::new();
+    let info = factory.info(&instruction);
+    let stack =
+        |register: Register| register == Register::SS || register.full_register() == Register::RSP;
+    instruction.is_invalid()
+        || instruction.is_stack_instruction()
+        || info.used_registers().iter().any(|used| stack(used.register()))
+}
+
 /// Where an instruction that loads SS takes the selector from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelectorSource {

@@ -140,6 +140,30 @@ pub fn deliver(
     env: &mut dyn Environment,
     event: Event,
 ) -> Result<Delivery, Unsupported> {
+    deliver_telling(cpu, env, event, |_| ())
+}
+
+/// One attempt at a delivery that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedDelivery {
+    /// What was to be delivered.
+    pub event: Event,
+    /// What came up.
+    pub fault: Fault,
+    /// What is delivered because of it: the fault, or a double fault; nothing before a shutdown.
+    pub next: Option<Fault>,
+}
+
+/// As [`deliver`], and tells `failed` of each attempt that fails.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn deliver_telling(
+    cpu: &mut CpuState,
+    env: &mut dyn Environment,
+    event: Event,
+    mut failed: impl FnMut(FailedDelivery),
+) -> Result<Delivery, Unsupported> {
     let mut event = event;
     loop {
         let mut execution = Execution::new(cpu, env);
@@ -150,7 +174,9 @@ pub fn deliver(
             }
             Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
             Err(Trouble::Fault(fault)) => {
-                let Some(next) = follow_up(&event, fault) else { return Ok(Delivery::Shutdown) };
+                let next = follow_up(&event, fault);
+                failed(FailedDelivery { event, fault, next });
+                let Some(next) = next else { return Ok(Delivery::Shutdown) };
                 if let Some(address) = fault.address {
                     cpu.cr2 = address.0;
                 }

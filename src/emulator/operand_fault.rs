@@ -1,0 +1,50 @@
+//! Faults that the memory operands of an instruction raise, whatever the instruction is.
+
+use iced_x86::{InstructionInfoFactory, OpAccess, Register};
+
+use super::Environment;
+use super::execution::Execution;
+use super::fault::{Fault, Trouble};
+use super::memory::AccessKind;
+use crate::x86::{CpuState, SegmentName};
+
+/// The fault of the first memory operand of the instruction at CS:IP that has one, stack slots among them.
+/// What else the instruction may raise, before or after, is not looked at. `env` should drop what is written
+/// to it: accessed and dirty bits.
+pub fn operand_fault(cpu: &CpuState, env: &mut dyn Environment) -> Option<Fault> {
+    let mut execution = Execution::new(cpu, env);
+    let instruction = execution.decode().ok()?;
+    let mut factory = InstructionInfoFactory::new();
+    for memory in factory.info(&instruction).used_memory() {
+        let kind = match memory.access() {
+            OpAccess::Read | OpAccess::CondRead => AccessKind::Read,
+            OpAccess::None | OpAccess::NoMemAccess => continue,
+            _ => AccessKind::Write,
+        };
+        let name = match memory.segment() {
+            Register::CS => SegmentName::Cs,
+            Register::SS => SegmentName::Ss,
+            Register::ES => SegmentName::Es,
+            Register::FS => SegmentName::Fs,
+            Register::GS => SegmentName::Gs,
+            _ => SegmentName::Ds,
+        };
+        let offset = memory.try_virtual_address(0, |register, _, _| {
+            if register.is_segment_register() {
+                return Some(0);
+            }
+            let value =
+                *cpu.gpr.get(register.is_gpr().then(|| register.full_register().number())?)?;
+            Some(value & u64::MAX >> (64 - 8 * register.size()))
+        })?;
+        let len = memory.memory_size().size().max(1);
+        let rights = execution.own_rights(kind);
+        let checked = execution
+            .logical(name, offset, len, kind)
+            .and_then(|addr| execution.pieces(addr, len, rights));
+        if let Err(Trouble::Fault(fault)) = checked {
+            return Some(fault);
+        }
+    }
+    None
+}

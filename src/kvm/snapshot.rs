@@ -1,0 +1,96 @@
+//! The whole state of a vCPU, kept and put back: what [`CpuState`] has, and what it has not.
+
+use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
+
+use super::{KvmError, Vcpu};
+use crate::x86::CpuState;
+
+/// Everything of a vCPU that a guest can change and that matters to it.
+#[derive(Debug)]
+pub struct VcpuSnapshot {
+    cpu: CpuState,
+    xsave: kvm_xsave,
+    xcrs: kvm_xcrs,
+    debug_registers: kvm_debugregs,
+    events: kvm_vcpu_events,
+    msrs: Vec<kvm_msr_entry>,
+}
+
+/// Model-specific registers that a guest may write and find again: SYSENTER, SYSCALL, the bases of FS and GS
+/// by another name, PAT, TSC_AUX and the time-stamp counter. KVM has EFER and the APIC base in the special
+/// registers.
+const MSRS: [u32; 11] = [
+    0x174,
+    0x175,
+    0x176,
+    0x277,
+    0xc000_0081,
+    0xc000_0082,
+    0xc000_0083,
+    0xc000_0084,
+    0xc000_0102,
+    0xc000_0103,
+    TSC,
+];
+/// The time-stamp counter.
+const TSC: u32 = 0x10;
+
+impl VcpuSnapshot {
+    /// The registers of [`Vcpu::cpu`].
+    #[must_use]
+    pub fn cpu(&self) -> &CpuState {
+        &self.cpu
+    }
+}
+
+impl Vcpu {
+    /// The state as it is. Between an exit for an access and [`Vcpu::complete`] it is not a state that can
+    /// be gone back to.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn snapshot(&self) -> Result<VcpuSnapshot, KvmError> {
+        let fd = &self.fd;
+        // Registers that this KVM has not are left out: it stops reading at the first.
+        let msrs = MSRS.into_iter().filter_map(|index| {
+            let entry = kvm_msr_entry { index, ..Default::default() };
+            let mut msrs = Msrs::from_entries(&[entry]).ok()?;
+            let read = fd.get_msrs(&mut msrs).ok()?;
+            msrs.as_slice().first().copied().filter(|_| read == 1)
+        });
+        Ok(VcpuSnapshot {
+            cpu: self.cpu().clone(),
+            xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
+            xcrs: fd.get_xcrs().map_err(KvmError::ioctl("KVM_GET_XCRS"))?,
+            debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
+            events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
+            msrs: msrs.collect(),
+        })
+    }
+
+    /// Puts a state back, also after a shutdown that has reset the vCPU.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn restore(&mut self, snapshot: &VcpuSnapshot) -> Result<(), KvmError> {
+        let VcpuSnapshot { cpu, xsave, xcrs, debug_registers, events, msrs } = snapshot;
+        self.revive(cpu)?;
+        let fd = &self.fd;
+        fd.set_xcrs(xcrs).map_err(KvmError::ioctl("KVM_SET_XCRS"))?;
+        // SAFETY: no dynamically enabled state component is in use (none is asked for with
+        // ARCH_REQ_XCOMP_GUEST_PERM), so 4096 bytes are the whole area.
+        unsafe { fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
+        fd.set_debug_regs(debug_registers).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
+        fd.set_vcpu_events(events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
+        for entry in msrs {
+            if let Ok(one) = Msrs::from_entries(&[*entry]) {
+                fd.set_msrs(&one).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
+            }
+        }
+        // A reset or the debug registers may have dropped what was armed.
+        let armed = self.armed.to_kvm();
+        self.fd.set_guest_debug(&armed).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        self.trap_flag_set = self.armed.single_step;
+        Ok(())
+    }
+}

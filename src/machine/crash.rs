@@ -1,0 +1,171 @@
+//! The account of a triple fault: which exception began it, what its entry in the interrupt table says, and
+//! why the double fault found no handler either (SDM vol. 3A, 6.15, "Interrupt 8").
+//!
+//! Says only what is known: where the exception cannot be found out, the account ends there.
+
+use std::fmt;
+
+use super::Machine;
+use super::raised::{self, Imagined};
+use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
+use crate::kvm::KvmError;
+use crate::x86::exceptions::{error_code_words, mnemonic, name};
+use crate::x86::gate::Entry;
+use crate::x86::vectors::{INVALID_TSS, PAGE_FAULT, STACK_FAULT};
+use crate::x86::{CpuState, Gpr, disasm};
+
+/// Why the processor shut down, in lines for the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Crash {
+    lines: Vec<String>,
+}
+
+impl Crash {
+    /// The lines, without newlines.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
+    }
+}
+
+impl Machine {
+    /// The account of the shutdown that the machine stands at; nothing when it stands at none.
+    #[must_use]
+    pub fn crash(&self) -> Option<&Crash> {
+        self.crash.as_ref()
+    }
+
+    /// Finds out why the instruction at CS:IP shuts the processor down. The registers are those before it.
+    pub(super) fn account_for_shutdown(&mut self) -> Result<(), KvmError> {
+        let cpu = self.vcpu.cpu().clone();
+        let mut lines = Vec::new();
+        let known = raised::event(self.raised_by(&cpu)?, cpu.rip);
+        match known {
+            Some((event, address)) => {
+                lines.push(self.first_line(&cpu, &event, address));
+                lines.extend(self.chain(&cpu, event));
+            }
+            None => {
+                let (base, limit) = (cpu.idtr.base, cpu.idtr.limit);
+                lines.push(format!(
+                    "{} raised an exception; which one could not be found out \
+                     (the IDT is at {base:#x}, limit {limit:#x})",
+                    self.instruction_words(&cpu)
+                ));
+            }
+        }
+        self.crash = Some(Crash { lines });
+        Ok(())
+    }
+
+    fn first_line(&self, cpu: &CpuState, event: &Event, address: Option<u64>) -> String {
+        let instruction = self.instruction_words(cpu);
+        match event.cause {
+            Cause::SoftwareInterrupt => {
+                format!("{instruction} calls interrupt {:#04x}", event.vector)
+            }
+            _ => {
+                let what = exception_words(event.vector, event.error_code, address);
+                format!("{instruction} raised {what}")
+            }
+        }
+    }
+
+    /// One line for each delivery that failed.
+    fn chain(&self, cpu: &CpuState, event: Event) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut after = cpu.clone();
+        let end = emulator::deliver_telling(&mut after, &mut Imagined(self), event, |failed| {
+            failures.push(failed);
+        });
+        let mut lines: Vec<String> =
+            failures.iter().map(|failed| self.failure_line(cpu, failed)).collect();
+        match end {
+            Ok(Delivery::Shutdown) => {}
+            Ok(Delivery::Entered { vector }) => lines.push(format!(
+                "the handler of {} could have been entered: why it was not is unknown",
+                mnemonic(vector)
+            )),
+            Err(unsupported) => lines.push(format!("what came then is not known: {unsupported}")),
+        }
+        lines
+    }
+
+    fn failure_line(&self, cpu: &CpuState, failed: &FailedDelivery) -> String {
+        let FailedDelivery { event, fault, next } = failed;
+        let why = self.failure_words(cpu, event, fault);
+        let then = match next {
+            None => "the processor shuts down".to_owned(),
+            Some(next) if next.vector == fault.vector => {
+                let code = next.error_code.map(|code| format!(" (error code {code:#x})"));
+                format!("that raises {}{}", name(next.vector), code.unwrap_or_default())
+            }
+            Some(next) => {
+                format!("that raises {} and so {}", mnemonic(fault.vector), name(next.vector))
+            }
+        };
+        format!("{} has no handler: {why}; {then}", mnemonic(event.vector))
+    }
+
+    fn failure_words(&self, cpu: &CpuState, event: &Event, fault: &Fault) -> String {
+        let entry = Entry::read(cpu, self, event.vector);
+        let vector = event.vector;
+        if !entry.leads_on() {
+            return format!("entry {vector} of the IDT {entry}");
+        }
+        let stack = cpu.get(Gpr::Rsp) & cpu.stack_mask();
+        match (fault.vector, fault.address) {
+            (PAGE_FAULT, Some(addr)) => {
+                let words = error_code_words(PAGE_FAULT, fault.error_code.unwrap_or(0));
+                format!("{addr} is out of reach ({})", words.unwrap_or_default())
+            }
+            (STACK_FAULT, _) => {
+                let selector = cpu.segments.ss.selector;
+                format!("its frame does not fit on the stack ({selector:04X}:{stack:08X})")
+            }
+            (INVALID_TSS, _) => {
+                let selector = cpu.tr.selector;
+                format!("the task-state segment {selector:#06x} has no stack for its handler")
+            }
+            _ => format!("entry {vector} of the IDT {entry}, where it may not go"),
+        }
+    }
+
+    /// The instruction at CS:IP of `cpu` with its bytes.
+    pub(super) fn instruction_words(&self, cpu: &CpuState) -> String {
+        let mut buffer = [0; 15];
+        let read = self.read_linear(cpu.pc(), &mut buffer);
+        let bytes = &buffer[..read];
+        match disasm::disassemble(bytes, cpu.mode().code_bits(), cpu.rip) {
+            None => format!("fetching the instruction at {}", cpu.location()),
+            Some(code) if code.text == disasm::INVALID => {
+                let shown = &bytes[..read.min(4)];
+                format!("what is no instruction (bytes {})", spaced(shown))
+            }
+            Some(code) => format!("`{}` (bytes {})", code.text, spaced(&code.bytes)),
+        }
+    }
+}
+
+/// An exception with all that is known of it.
+pub(super) fn exception_words(vector: u8, code: Option<u32>, address: Option<u64>) -> String {
+    let mut text = name(vector);
+    if let Some(address) = address {
+        text.push_str(&format!(" at {address:#x}"));
+    }
+    if let Some(code) = code {
+        let words = error_code_words(vector, code).map(|words| format!(": {words}"));
+        text.push_str(&format!(" (error code {code:#x}{})", words.unwrap_or_default()));
+    }
+    text
+}
+
+fn spaced(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
