@@ -363,7 +363,10 @@ impl<'m> Server<'m> {
         self.last_stop = stop.clone();
         let Some(session) = &mut self.session else {
             let text = format!("{stop}; a debugger may attach and look");
-            Relay(Rc::clone(&self.outbox)).notice(&text);
+            let mut relay = Relay(Rc::clone(&self.outbox));
+            relay.notice(&text);
+            let account = self.guest.machine().crash().map(|crash| crash.lines().to_vec());
+            account.unwrap_or_default().iter().for_each(|line| relay.notice(line));
             return None;
         };
         session.report(&mut self.guest, stop);

@@ -152,7 +152,11 @@ impl<'m> Session<'m> {
 
     fn send_report(&mut self, guest: &mut Guest<'m>, report: &stop::Report) {
         let frame = self.engine.report(guest, report.reason, &guest.expedited());
-        self.outbox.borrow_mut().stopped(&report.notes, &frame);
+        let mut notes = report.notes.clone();
+        if let (false, Some(crash)) = (notes.is_empty(), guest.machine().crash()) {
+            notes.extend_from_slice(crash.lines());
+        }
+        self.outbox.borrow_mut().stopped(&notes, &frame);
         self.running = false;
     }
 

@@ -87,6 +87,7 @@ impl Vcpu {
                 fd.set_msrs(&one).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
             }
         }
+        self.forget_debug_registers();
         // A reset or the debug registers may have dropped what was armed.
         let armed = self.armed.to_kvm();
         self.fd.set_guest_debug(&armed).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;

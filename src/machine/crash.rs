@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::Machine;
 use super::raised::{self, Imagined};
+use super::{Machine, StopReason};
 use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
 use crate::kvm::KvmError;
 use crate::x86::exceptions::{error_code_words, mnemonic, name};
@@ -41,8 +41,19 @@ impl Machine {
         self.crash.as_ref()
     }
 
+    /// A stop as the user gets it, with the account of a shutdown.
+    pub(super) fn with_account(&mut self, stop: Result<StopReason, KvmError>) -> StopReason {
+        let stop = stop.and_then(|stop| {
+            if matches!(stop, StopReason::Shutdown { .. }) {
+                self.account_for_shutdown()?;
+            }
+            Ok(stop)
+        });
+        stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
+    }
+
     /// Finds out why the instruction at CS:IP shuts the processor down. The registers are those before it.
-    pub(super) fn account_for_shutdown(&mut self) -> Result<(), KvmError> {
+    fn account_for_shutdown(&mut self) -> Result<(), KvmError> {
         let cpu = self.vcpu.cpu().clone();
         let mut lines = Vec::new();
         let known = raised::event(self.raised_by(&cpu)?, cpu.rip);

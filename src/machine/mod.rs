@@ -113,6 +113,8 @@ pub struct Machine {
     mid_rep: Option<Linear>,
     /// Why the processor shut down, while it stands there.
     crash: Option<Crash>,
+    /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
+    held_traps: u64,
     /// KVM queues writes to text memory.
     coalescing: bool,
     /// The user knows that execution is slow.
@@ -156,6 +158,7 @@ impl Machine {
             halted: false,
             mid_rep: None,
             crash: None,
+            held_traps: 0,
             coalescing: true,
             told_slow: false,
             guard: endless::Guard::default(),
@@ -186,6 +189,7 @@ impl Machine {
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
+        self.held_traps = 0;
         Ok(())
     }
 

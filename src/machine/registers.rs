@@ -36,6 +36,7 @@ impl Machine {
         if self.vcpu.cpu().pc() != before {
             self.halted = false;
             self.mid_rep = None;
+            self.crash = None;
         }
         Ok(())
     }

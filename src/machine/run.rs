@@ -12,7 +12,9 @@ impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
     /// stops it before anything has run; a halted processor stays halted.
     pub fn run(&mut self) -> StopReason {
-        self.run_by_plan().unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
+        self.crash = None;
+        let stop = self.run_by_plan();
+        self.with_account(stop)
     }
 
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
@@ -151,7 +153,7 @@ impl Machine {
 
     /// AMD processors are reset by a shutdown before anyone can look: the last state that is known is put
     /// back. It is the one before the fault when the guest was stepped, else the one at the last exit.
-    fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
+    pub(super) fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
         let now = self.vcpu.cpu();
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
             && now.segments.cs.base == self.reset_state.segments.cs.base
@@ -162,9 +164,6 @@ impl Machine {
         let location = self.vcpu.cpu().location();
         let stepped = self.vcpu.is_stepping();
         let location = if was_reset && !stepped { format!("after {location}") } else { location };
-        if !was_reset || stepped {
-            self.account_for_shutdown()?;
-        }
         Ok(StopReason::Shutdown { location })
     }
 
@@ -188,4 +187,4 @@ impl Machine {
 }
 
 /// KVM_INTERNAL_ERROR_EMULATION.
-const INTERNAL_ERROR_EMULATION: u32 = 1;
+pub(super) const INTERNAL_ERROR_EMULATION: u32 = 1;
