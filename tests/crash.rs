@@ -32,7 +32,7 @@ fn set_gpr(machine: &mut Machine, gpr: Gpr, value: u64) {
 /// How the chain goes on for whatever has no gate.
 const GP: &str = "that raises #GP, general protection";
 const DF: &str = "that raises #GP and so #DF, double fault";
-const END: &str = "#DF has no handler: entry 8 of the IDT is beyond the table's limit (base 0x2000, \
+const END: &str = "#DF is not delivered: entry 8 of the IDT is beyond the table's limit (base 0x2000, \
                    limit 0x0); the processor shuts down";
 
 const CASES: &[Case] = &[
@@ -81,7 +81,7 @@ const CASES: &[Case] = &[
         before: no_table,
         account: &[
             "`int 0x21` (bytes cd 21) calls interrupt 0x21",
-            "interrupt 0x21 has no handler: entry 33 of the IDT",
+            "interrupt 0x21 is not delivered: entry 33 of the IDT",
             DF,
             END,
         ],
@@ -108,7 +108,7 @@ const CASES: &[Case] = &[
         before: no_table,
         account: &[
             "raised #PF, page fault at 0xa000 (error code 0x0: supervisor read, not present)",
-            "#PF has no handler",
+            "#PF is not delivered",
             END,
         ],
     },
@@ -148,7 +148,7 @@ const CASES: &[Case] = &[
         },
         account: &[
             "fetching the instruction at 0028:000000000000A000 raised #PF, page fault at 0xa000",
-            "#PF has no handler",
+            "#PF is not delivered",
             END,
         ],
     },
@@ -159,9 +159,9 @@ const CASES: &[Case] = &[
         before: |machine| set_gpr(machine, Gpr::Rsp, modes::UNMAPPED + 0x100),
         account: &[
             "`push rax` (bytes 50) raised #PF, page fault at 0xa0f8 (error code 0x2: supervisor write",
-            "#PF has no handler: 0xa0f8 is out of reach (supervisor write, not present); that raises #PF \
+            "#PF is not delivered: 0xa0f8 is out of reach (supervisor write, not present); that raises #PF \
              and so #DF, double fault",
-            "#DF has no handler: 0xa0f8 is out of reach (supervisor write, not present); the processor \
+            "#DF is not delivered: 0xa0f8 is out of reach (supervisor write, not present); the processor \
              shuts down",
         ],
     },

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod deadline;
+pub mod dirty;
 pub mod exit;
 pub mod guest_debug;
 pub mod kick;

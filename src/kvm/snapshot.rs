@@ -51,21 +51,28 @@ impl Vcpu {
     /// A failed ioctl.
     pub fn snapshot(&self) -> Result<VcpuSnapshot, KvmError> {
         let fd = &self.fd;
-        // Registers that this KVM has not are left out: it stops reading at the first.
-        let msrs = MSRS.into_iter().filter_map(|index| {
-            let entry = kvm_msr_entry { index, ..Default::default() };
-            let mut msrs = Msrs::from_entries(&[entry]).ok()?;
-            let read = fd.get_msrs(&mut msrs).ok()?;
-            msrs.as_slice().first().copied().filter(|_| read == 1)
-        });
         Ok(VcpuSnapshot {
             cpu: self.cpu().clone(),
             xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
             xcrs: fd.get_xcrs().map_err(KvmError::ioctl("KVM_GET_XCRS"))?,
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
-            msrs: msrs.collect(),
+            msrs: self.read_msrs()?,
         })
+    }
+
+    /// Those of [`MSRS`] that this KVM has: it stops reading at the first that it has not.
+    fn read_msrs(&self) -> Result<Vec<kvm_msr_entry>, KvmError> {
+        let entry = |index| kvm_msr_entry { index, ..Default::default() };
+        let mut wanted: Vec<kvm_msr_entry> = MSRS.into_iter().map(entry).collect();
+        loop {
+            let Ok(mut msrs) = Msrs::from_entries(&wanted) else { return Ok(Vec::new()) };
+            let read = self.fd.get_msrs(&mut msrs).map_err(KvmError::ioctl("KVM_GET_MSRS"))?;
+            if read >= wanted.len() {
+                return Ok(msrs.as_slice().to_vec());
+            }
+            wanted.remove(read);
+        }
     }
 
     /// Puts a state back, also after a shutdown that has reset the vCPU.
@@ -82,10 +89,8 @@ impl Vcpu {
         unsafe { fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
         fd.set_debug_regs(debug_registers).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
         fd.set_vcpu_events(events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
-        for entry in msrs {
-            if let Ok(one) = Msrs::from_entries(&[*entry]) {
-                fd.set_msrs(&one).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
-            }
+        if let Ok(msrs) = Msrs::from_entries(msrs) {
+            fd.set_msrs(&msrs).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
         }
         self.forget_debug_registers();
         // A reset or the debug registers may have dropped what was armed.

@@ -22,7 +22,7 @@ const DEVICE: &str = "/dev/kvm";
 #[derive(Debug)]
 pub struct Vm {
     // The RAM is dropped after the VM that maps it: fields drop in order.
-    fd: VmFd,
+    pub(super) fd: VmFd,
     kvm: Kvm,
     ram: Ram,
 }
@@ -40,20 +40,27 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize)
             .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
-        for (slot, region) in (0..).zip(ram.regions()) {
+        let vm = Vm { fd, kvm, ram };
+        vm.map_ram(0)?;
+        Ok(vm)
+    }
+
+    /// Gives the guest its RAM, or changes how it has it. `flags` is KVM_MEM_*.
+    pub(super) fn map_ram(&self, flags: u32) -> Result<(), KvmError> {
+        for (slot, region) in (0..).zip(self.ram.regions()) {
             let slot = kvm_userspace_memory_region {
                 slot,
-                flags: 0,
+                flags,
                 guest_phys_addr: region.start.0,
                 memory_size: region.size,
                 userspace_addr: region.host,
             };
             // SAFETY: the host range is a mapping owned by `ram`, which the `Vm` keeps until after the
             // VM's descriptor is closed; slots do not overlap because the regions of `Ram` do not.
-            unsafe { fd.set_user_memory_region(slot) }
+            unsafe { self.fd.set_user_memory_region(slot) }
                 .map_err(KvmError::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
         }
-        Ok(Vm { fd, kvm, ram })
+        Ok(())
     }
 
     /// The RAM of the VM.

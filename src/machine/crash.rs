@@ -52,8 +52,37 @@ impl Machine {
         stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
     }
 
+    /// Puts the registers back that a shutdown has destroyed. `before` is the state at the last moment it was
+    /// known: before the step if the guest was stepped, else at the last exit.
+    pub(super) fn recover(&mut self, before: &CpuState) -> Result<(), KvmError> {
+        self.inexact = None;
+        if self.rerunning {
+            // Who runs it again goes back himself.
+            return self.vcpu.revive(before);
+        }
+        self.rerunning = true;
+        let stepped = self.vcpu.is_stepping();
+        let found = self.find_shutdown(self.last_visit);
+        self.rerunning = false;
+        if let Err(lost) = found? {
+            self.vcpu.revive(before)?;
+            if stepped {
+                return Ok(());
+            }
+            self.inexact = Some(format!(
+                "the shutdown has destroyed the registers: these are those at the last exit before it, \
+                 and the instruction that did it was not found: {lost}"
+            ));
+        }
+        Ok(())
+    }
+
     /// Finds out why the instruction at CS:IP shuts the processor down. The registers are those before it.
     fn account_for_shutdown(&mut self) -> Result<(), KvmError> {
+        if let Some(text) = self.inexact.take() {
+            self.crash = Some(Crash { lines: vec![text] });
+            return Ok(());
+        }
         let cpu = self.vcpu.cpu().clone();
         let mut lines = Vec::new();
         let known = raised::event(self.raised_by(&cpu)?, cpu.rip);
@@ -121,7 +150,7 @@ impl Machine {
                 format!("that raises {} and so {}", mnemonic(fault.vector), name(next.vector))
             }
         };
-        format!("{} has no handler: {why}; {then}", mnemonic(event.vector))
+        format!("{} is not delivered: {why}; {then}", mnemonic(event.vector))
     }
 
     fn failure_words(&self, cpu: &CpuState, event: &Event, fault: &Fault) -> String {

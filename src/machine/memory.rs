@@ -50,6 +50,7 @@ impl Machine {
 
     /// Writes guest-physical memory; returns how many bytes from the start were written.
     pub fn write_phys(&mut self, addr: Phys, data: &[u8]) -> usize {
+        self.forget_checkpoint();
         let mut done = 0;
         while done < data.len() {
             let at = addr.offset(done as u64);

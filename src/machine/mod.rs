@@ -12,6 +12,7 @@ pub mod stats;
 pub mod stop;
 pub mod trace;
 
+mod checkpoint;
 mod complete;
 mod crash;
 mod endless;
@@ -20,6 +21,7 @@ mod memory;
 mod planning;
 mod raised;
 mod registers;
+mod rerun;
 mod run;
 mod service;
 mod step;
@@ -113,6 +115,14 @@ pub struct Machine {
     mid_rep: Option<Linear>,
     /// Why the processor shut down, while it stands there.
     crash: Option<Crash>,
+    /// The last checkpoint, on hosts where a shutdown destroys the registers.
+    rewind: Option<Box<checkpoint::Rewind>>,
+    /// What the user has to know of the registers after such a shutdown, if they are not those before it.
+    inexact: Option<String>,
+    /// The guest is run once more to find what shut it down.
+    rerunning: bool,
+    /// How long the last visit to the guest was.
+    last_visit: std::time::Duration,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
     /// KVM queues writes to text memory.
@@ -158,6 +168,10 @@ impl Machine {
             halted: false,
             mid_rep: None,
             crash: None,
+            rewind: None,
+            inexact: None,
+            rerunning: false,
+            last_visit: std::time::Duration::ZERO,
             held_traps: 0,
             coalescing: true,
             told_slow: false,
@@ -189,6 +203,7 @@ impl Machine {
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
+        self.forget_checkpoint();
         self.held_traps = 0;
         Ok(())
     }

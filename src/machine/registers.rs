@@ -32,6 +32,7 @@ impl Machine {
     /// A combination that no processor can be in; nothing has changed then.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), RegisterError> {
         let before = self.vcpu.cpu().pc();
+        self.forget_checkpoint();
         self.vcpu.set_cpu(cpu)?;
         if self.vcpu.cpu().pc() != before {
             self.halted = false;
@@ -54,6 +55,7 @@ impl Machine {
     /// # Errors
     /// A value with reserved bits.
     pub fn set_fpu(&mut self, fpu: &FpuState) -> Result<(), RegisterError> {
+        self.forget_checkpoint();
         Ok(self.vcpu.set_fpu(fpu)?)
     }
 
@@ -70,6 +72,7 @@ impl Machine {
     /// # Errors
     /// A value with reserved bits.
     pub fn set_debug_registers(&mut self, dr: &[u64; 8]) -> Result<(), RegisterError> {
+        self.forget_checkpoint();
         Ok(self.vcpu.set_debug_registers(dr)?)
     }
 

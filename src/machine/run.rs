@@ -32,6 +32,7 @@ impl Machine {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
         self.guard.begin();
+        self.checkpoint_if_needed()?;
         loop {
             let plan = self.plan()?;
             self.set_coalescing(plan.coalesce)?;
@@ -95,6 +96,10 @@ impl Machine {
     fn account(&mut self, exit: &Exit, start: std::time::Duration) {
         let elapsed = self.vcpu.guest_time() - start;
         self.stats.count(exit, elapsed);
+        self.last_visit = elapsed;
+        if let Some(rewind) = &mut self.rewind {
+            rewind.note(exit, self.vcpu.is_stepping());
+        }
         // Older than the exit.
         self.drain_coalesced();
         if self.trace.is_none() {
@@ -151,19 +156,18 @@ impl Machine {
         StopReason::Halted { interruptible: cpu.rflags & RFLAGS_IF != 0, location: cpu.location() }
     }
 
-    /// AMD processors are reset by a shutdown before anyone can look: the last state that is known is put
-    /// back. It is the one before the fault when the guest was stepped, else the one at the last exit.
+    /// AMD processors are reset by a shutdown before anyone can look: the state before it is put back then,
+    /// as far as it is known.
     pub(super) fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
         let now = self.vcpu.cpu();
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
             && now.segments.cs.base == self.reset_state.segments.cs.base
             && before.pc() != now.pc();
         if was_reset {
-            self.vcpu.revive(before)?;
+            self.recover(before)?;
         }
-        let location = self.vcpu.cpu().location();
-        let stepped = self.vcpu.is_stepping();
-        let location = if was_reset && !stepped { format!("after {location}") } else { location };
+        let after = if self.inexact.is_some() { "after " } else { "" };
+        let location = format!("{after}{}", self.vcpu.cpu().location());
         Ok(StopReason::Shutdown { location })
     }
 

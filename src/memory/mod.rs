@@ -8,6 +8,7 @@ pub mod layout;
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::{
     Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion,
+    MmapRegion,
 };
 
 use crate::x86::Phys;
@@ -52,6 +53,9 @@ fn ranges_text(ranges: &[(u64, u64)]) -> String {
         ranges.iter().map(|(start, end)| format!("{start:#x}-{:#x}", end - 1)).collect();
     texts.join(", ")
 }
+
+/// Size of a page in bytes, the unit in which writes are noted.
+pub const PAGE_SIZE: u64 = 0x1000;
 
 /// One contiguous piece of guest RAM and where the host keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,16 @@ impl Ram {
         let region = self.region_of(addr);
         let rest = region.map_or(0, |region| region.start.0 + region.size - addr.0);
         usize::try_from(rest).map_or(len, |rest| rest.min(len))
+    }
+
+    /// The pieces of RAM, each with a bit for every page of it that was written through this mapping since the
+    /// last call, the lowest bit of the first word first. What the guest writes is not among them.
+    pub fn take_written(&self) -> impl Iterator<Item = (Region, Vec<u64>)> + '_ {
+        let written = self.mapping.iter().map(|region| {
+            let mapping: &MmapRegion<AtomicBitmap> = region;
+            mapping.bitmap().get_and_reset()
+        });
+        self.regions().zip(written)
     }
 
     /// Reads from `addr` up to the end of `data` or of the RAM there; returns the number of bytes read.

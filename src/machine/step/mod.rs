@@ -71,6 +71,7 @@ impl Machine {
         if self.halted {
             return Ok(self.halted_stop());
         }
+        self.checkpoint_before_step()?;
         let mid_rep = self.mid_rep.take();
         let stop = self.step_with_traps()?;
         if stop == StopReason::Kicked {
@@ -78,6 +79,7 @@ impl Machine {
             self.mid_rep = mid_rep;
         } else {
             self.stats.steps += 1;
+            self.count_step(&stop);
         }
         Ok(stop)
     }

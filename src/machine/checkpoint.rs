@@ -1,0 +1,184 @@
+//! Checkpoints: a state of the whole machine that can be gone back to.
+//!
+//! Kept only where a shutdown destroys the registers, which are then found by running the guest once more
+//! from the last checkpoint. What a checkpoint costs are the pages that the guest has written since the one
+//! before: a page that was never written is all zeros, and needs no copy.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::stop::Target;
+use super::{Machine, StopReason};
+use crate::devices;
+use crate::kvm::{Exit, KvmError, VcpuSnapshot, probe};
+use crate::memory::PAGE_SIZE;
+use crate::x86::{Linear, Phys};
+
+const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+
+/// So many steps after a checkpoint the next one is taken.
+const STEPS: u64 = 4096;
+
+/// Pages with contents, by address.
+pub(super) type Pages = BTreeMap<Phys, Vec<u8>>;
+
+/// The last checkpoint, and what has happened since.
+#[derive(Debug)]
+pub(super) struct Rewind {
+    state: State,
+    /// RAM as it was: all pages that were not zeros then.
+    pages: Pages,
+    /// Accesses to ports and devices since, and a digest of them.
+    pub(super) accesses: u64,
+    pub(super) digest: u64,
+    /// Steps since.
+    pub(super) steps: u64,
+    /// It has run without stepping since.
+    pub(super) free: bool,
+    /// The debugger has changed something since: a second run would differ.
+    pub(super) stale: bool,
+}
+
+/// All that is not RAM.
+#[derive(Debug)]
+struct State {
+    vcpu: VcpuSnapshot,
+    devices: devices::State,
+    reported: HashSet<Target>,
+    halted: bool,
+    mid_rep: Option<Linear>,
+    held_traps: u64,
+}
+
+impl Rewind {
+    /// Notes an exit.
+    pub(super) fn note(&mut self, exit: &Exit, stepping: bool) {
+        self.free |= !stepping;
+        if !exit.is_access() {
+            return;
+        }
+        let (kind, place) = match *exit {
+            Exit::PortRead(access) => (1, u64::from(access.port)),
+            Exit::PortWrite(access) => (2, u64::from(access.port)),
+            Exit::MmioRead { addr, .. } => (3, addr.0),
+            Exit::MmioWrite { addr, data, .. } => (4, addr.0 ^ u64::from_le_bytes(data)),
+            _ => (0, 0),
+        };
+        self.accesses += 1;
+        // FNV-1a on words: enough to tell one course from another.
+        for word in [kind, place] {
+            self.digest = (self.digest ^ word).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+impl Machine {
+    /// Takes a checkpoint before the guest runs on, if this host needs one.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn checkpoint_if_needed(&mut self) -> Result<(), KvmError> {
+        // Only AMD's processors do it. Asking the host takes longer than most runs.
+        let facts = probe::known_facts();
+        let resets = !self.vcpu.is_intel() && facts.is_none_or(|facts| facts.shutdown_resets);
+        if !resets {
+            if self.rewind.take().is_some() {
+                self.vm.log_dirty_pages(false)?;
+            }
+            return Ok(());
+        }
+        if self.rewind.is_none() {
+            self.vm.log_dirty_pages(true)?;
+        }
+        self.checkpoint()
+    }
+
+    /// The same before a step, which is near enough to the last checkpoint most of the time.
+    pub(super) fn checkpoint_before_step(&mut self) -> Result<(), KvmError> {
+        match &self.rewind {
+            Some(rewind) if !rewind.stale && !rewind.free && rewind.steps < STEPS => Ok(()),
+            _ => self.checkpoint_if_needed(),
+        }
+    }
+
+    /// Takes a checkpoint. Not between an access and its completion.
+    pub(super) fn checkpoint(&mut self) -> Result<(), KvmError> {
+        let mut pages = self.rewind.take().map(|rewind| rewind.pages).unwrap_or_default();
+        for (addr, contents) in self.dirty_pages()? {
+            if contents == ZEROS {
+                pages.remove(&addr);
+            } else {
+                pages.insert(addr, contents);
+            }
+        }
+        let state = State {
+            vcpu: self.vcpu.snapshot()?,
+            devices: self.devices.save(),
+            reported: self.reported.clone(),
+            halted: self.halted,
+            mid_rep: self.mid_rep,
+            held_traps: self.held_traps,
+        };
+        self.rewind = Some(Box::new(Rewind {
+            state,
+            pages,
+            accesses: 0,
+            digest: 0,
+            steps: 0,
+            free: false,
+            stale: false,
+        }));
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, which stays. Returns the pages that were changed by that, as they
+    /// were.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn rewind(&mut self) -> Result<Pages, KvmError> {
+        let Some(mut rewind) = self.rewind.take() else { return Ok(Pages::new()) };
+        let changed = self.dirty_pages()?;
+        for addr in changed.keys() {
+            let contents = rewind.pages.get(addr).map_or(&ZEROS[..], Vec::as_slice);
+            let _ = self.vm.ram().write(*addr, contents);
+        }
+        // Our own writes just now make no difference to the checkpoint.
+        self.vm.take_dirty_pages()?;
+        let State { vcpu, devices, reported, halted, mid_rep, held_traps } = &rewind.state;
+        self.vcpu.restore(vcpu)?;
+        if let Err(error) = self.devices.restore(devices) {
+            log::error!("{error}");
+        }
+        self.reported.clone_from(reported);
+        (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
+        (rewind.accesses, rewind.digest, rewind.steps, rewind.free) = (0, 0, 0, false);
+        self.rewind = Some(rewind);
+        Ok(changed)
+    }
+
+    /// The pages written since the last call, with what they hold.
+    fn dirty_pages(&self) -> Result<Pages, KvmError> {
+        let pages = self.vm.take_dirty_pages()?.into_iter().map(|addr| {
+            let mut contents = ZEROS.to_vec();
+            let _ = self.vm.ram().read(addr, &mut contents);
+            (addr, contents)
+        });
+        Ok(pages.collect())
+    }
+
+    /// A step has ended with `stop`.
+    pub(super) fn count_step(&mut self, stop: &StopReason) {
+        if let Some(rewind) = &mut self.rewind
+            && !matches!(stop, StopReason::Shutdown { .. })
+        {
+            rewind.steps += 1;
+        }
+    }
+
+    /// The debugger has changed something.
+    pub(super) fn forget_checkpoint(&mut self) {
+        if let Some(rewind) = &mut self.rewind {
+            rewind.stale = true;
+        }
+    }
+}
