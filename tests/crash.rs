@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::modes::{self, Mode, machine_in};
-use common::{read, set, visible};
+use common::modes::{self, DATA, Mode, machine_in};
+use common::{START, read, record, set, visible};
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::{CpuState, Gpr};
 
@@ -197,4 +197,47 @@ fn a_triple_fault_is_explained_from_its_first_exception_on() {
         check(case, true);
         check(case, false);
     }
+}
+
+#[test]
+fn registers_and_memory_are_those_before_the_fault_after_a_long_run_with_output() {
+    // l: inc dword [0x9000]; mov eax, [0x9000]; and eax, 0xffff; jnz l
+    // mov al, '.'; out 0xe9, al; cmp dword [0x9000], 0x40000; jne l
+    // mov edi, 0x1234; m: inc dword [0x9004]; dec edi; jnz m; movd xmm1, esi; ud2
+    let code = [
+        &[0xff, 0x05, 0, 0x90, 0, 0, 0xa1, 0, 0x90, 0, 0][..],
+        &[0x25, 0xff, 0xff, 0, 0, 0x75, 0xee],
+        &[0xb0, b'.', 0xe6, 0xe9, 0x81, 0x3d, 0, 0x90, 0, 0, 0, 0, 4, 0, 0x75, 0xde],
+        &[0xbf, 0x34, 0x12, 0, 0, 0xff, 0x05, 4, 0x90, 0, 0, 0x4f, 0x75, 0xf7],
+        &[0x0f, 0x0b],
+    ]
+    .concat();
+    let mut machine = machine_in(Mode::Protected, &code);
+    no_table(&mut machine);
+    let mut fpu = machine.fpu().unwrap();
+    fpu.xmm[1] = 0x1122_3344_5566_7788;
+    machine.set_fpu(&fpu).unwrap();
+    let heard = record(&mut machine);
+    let lines = crash(&mut machine, Machine::run);
+    assert!(lines[0].contains("`ud2` (bytes 0f 0b) raised #UD"), "{lines:#?}");
+    assert_eq!(heard.borrow().console, b"....");
+    assert_eq!(read(&machine, DATA, 8), [0, 0, 4, 0, 0x34, 0x12, 0, 0]);
+    let cpu = machine.cpu();
+    assert_eq!(cpu.pc().0, START + code.len() as u64 - 2);
+    assert_eq!((cpu.get(Gpr::Rdi), cpu.get(Gpr::Rax) & 0xff), (0, b'.'.into()));
+    assert_eq!(machine.fpu().unwrap(), fpu);
+}
+
+#[test]
+fn a_crash_can_be_looked_at_again_and_mended() {
+    let mut machine = machine_in(Mode::Protected, &[0x0f, 0x0b, 0x40]);
+    no_table(&mut machine);
+    let first = crash(&mut machine, Machine::run);
+    let again = crash(&mut machine, Machine::run);
+    assert_eq!(first, again);
+    assert_eq!(crash(&mut machine, Machine::step), again);
+    set(&mut machine, |cpu| cpu.rip += 2);
+    assert!(machine.crash().is_none(), "the user has moved on");
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!((machine.cpu().rip, machine.cpu().get(Gpr::Rax)), (START + 3, 1));
 }
