@@ -4,7 +4,7 @@ use super::plan::{DebugPlan, Slots};
 use super::stop::WatchHit;
 use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
-use crate::x86::debug::{DEBUG_SLOTS, DebugHits, DebugSlot};
+use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
 use crate::x86::instruction::{self, Kind};
 use crate::x86::registers::RFLAGS_RF;
 use crate::x86::{Gpr, Linear};
@@ -88,6 +88,11 @@ impl Machine {
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
+        if dr6 & DR6_BS != 0 {
+            // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
+            let stop = self.debug_trap(DR6_BS)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
+        }
         let pc = self.vcpu.cpu().pc();
         if let Some(watch) = data_hit(dr6, slots) {
             self.note_repetition();
