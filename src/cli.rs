@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::gdb::transport::Address;
-use stepvisor::machine::{Boot, Config, Image, OnUnclaimed};
+use stepvisor::machine::{Boot, Config, Image, Marks, OnUnclaimed};
 use stepvisor::memory::layout;
+use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
 
 use crate::exit_code::{self, ExitCode, Failure};
@@ -75,6 +76,14 @@ pub struct Guest {
     /// What an access to a port or an address does where no device is; it reads as all ones anyway.
     #[arg(long, value_name = "ACTION", default_value = "warn")]
     on_unclaimed: UnclaimedAction,
+    /// Stops at exceptions before the guest's handler runs: all, or names such as ud,gp,pf. Runs the guest
+    /// instruction by instruction, tens of times slower.
+    #[arg(long, value_name = "LIST", default_value = "none", hide_default_value = true)]
+    stop_on: ExceptionSet,
+    /// Stops behind breakpoints in the guest's source: int3, xchg (xchg bx, bx), port=NUMBER, commas between
+    /// them. Ports cost nothing; the others run the guest instruction by instruction, tens of times slower.
+    #[arg(long, value_name = "LIST", default_value = "none", hide_default_value = true)]
+    break_on: Marks,
 }
 
 /// `--on-unclaimed`.
@@ -173,6 +182,8 @@ impl Guest {
             drive: 0x80,
             memory: 64 << 20,
             on_unclaimed: UnclaimedAction::Warn,
+            stop_on: ExceptionSet::NONE,
+            break_on: Marks::default(),
         }
     }
 
@@ -217,7 +228,11 @@ impl Guest {
 
     /// Builds the machine.
     pub fn machine(&self) -> anyhow::Result<stepvisor::machine::Machine> {
-        stepvisor::machine::Machine::new(self.config()?).with_context(|| self.name())
+        let machine = stepvisor::machine::Machine::new(self.config()?);
+        let mut machine = machine.with_context(|| self.name())?;
+        machine.stop_on_mut().set_exceptions(self.stop_on);
+        machine.stop_on_mut().marks = self.break_on.clone();
+        Ok(machine)
     }
 
     /// How messages call the guest.

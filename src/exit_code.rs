@@ -34,6 +34,10 @@ pub enum ExitCode {
     Unclaimed,
     /// `--timeout` ended the run.
     Timeout,
+    /// An exception, with `--stop-on`.
+    Exception,
+    /// A breakpoint in the guest's source, with `--break-on`.
+    Mark,
     /// ^C or a termination signal ended the run.
     Interrupted,
 }
@@ -53,6 +57,8 @@ Exit codes:
    22  an instruction that this host's KVM cannot run
    24  an access to a port or address where no device is (with --on-unclaimed stop)
    26  the time given by --timeout is over
+   28  an exception of those given by --stop-on
+   30  a breakpoint in the guest's source (with --break-on)
   130  interrupted
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -72,6 +78,8 @@ impl ExitCode {
             ExitCode::Refused => 22,
             ExitCode::Unclaimed => 24,
             ExitCode::Timeout => 26,
+            ExitCode::Exception => 28,
+            ExitCode::Mark => 30,
             ExitCode::Interrupted => 130,
         }
     }
@@ -85,6 +93,8 @@ impl ExitCode {
             StopReason::Shutdown { .. } => ExitCode::Shutdown,
             StopReason::Refused(_) => ExitCode::Refused,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
+            StopReason::Exception(_) => ExitCode::Exception,
+            StopReason::Mark(_) => ExitCode::Mark,
             StopReason::Kicked => ExitCode::Interrupted,
             StopReason::HostFailure(_)
             | StopReason::Stepped
@@ -144,7 +154,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 12] = [
+    const ALL: [ExitCode; 14] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,
@@ -156,6 +166,8 @@ mod tests {
         ExitCode::Refused,
         ExitCode::Unclaimed,
         ExitCode::Timeout,
+        ExitCode::Exception,
+        ExitCode::Mark,
         ExitCode::Interrupted,
     ];
 

@@ -117,7 +117,13 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
             if let (StopReason::Shutdown { .. }, Some(crash)) = (stop, machine.crash()) {
                 crash.lines().iter().for_each(|line| say!("stepvisor: {line}"));
             }
-            if matches!(stop, StopReason::Shutdown { .. } | StopReason::Refused(_)) {
+            if matches!(
+                stop,
+                StopReason::Shutdown { .. }
+                    | StopReason::Refused(_)
+                    | StopReason::Exception(_)
+                    | StopReason::Mark(_)
+            ) {
                 say!("{}", registers(machine));
             }
             ExitCode::of_stop(stop)

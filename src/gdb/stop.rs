@@ -44,6 +44,8 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Halted { .. } => Signal::SIGINT,
         StopReason::Exit { .. } => Signal::SIGTERM,
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
+        StopReason::Exception(stop) => exception_signal(stop.vector),
+        StopReason::Mark(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
         StopReason::HostFailure(_) => Signal::SIGABRT,
@@ -51,6 +53,18 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
     Report {
         notes: vec![stop.to_string()],
         reason: SingleThreadStopReason::SignalWithThread { tid: (), signal },
+    }
+}
+
+/// What a process would be sent for the exception `vector`.
+fn exception_signal(vector: u8) -> Signal {
+    match vector {
+        // #DE, #OF's and #BR's relatives among the arithmetic ones, #MF, #XM.
+        0 | 4 | 16 | 19 => Signal::SIGFPE,
+        1 | 3 => Signal::SIGTRAP,
+        6 => Signal::SIGILL,
+        17 | 18 => Signal::SIGBUS,
+        _ => Signal::SIGSEGV,
     }
 }
 

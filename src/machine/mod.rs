@@ -10,6 +10,7 @@ pub mod observer;
 pub mod plan;
 pub mod stats;
 pub mod stop;
+pub mod stop_on;
 pub mod trace;
 
 mod checkpoint;
@@ -38,6 +39,7 @@ pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
+pub use stop_on::{ExceptionStop, Mark, MarkStop, Marks, StopOn};
 
 use std::collections::HashSet;
 use std::fmt;
@@ -106,6 +108,7 @@ pub struct Machine {
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
     breakpoints: BreakpointSet,
+    stop_on: StopOn,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
     /// The processor executed HLT and waits.
@@ -163,6 +166,7 @@ impl Machine {
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
+            stop_on: StopOn::default(),
             on_unclaimed,
             reported: HashSet::new(),
             halted: false,
@@ -203,6 +207,7 @@ impl Machine {
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
+        self.stop_on.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
         Ok(())

@@ -23,7 +23,7 @@ impl Machine {
         }
         // A repetition under way is finished first: its breakpoint has had its turn.
         while self.mid_rep.is_some() {
-            match self.step_watched()? {
+            match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }
@@ -37,6 +37,10 @@ impl Machine {
             let plan = self.plan()?;
             self.set_coalescing(plan.coalesce)?;
             let stop = match plan.drive {
+                _ if self.stop_on.needs_steps() => {
+                    self.tell_stepping();
+                    self.run_stepping(false)?
+                }
                 Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots)?,
                 Drive::Free(_) => self.run_stepping(false)?,
                 Drive::StepEngine => {
@@ -55,7 +59,7 @@ impl Machine {
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let mode = self.vcpu.cpu().mode();
         loop {
-            match self.step_watched()? {
+            match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(Some(stop)),
             }

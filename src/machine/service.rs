@@ -1,7 +1,7 @@
 //! Serving the guest's accesses to ports and to memory that is not RAM.
 
 use super::stop::{Target, UnclaimedAccess};
-use super::{Machine, OnUnclaimed, StopReason};
+use super::{Machine, Mark, MarkStop, OnUnclaimed, StopReason};
 use crate::devices::{OPEN_BUS, PortEffect};
 use crate::kvm::Exit;
 use crate::kvm::exit::PortAccess;
@@ -23,6 +23,7 @@ impl Machine {
 
     fn serve_port_read(&mut self, access: PortAccess) -> Option<StopReason> {
         let PortAccess { port, size, .. } = access;
+        let mark = self.port_mark(port, size.into(), false);
         let mut stop = None;
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
@@ -34,11 +35,12 @@ impl Machine {
             self.vcpu.port_data_mut()[at..at + usize::from(size)]
                 .copy_from_slice(&value.to_le_bytes()[..usize::from(size)]);
         }
-        stop
+        stop.or(mark)
     }
 
     fn serve_port_write(&mut self, access: PortAccess) -> Option<StopReason> {
         let PortAccess { port, size, .. } = access;
+        let mark = self.port_mark(port, size.into(), true);
         let mut stop = None;
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
@@ -60,7 +62,15 @@ impl Machine {
                 }
             }
         }
-        stop
+        stop.or(mark)
+    }
+
+    /// The stop at an access to `port`, if that is a breakpoint in the guest's source.
+    fn port_mark(&self, port: u16, size: usize, write: bool) -> Option<StopReason> {
+        self.stop_on.marks.ports.contains(&port).then(|| {
+            let location = self.port_instruction(port, size, write);
+            StopReason::Mark(MarkStop { mark: Mark::Port(port), location })
+        })
     }
 
     fn serve_mmio_read(&mut self, addr: Phys, len: usize) -> Option<StopReason> {
@@ -99,7 +109,9 @@ impl Machine {
         written: Option<u64>,
         size: usize,
     ) -> Option<StopReason> {
-        if self.on_unclaimed == OnUnclaimed::Ignore {
+        let is_mark =
+            matches!(target, Target::Port(port) if self.stop_on.marks.ports.contains(&port));
+        if self.on_unclaimed == OnUnclaimed::Ignore || is_mark {
             return None;
         }
         let location = match target {

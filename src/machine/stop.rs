@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::stop_on::{ExceptionStop, MarkStop};
 use crate::x86::{Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
@@ -32,6 +33,11 @@ pub enum StopReason {
         /// Where, as far as it is known.
         location: String,
     },
+    /// An exception that the user wants to stop on. The instruction that raises it is the next one, and its
+    /// handler has not run.
+    Exception(ExceptionStop),
+    /// A breakpoint in the guest's own source.
+    Mark(MarkStop),
     /// An instruction that this host's KVM cannot run.
     Refused(Refusal),
     /// An access to a port or address that no device has; only when the machine is told to stop there.
@@ -135,6 +141,8 @@ impl fmt::Display for StopReason {
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }
+            StopReason::Exception(stop) => stop.fmt(f),
+            StopReason::Mark(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
             StopReason::Unclaimed(access) => access.fmt(f),
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),

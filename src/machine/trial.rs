@@ -147,12 +147,6 @@ impl Machine {
     }
 
     fn outcome(&mut self, exit: &Exit, page: Linear) -> Result<Option<Fault>, KvmError> {
-        eprintln!(
-            "trial: {exit:?} at {:x} page {:x} dead {:?}",
-            self.vcpu.cpu().rip,
-            page.0,
-            self.vcpu.cpu().idtr
-        );
         let Exit::PortWrite(access) = *exit else { return Ok(None) };
         let cpu = self.vcpu.cpu().clone();
         let vector = u8::try_from(access.port).unwrap_or(VECTORS);

@@ -4,6 +4,7 @@
 
 mod address;
 mod examine;
+mod stops;
 mod walk;
 
 use crate::machine::Machine;
@@ -57,6 +58,18 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "how often and how long the guest was left, by reason",
         run: exits,
+    },
+    Command {
+        name: "stop-on",
+        arguments: "[LIST|all|none]",
+        help: "stop at exceptions such as ud,gp,pf before the guest's handler",
+        run: stops::stop_on,
+    },
+    Command {
+        name: "break-on",
+        arguments: "[LIST|none]",
+        help: "breakpoints in the guest's source: int3,xchg,port=NUMBER",
+        run: stops::break_on,
     },
     Command {
         name: "reset",

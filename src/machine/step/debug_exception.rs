@@ -46,6 +46,9 @@ impl Machine {
         if cause == 0 {
             return Ok(None);
         }
+        if let Some(stop) = self.stop_before_debug_exception(None) {
+            return Ok(Some(stop));
+        }
         // That of an instruction breakpoint has no RF in its frame, unlike all other faults: its handler
         // sets it (SDM vol. 3B, 18.3.1.1).
         let stop = self.raise_debug_exception(cause, cause == DR6_BD)?;
@@ -94,6 +97,9 @@ impl Machine {
         &mut self,
         cause: u64,
     ) -> Result<Option<StopReason>, KvmError> {
+        if let Some(stop) = self.stop_before_debug_exception(Some(cause)) {
+            return Ok(Some(stop));
+        }
         // In the middle of a repetition it is as after a fault: the instruction will be executed again.
         let again = self.mid_rep.take().is_some();
         self.raise_debug_exception(cause, again)

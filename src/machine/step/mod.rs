@@ -11,7 +11,7 @@ mod handlers;
 mod repeat;
 mod trap_flag;
 mod user;
-mod watch;
+pub(super) mod watch;
 
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
@@ -43,7 +43,7 @@ impl Machine {
     /// matter, watchpoints do. [`StopReason::Kicked`] means that a kick came first and nothing has run.
     pub fn step(&mut self) -> StopReason {
         self.crash = None;
-        let stop = self.step_watched();
+        let stop = self.step_noticing();
         self.with_account(stop)
     }
 

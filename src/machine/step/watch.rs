@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// How the step from `before` over the instruction of `facts` has ended.
-    fn passage(&self, before: &CpuState, facts: Option<Facts>) -> Passage {
+    pub(in crate::machine) fn passage(&self, before: &CpuState, facts: Option<Facts>) -> Passage {
         let cpu = self.vcpu.cpu();
         let mut next = before.clone();
         next.advance(facts.map_or(0, |facts| facts.len));
@@ -114,7 +114,7 @@ impl Machine {
 }
 
 /// How a step has ended.
-enum Passage {
+pub(in crate::machine) enum Passage {
     /// Behind the instruction, or where it branches to.
     Through,
     /// In the handler that the instruction asks for, which this was written for.

@@ -161,6 +161,20 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
     })
 }
 
+/// Whether `bytes` begin with `xchg bx, bx`, of whatever width: the magic breakpoint of Bochs.
+#[must_use]
+pub fn is_xchg_bx(bytes: &[u8], mode: CpuMode) -> bool {
+    let mut decoder = Decoder::new(mode.code_bits(), bytes, DecoderOptions::NONE);
+    if !decoder.can_decode() {
+        return false;
+    }
+    let instruction = decoder.decode();
+    instruction.mnemonic() == Mnemonic::Xchg
+        && instruction.op0_register().full_register() == Register::RBX
+        && instruction.op0_register() == instruction.op1_register()
+        && instruction.op0_register().size() > 1
+}
+
 impl Kind {
     /// Width in bytes of the port accesses the instruction makes, if it makes any.
     #[must_use]
