@@ -203,12 +203,12 @@ fn a_triple_fault_is_explained_from_its_first_exception_on() {
 fn registers_and_memory_are_those_before_the_fault_after_a_long_run_with_output() {
     // l: inc dword [0x9000]; mov eax, [0x9000]; and eax, 0xffff; jnz l
     // mov al, '.'; out 0xe9, al; cmp dword [0x9000], 0x40000; jne l
-    // mov edi, 0x1234; m: inc dword [0x9004]; dec edi; jnz m; movd xmm1, esi; ud2
+    // mov edi, 0x234; m: inc dword [0x9004]; dec edi; jnz m; movd xmm1, esi; ud2
     let code = [
         &[0xff, 0x05, 0, 0x90, 0, 0, 0xa1, 0, 0x90, 0, 0][..],
         &[0x25, 0xff, 0xff, 0, 0, 0x75, 0xee],
         &[0xb0, b'.', 0xe6, 0xe9, 0x81, 0x3d, 0, 0x90, 0, 0, 0, 0, 4, 0, 0x75, 0xde],
-        &[0xbf, 0x34, 0x12, 0, 0, 0xff, 0x05, 4, 0x90, 0, 0, 0x4f, 0x75, 0xf7],
+        &[0xbf, 0x34, 0x02, 0, 0, 0xff, 0x05, 4, 0x90, 0, 0, 0x4f, 0x75, 0xf7],
         &[0x0f, 0x0b],
     ]
     .concat();
@@ -221,7 +221,7 @@ fn registers_and_memory_are_those_before_the_fault_after_a_long_run_with_output(
     let lines = crash(&mut machine, Machine::run);
     assert!(lines[0].contains("`ud2` (bytes 0f 0b) raised #UD"), "{lines:#?}");
     assert_eq!(heard.borrow().console, b"....");
-    assert_eq!(read(&machine, DATA, 8), [0, 0, 4, 0, 0x34, 0x12, 0, 0]);
+    assert_eq!(read(&machine, DATA, 8), [0, 0, 4, 0, 0x34, 0x02, 0, 0]);
     let cpu = machine.cpu();
     assert_eq!(cpu.pc().0, START + code.len() as u64 - 2);
     assert_eq!((cpu.get(Gpr::Rdi), cpu.get(Gpr::Rax) & 0xff), (0, b'.'.into()));

@@ -14,11 +14,13 @@ use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError};
 
 /// Pieces are not made shorter than this; what is left is stepped.
-const SHORTEST: Duration = Duration::from_micros(30);
-/// So many pieces are tried: each halves what is left, but for those that a timer ends late.
+const SHORTEST: Duration = Duration::from_micros(2);
+/// So many pieces are tried.
 const MOST_PIECES: u32 = 400;
+/// So many pieces without an instruction are borne with.
+const MOST_IDLE: u32 = 3;
 /// How long stepping may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why the instruction was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,11 +102,15 @@ impl Machine {
             }
         }
         let mut piece = tail / 2;
+        let mut idle = 0;
         for _ in 0..MOST_PIECES {
-            if piece < SHORTEST {
+            if piece < SHORTEST || idle > MOST_IDLE {
                 break;
             }
+            let before = self.vcpu.cpu().clone();
             match self.run_piece(piece)? {
+                // The guest is entered more slowly than that.
+                Ok(Piece::Over) if *self.vcpu.cpu() == before => idle += 1,
                 Ok(Piece::Over) => self.checkpoint()?,
                 Ok(Piece::Shutdown) => {
                     self.rewind()?;
