@@ -93,14 +93,6 @@ const CASES: &[Case] = &[
         expected: (6, None, None),
         text: "0033:0000000000007C00: `ud2`",
     },
-    Case {
-        asm: "hlt",
-        mode: Mode::Protected3,
-        code: &[0xf4],
-        before: nothing,
-        expected: (13, Some(0), None),
-        text: "`hlt` (bytes f4) raises #GP",
-    },
 ];
 
 /// Steps to the instruction.
@@ -111,25 +103,41 @@ fn arrive(machine: &mut Machine, mode: Mode) {
     assert_eq!(machine.cpu().pc().0, START);
 }
 
+#[track_caller]
+fn check(case: &Case) {
+    for list in ["all", "de,ud,np,gp,pf"] {
+        let Case { asm, mode, code, before, expected, text } = case;
+        let mut machine = machine_in(*mode, code);
+        before(&mut machine);
+        stop_on(&mut machine, list);
+        arrive(&mut machine, *mode);
+        let registers = visible(machine.cpu());
+        let stop = machine.run();
+        assert_eq!(exception(&stop), *expected, "{asm} {mode:?}: {stop}");
+        assert!(stop.to_string().contains(text), "{asm} {mode:?}: `{stop}`");
+        assert_eq!(visible(machine.cpu()), registers, "{asm} {mode:?}");
+        // Then the guest takes it.
+        assert_eq!(modes::run(&mut machine), End::Handler(expected.0), "{asm} {mode:?}");
+    }
+}
+
 #[test]
 fn an_exception_stops_the_guest_before_its_handler_with_its_registers() {
-    for case in CASES {
-        for list in ["all", "de,ud,np,gp,pf"] {
-            let Case { asm, mode, code, before, expected, text } = case;
-            let mut machine = machine_in(*mode, code);
-            before(&mut machine);
-            stop_on(&mut machine, list);
-            arrive(&mut machine, *mode);
-            let registers = visible(machine.cpu());
-            let stop = machine.run();
-            let found = exception(&stop);
-            assert_eq!(found, *expected, "{asm} {mode:?}: {stop}");
-            assert!(stop.to_string().contains(text), "{asm} {mode:?}: `{stop}`");
-            assert_eq!(visible(machine.cpu()), registers, "{asm} {mode:?}");
-            // Then the guest takes it.
-            assert_eq!(modes::run(&mut machine), End::Handler(expected.0), "{asm} {mode:?}");
-        }
-    }
+    CASES.iter().for_each(check);
+}
+
+/// By itself: QEMU's emulated AMD-V aborts where ring 3 of protected mode raises an exception after a
+/// KVM_SET_SREGS, which leaves the task-state segment busy as it has to be.
+#[test]
+fn an_exception_in_ring_3_of_protected_mode_stops_the_guest() {
+    check(&Case {
+        asm: "hlt",
+        mode: Mode::Protected3,
+        code: &[0xf4],
+        before: nothing,
+        expected: (13, Some(0), None),
+        text: "`hlt` (bytes f4) raises #GP",
+    });
 }
 
 #[test]
