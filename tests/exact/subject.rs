@@ -58,7 +58,8 @@ impl Subject {
         let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
         let console = Rc::default();
         machine.set_observer(Box::new(Console(Rc::clone(&console))));
-        let cpu = world::registers(mode, machine.cpu());
+        let mut cpu = world::registers(mode, machine.cpu());
+        world::task_for_rig(&mut cpu);
         machine.set_cpu(&cpu).map_err(|error| format!("cannot enter the mode: {error}"))?;
         let now = Want::of(&machine, mode, &[])?;
         if now.cpu.mode() != cpu.mode() {
@@ -121,6 +122,7 @@ impl Subject {
     pub fn set(&mut self, change: impl FnOnce(&mut CpuState)) -> Verdict {
         let mut cpu = self.machine.cpu().clone();
         change(&mut cpu);
+        world::task_for_rig(&mut cpu);
         self.machine.set_cpu(&cpu).map_err(|error| format!("before the first step: {error}"))?;
         self.now.cpu = self.machine.cpu().clone();
         Ok(())

@@ -282,6 +282,15 @@ pub fn memory(mode: Mode) -> Vec<u8> {
     memory
 }
 
+/// What QEMU's processor takes for a task: it ends itself at the sight of a busy one, since to it LTR leaves
+/// an available one. KVM shows a busy one in any case, as the manual has it.
+pub fn task_for_rig(cpu: &mut CpuState) {
+    let is_qemu = std::env::var("STEPVISOR_RIG").is_ok_and(|rig| rig == "kvm-amd");
+    if is_qemu && cpu.tr.selector == TASK {
+        cpu.tr.access.kind = 0x9;
+    }
+}
+
 /// Registers of a guest that starts in `mode`, made from those of one that starts in real mode.
 pub fn registers(mode: Mode, reset: &CpuState) -> CpuState {
     let mut cpu = reset.clone();
@@ -296,10 +305,6 @@ pub fn registers(mode: Mode, reset: &CpuState) -> CpuState {
         let size = if mode.bits() == 64 { 16 } else { 8 };
         cpu.idtr = DescriptorTable { base: IDT, limit: 256 * size - 1 };
         cpu.tr = segment(TASK);
-        if std::env::var("STEPVISOR_RIG").is_ok_and(|rig| rig == "kvm-amd") {
-            // QEMU's processor ends itself at the sight of a busy task: to it, LTR leaves an available one.
-            cpu.tr.access.kind = 0x9;
-        }
     }
     if matches!(mode, Mode::V | Mode::P3) {
         cpu.rflags |= 3 << 12;
