@@ -29,7 +29,7 @@ impl Deadline {
     /// # Errors
     /// The user has too many timers or pending signals.
     pub fn new() -> Result<Deadline, KvmError> {
-        kick::install_signal_handler();
+        kick::install_signal_handlers();
         let mut timer: libc::timer_t = std::ptr::null_mut();
         // SAFETY: a zeroed sigevent is a valid one; the kernel reads it and writes the timer's number, both
         // ours.

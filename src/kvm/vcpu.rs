@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use kvm_bindings::{
     KVM_EXIT_IO_IN, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_USE_SW_BP, KVM_SYNC_X86_REGS,
-    KVM_SYNC_X86_SREGS, kvm_coalesced_mmio, kvm_debugregs, kvm_guest_debug, kvm_vcpu_events,
-    kvm_xsave,
+    KVM_SYNC_X86_SREGS, KVM_VCPUEVENT_VALID_SHADOW, Msrs, kvm_coalesced_mmio, kvm_debugregs,
+    kvm_guest_debug, kvm_msr_entry, kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -25,6 +25,7 @@ pub struct Vcpu {
     trap_flag_set: bool,
     guest_time: Duration,
     power_on: PowerOn,
+    intel: bool,
 }
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -60,7 +61,7 @@ pub enum Completion {
 }
 
 impl Vcpu {
-    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd) -> Result<Vcpu, KvmError> {
+    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd, intel: bool) -> Result<Vcpu, KvmError> {
         fd.map_coalesced_mmio_ring().map_err(KvmError::ioctl("mmap of the coalesced MMIO ring"))?;
         let kicker = Kicker::new(vm, &fd)?;
         let regs = fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
@@ -75,7 +76,7 @@ impl Vcpu {
         };
         let guest_time = Duration::ZERO;
         let armed = GuestDebug::OFF;
-        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on })
+        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on, intel })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -351,6 +352,64 @@ impl Vcpu {
     pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
         let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
         Ok(events.interrupt.shadow != 0)
+    }
+
+    /// The model-specific register `index`, or nothing if KVM has none for this guest.
+    #[must_use]
+    pub fn msr(&self, index: u32) -> Option<u64> {
+        let entry = kvm_msr_entry { index, ..Default::default() };
+        let mut msrs = Msrs::from_entries(&[entry]).ok()?;
+        let read = self.fd.get_msrs(&mut msrs).ok()?;
+        msrs.as_slice().first().filter(|_| read == 1).map(|entry| entry.data)
+    }
+
+    /// The extended control register `index`, or nothing if there is none.
+    #[must_use]
+    pub fn xcr(&self, index: u32) -> Option<u64> {
+        let xcrs = self.fd.get_xcrs().ok()?;
+        let used = xcrs.xcrs.get(..xcrs.nr_xcrs as usize)?;
+        used.iter().find(|entry| entry.xcr == index).map(|entry| entry.value)
+    }
+
+    /// Whether CPUID tells the guest that Intel made its processor.
+    #[must_use]
+    pub fn is_intel(&self) -> bool {
+        self.intel
+    }
+
+    /// Takes back an exception that KVM is about to raise: the #UD that goes along with a refused
+    /// instruction on kernels that cannot leave the guest without it.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn drop_exception(&mut self) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        if events.exception.injected == 0 && events.exception.pending == 0 {
+            return Ok(());
+        }
+        (events.exception.injected, events.exception.pending) = (0, 0);
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
+    /// Ends what lasts for one instruction or, with `nmi`, until an IRET: the interrupt shadow, and the
+    /// blocking of further NMIs.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn end_shadows(&mut self, nmi: bool) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let masked = nmi && events.nmi.masked != 0;
+        if events.interrupt.shadow == 0 && !masked {
+            return Ok(());
+        }
+        events.interrupt.shadow = 0;
+        if masked {
+            events.nmi.masked = 0;
+        }
+        events.flags = KVM_VCPUEVENT_VALID_SHADOW;
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
     /// Replaces the guest's own debug registers.

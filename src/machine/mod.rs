@@ -12,6 +12,7 @@ pub mod stats;
 pub mod stop;
 pub mod trace;
 
+mod complete;
 mod endless;
 mod free_run;
 mod memory;

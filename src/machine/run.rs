@@ -129,7 +129,7 @@ impl Machine {
             }
             Exit::Shutdown => Some(self.shutdown(before)?),
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
-                Some(self.refused("its instruction emulator does not know the instruction"))
+                self.complete_refused()?
             }
             Exit::InternalError { suberror } => {
                 Some(self.refused(&format!("KVM internal error, suberror {suberror}")))
@@ -165,7 +165,7 @@ impl Machine {
         Ok(StopReason::Shutdown { location })
     }
 
-    fn refused(&self, cause: &str) -> StopReason {
+    pub(super) fn refused(&self, cause: &str) -> StopReason {
         let cpu = self.vcpu.cpu();
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);

@@ -39,6 +39,8 @@ pub struct DebugHits {
 
 /// DR6 bits that read as one; bit 16 (RTM) and bit 11 (bus lock) are active low.
 pub const DR6_FIXED: u64 = 0xffff_0ff0;
+/// DR6.BS: a single step by the trap flag.
+pub const DR6_BS: u64 = 1 << 14;
 /// DR7 with nothing enabled: bit 10 always reads as one.
 pub const DR7_FIXED: u64 = 1 << 10;
 /// DR7.LE and DR7.GE: exact data breakpoints. Needed by the 386 only, advised for all.

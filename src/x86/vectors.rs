@@ -8,14 +8,36 @@ use super::{CpuState, Linear};
 
 /// Divide error.
 pub const DIVIDE_ERROR: u8 = 0;
+/// Debug exception.
+pub const DEBUG: u8 = 1;
+/// Non-maskable interrupt.
+pub const NMI: u8 = 2;
+/// Breakpoint, by INT3.
+pub const BREAKPOINT: u8 = 3;
+/// Overflow, by INTO.
+pub const OVERFLOW: u8 = 4;
+/// Bound range exceeded.
+pub const BOUND_RANGE: u8 = 5;
 /// Invalid opcode.
 pub const INVALID_OPCODE: u8 = 6;
+/// Device not available: no x87, or its state belongs to another task.
+pub const DEVICE_NOT_AVAILABLE: u8 = 7;
+/// Double fault.
+pub const DOUBLE_FAULT: u8 = 8;
+/// Invalid TSS.
+pub const INVALID_TSS: u8 = 10;
+/// Segment not present.
+pub const NOT_PRESENT: u8 = 11;
 /// Stack-segment fault.
 pub const STACK_FAULT: u8 = 12;
 /// General protection.
 pub const GENERAL_PROTECTION: u8 = 13;
 /// Page fault.
 pub const PAGE_FAULT: u8 = 14;
+/// Alignment check.
+pub const ALIGNMENT_CHECK: u8 = 17;
+/// Machine check.
+pub const MACHINE_CHECK: u8 = 18;
 
 /// The first instruction of the handler of `vector`, or nothing if the table does not lead to one:
 /// shorter than that, not mapped, not present, or a task gate.
