@@ -1,23 +1,24 @@
 //! Repeated string instructions: one iteration a step.
 
+use super::Step;
 use crate::kvm::KvmError;
-use crate::machine::{Machine, StopReason};
-use crate::x86::instruction::{Rep, StopsOn};
+use crate::machine::Machine;
+use crate::x86::instruction::{Facts, Rep, StopsOn};
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_ZF};
 use crate::x86::{CpuState, Gpr};
 
 impl Machine {
     /// One iteration: a counter of 1 makes any implementation stop after one. Where it leaves the
     /// instruction pointer then differs, so that is set here.
-    pub(super) fn step_rep(&mut self, rep: Rep, len: u8) -> Result<StopReason, KvmError> {
+    pub(super) fn step_rep(&mut self, rep: Rep, facts: Facts) -> Result<Step, KvmError> {
         let before = self.vcpu.cpu().clone();
         if before.get(Gpr::Rcx) & counter_mask(rep) == 0 {
-            return self.step_forward();
+            return self.step_forward(facts);
         }
         self.count_one(rep)?;
-        let stop = self.step_forward()?;
-        self.end_iteration(rep, len, &before)?;
-        Ok(stop)
+        let step = self.step_forward(facts)?;
+        self.end_iteration(rep, facts.len, &before)?;
+        Ok(step)
     }
 
     /// Sets the counter to 1.
@@ -53,8 +54,10 @@ impl Machine {
                 StopsOn::ZeroSet => !zero,
             };
         after.rip = before.rip;
-        after.rflags = (after.rflags & !RFLAGS_RF) | (before.rflags & RFLAGS_RF);
-        if !goes_on {
+        after.rflags &= !RFLAGS_RF;
+        if goes_on {
+            after.rflags |= before.rflags & RFLAGS_RF;
+        } else {
             after.advance(len);
         }
         self.vcpu.set_cpu(&after)?;
