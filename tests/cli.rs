@@ -623,7 +623,7 @@ fn doctor_tells_programs_the_same_under_stable_keys() {
 fn doctor_is_of_use_without_kvm() {
     let files = Files::new();
     let gdb = fake_gdb(&files);
-    let prepare = "mount -t tmpfs none /dev";
+    let prepare = "mount -t tmpfs none /dev && touch /dev/null";
     let Some(outcome) = with_other_kvm(prepare, &["doctor", "--gdb", &gdb]) else { return };
     assert_eq!(outcome.code, Some(6), "{outcome:?}");
     assert!(outcome.stdout.contains("cannot be used: /dev/kvm does not exist: load the kernel"));
