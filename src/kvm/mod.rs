@@ -61,6 +61,9 @@ pub enum KvmError {
         /// What KVM made of it.
         found: u64,
     },
+    /// KVM does not keep RFLAGS.VM.
+    #[error("this host's KVM has no virtual-8086 mode")]
+    Virtual8086,
     /// One ioctl failed.
     #[error("{ioctl} failed")]
     Ioctl {

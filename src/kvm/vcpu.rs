@@ -10,7 +10,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
-use crate::x86::registers::CR0_WP;
+use crate::x86::registers::{CR0_WP, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState, Phys};
 
 /// The one virtual processor of a machine.
@@ -223,6 +223,9 @@ impl Vcpu {
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let before = self.cpu.clone();
         let written = self.write_cpu(cpu).and_then(|()| {
+            if cpu.rflags & !self.cpu.rflags & RFLAGS_VM != 0 {
+                return Err(KvmError::Virtual8086);
+            }
             let (asked, found) = (cpu.cr0, self.cpu.cr0);
             if (asked ^ found) & !CR0_ET == 0 {
                 Ok(())

@@ -114,7 +114,14 @@ impl Machine {
         };
         self.stats.completed += 1;
         // This also takes back the #UD that some kernels raise along with their refusal.
-        self.vcpu.set_cpu(&cpu)?;
+        match self.vcpu.set_cpu(&cpu) {
+            Err(KvmError::Virtual8086) => {
+                // The way there writes nothing.
+                let cause = KvmError::Virtual8086.to_string();
+                return Ok(Ok(Some(self.refused(&cause))));
+            }
+            set => set?,
+        }
         let end = match outcome {
             Outcome::Completed { single_step, unblocks_nmi } => {
                 self.vcpu.end_shadows(unblocks_nmi)?;

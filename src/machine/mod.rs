@@ -17,6 +17,7 @@ mod registers;
 mod run;
 mod service;
 mod step;
+mod undefined;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};

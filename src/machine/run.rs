@@ -2,6 +2,7 @@
 
 use super::breakpoints::Plan;
 use super::stop::Refusal;
+use super::undefined::TakenBack;
 use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError};
@@ -37,8 +38,8 @@ impl Machine {
 
     /// Full speed with the debug registers armed.
     fn run_free(&mut self, debug: GuestDebug) -> Result<StopReason, KvmError> {
-        self.vcpu.arm(debug)?;
         loop {
+            self.vcpu.arm(self.with_undefined_guard(debug))?;
             let before = self.vcpu.cpu().clone();
             let exit = self.enter()?;
             match exit {
@@ -48,13 +49,19 @@ impl Machine {
                     }
                 }
                 Exit::Debug { .. } => {
+                    if let TakenBack::Completed(stop) = self.take_back_undefined()? {
+                        match stop {
+                            Some(stop) => return Ok(stop),
+                            None => continue,
+                        }
+                    }
                     let pc = self.vcpu.cpu().pc();
                     if self.breakpoints.contains(pc) {
                         return Ok(StopReason::Breakpoint(pc));
                     }
                     // Not one of ours, so something that the guest armed: a step leads past it.
                     match self.try_step()? {
-                        StopReason::Stepped => self.vcpu.arm(debug)?,
+                        StopReason::Stepped => {}
                         stop => return Ok(stop),
                     }
                 }

@@ -2,6 +2,7 @@
 
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
+use crate::machine::undefined::TakenBack;
 use crate::machine::{Machine, StopReason};
 use crate::x86::CpuState;
 use crate::x86::debug::DebugHits;
@@ -81,7 +82,12 @@ impl Machine {
             match exit {
                 Exit::Debug { dr6 } => {
                     if DebugHits::decode(dr6).among(&armed.slots).next().is_some() {
-                        self.land_on_handler(&before)?;
+                        match self.take_back_undefined_step(&before)? {
+                            TakenBack::No => self.land_on_handler(&before)?,
+                            TakenBack::Completed(stop) => {
+                                progress.stop = stop.or(progress.stop.take());
+                            }
+                        }
                     } else if !progress.started
                         && progress.idle_stops < MAX_IDLE_STOPS
                         && is_unchanged(&before, self.vcpu.cpu())
