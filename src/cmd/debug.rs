@@ -31,7 +31,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
-    let server = Server::new(&mut machine, listener, Box::new(Deaf));
+    let server = Server::new(&mut machine, listener, Box::new(Deaf))?;
 
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
     interruptions::ignore_keyboard()?;

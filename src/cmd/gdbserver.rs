@@ -14,7 +14,7 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     // A taken port shows before the machine is built.
     let listener = Listener::bind(address, args.allow_remote)?;
     let mut machine = args.guest.machine()?;
-    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
+    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()))?;
     if *server.address() != Address::Stdio {
         say!(
             "stepvisor: {} waits for gdb: {}",

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use kvm_bindings::{
-    KVM_EXIT_IO_IN, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, KVM_VCPUEVENT_VALID_SHADOW, Msrs,
-    kvm_coalesced_mmio, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xsave,
+    KVM_EXIT_IO_IN, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_USE_SW_BP, KVM_SYNC_X86_REGS,
+    KVM_SYNC_X86_SREGS, KVM_VCPUEVENT_VALID_SHADOW, Msrs, kvm_coalesced_mmio, kvm_debugregs,
+    kvm_guest_debug, kvm_msr_entry, kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -440,6 +441,18 @@ impl Vcpu {
         self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
         self.armed = debug;
         self.trap_flag_set = debug.single_step;
+        Ok(())
+    }
+
+    /// Makes INT3 leave the guest, where this host's KVM can do that, and arms nothing else. Only to find out
+    /// whether it can.
+    pub(super) fn arm_int3(&mut self) -> Result<(), KvmError> {
+        let control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
+        let debug = kvm_guest_debug { control, ..Default::default() };
+        self.fd.set_guest_debug(&debug).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        // Nothing that can be asked for is in place: the next call of `arm` does its work.
+        self.armed = GuestDebug { single_step: true, ..GuestDebug::OFF };
+        self.trap_flag_set = false;
         Ok(())
     }
 

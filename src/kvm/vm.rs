@@ -73,6 +73,16 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_REGISTER_COALESCED_MMIO"))
     }
 
+    /// Ends [`Vm::coalesce_writes`] for the same range.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn report_writes(&self, start: Phys, size: u32) -> Result<(), KvmError> {
+        self.fd
+            .unregister_coalesced_mmio(IoEventAddress::Mmio(start.0), size)
+            .map_err(KvmError::ioctl("KVM_UNREGISTER_COALESCED_MMIO"))
+    }
+
     /// Makes the one vCPU, with every CPU feature the host's KVM supports.
     ///
     /// # Errors

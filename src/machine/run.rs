@@ -1,11 +1,10 @@
 //! Running the guest until something stops it.
 
-use super::breakpoints::Plan;
+use super::plan::Drive;
 use super::stop::Refusal;
-use super::undefined::TakenBack;
 use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
-use crate::kvm::{Exit, GuestDebug, KvmError};
+use crate::kvm::{Exit, KvmError};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{CpuState, disasm};
 
@@ -30,64 +29,43 @@ impl Machine {
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
-        match self.breakpoints.plan() {
-            Plan::DebugRegisters(debug) => self.run_free(debug),
-            Plan::StepEngine => self.run_stepping(),
-        }
-    }
-
-    /// Full speed with the debug registers armed.
-    fn run_free(&mut self, debug: GuestDebug) -> Result<StopReason, KvmError> {
+        self.guard.begin();
         loop {
-            self.vcpu.arm(self.with_undefined_guard(debug))?;
-            let before = self.vcpu.cpu().clone();
-            let exit = self.enter()?;
-            match exit {
-                Exit::Interrupted => {
-                    if self.vcpu.take_kick() {
-                        return Ok(StopReason::Kicked);
-                    }
+            let plan = self.plan()?;
+            self.set_coalescing(plan.coalesce)?;
+            let stop = match plan.drive {
+                Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots)?,
+                Drive::Free(_) => self.run_stepping(false)?,
+                Drive::StepEngine => {
+                    self.tell_slow(&plan);
+                    self.run_stepping(plan.recheck)?
                 }
-                Exit::Debug { .. } => {
-                    if let TakenBack::Completed(stop) = self.take_back_undefined()? {
-                        match stop {
-                            Some(stop) => return Ok(stop),
-                            None => continue,
-                        }
-                    }
-                    let pc = self.vcpu.cpu().pc();
-                    if self.breakpoints.contains(pc) {
-                        return Ok(StopReason::Breakpoint(pc));
-                    }
-                    // Not one of ours, so something that the guest armed: a step leads past it.
-                    match self.try_step()? {
-                        StopReason::Stepped => {}
-                        stop => return Ok(stop),
-                    }
-                }
-                exit => {
-                    if let Some(stop) = self.serve_or_end(&exit, &before)? {
-                        return Ok(stop);
-                    }
-                }
+            };
+            if let Some(stop) = stop {
+                return Ok(stop);
             }
         }
     }
 
-    /// One exact step at a time.
-    fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
+    /// One exact step at a time. No stop means that a change of mode may allow another way, which matters
+    /// only to those who ask for a `recheck`.
+    fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
+        let mode = self.vcpu.cpu().mode();
         loop {
             match self.step_watched()? {
                 StopReason::Stepped => {}
-                stop => return Ok(stop),
+                stop => return Ok(Some(stop)),
             }
             let pc = self.vcpu.cpu().pc();
             if self.mid_rep.is_none() && self.breakpoints.contains(pc) {
-                return Ok(StopReason::Breakpoint(pc));
+                return Ok(Some(StopReason::Breakpoint(pc)));
             }
             // Steps that never enter the guest would not notice the kick.
             if self.vcpu.take_kick() {
-                return Ok(StopReason::Kicked);
+                return Ok(Some(StopReason::Kicked));
+            }
+            if recheck && self.mid_rep.is_none() && self.vcpu.cpu().mode() != mode {
+                return Ok(None);
             }
         }
     }

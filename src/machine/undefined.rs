@@ -1,13 +1,13 @@
 //! Invalid opcodes that are none: outside ring 0 some software KVMs do not leave the guest for an
 //! instruction they do not know, but raise #UD in the guest.
 //!
-//! Such a guest is caught at its handler's first instruction, by a debug register that nobody else needs
-//! or at the end of a step, and put back before the instruction, which is then completed. What was on
-//! ring 0's stack below its pointer is lost, as with any interrupt.
+//! In a free run such a guest is caught at its handler's first instruction, by a debug register that nobody
+//! else needs, and put back before the instruction, which is then completed. What was on ring 0's stack
+//! below its pointer is lost, as with any interrupt.
 
 use super::{Machine, StopReason};
 use crate::emulator::Unsupported;
-use crate::kvm::{GuestDebug, KvmError};
+use crate::kvm::{GuestDebug, KvmError, probe};
 use crate::x86::debug::DebugSlot;
 use crate::x86::paging;
 use crate::x86::registers::{CR0_PE, EFER_LMA, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM};
@@ -29,11 +29,17 @@ impl Machine {
         debug
     }
 
-    /// Where #UD leads, if KVM may raise it wrongly.
+    /// Where #UD leads, if KVM may raise it wrongly. Read again at each entry, for a guest may load another
+    /// table: not noticed if it then enters ring 3 without leaving KVM_RUN in between.
     fn undefined_handler(&self) -> Option<Linear> {
         let cpu = self.vcpu.cpu();
-        let doubtful = self.stats.completed > 0 && cpu.cr0 & CR0_PE != 0;
-        if doubtful { vectors::handler(cpu, self, INVALID_OPCODE) } else { None }
+        let refuses = self.stats.completed > 0
+            || probe::known_facts().is_some_and(|facts| facts.refused.int_protected);
+        if refuses && cpu.cr0 & CR0_PE != 0 {
+            vectors::handler(cpu, self, INVALID_OPCODE)
+        } else {
+            None
+        }
     }
 
     /// Whether the processor is at the handler of an #UD that KVM may have raised wrongly. If so, the
@@ -44,17 +50,6 @@ impl Machine {
         }
         let Some(program) = self.interrupted_program() else { return Ok(TakenBack::No) };
         self.complete_from(&program)
-    }
-
-    /// As [`Machine::take_back_undefined`], after a step that began with the registers `before`.
-    pub(super) fn take_back_undefined_step(
-        &mut self,
-        before: &CpuState,
-    ) -> Result<TakenBack, KvmError> {
-        if before.cpl() == 0 || self.undefined_handler() != Some(self.vcpu.cpu().pc()) {
-            return Ok(TakenBack::No);
-        }
-        self.complete_from(before)
     }
 
     fn complete_from(&mut self, program: &CpuState) -> Result<TakenBack, KvmError> {

@@ -5,11 +5,29 @@ use super::Linear;
 /// How many breakpoints the debug registers hold.
 pub const DEBUG_SLOTS: usize = 4;
 
-/// One breakpoint of the processor: before the instruction at its address. Data is watched by stepping,
-/// not with these.
+/// One breakpoint of the processor: before the instruction at its address, or after an access to the
+/// bytes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DebugSlot {
     addr: Linear,
+    condition: Condition,
+}
+
+/// What a slot waits for: DR7.R/Wn and DR7.LENn (SDM vol. 3B, 18.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Condition {
+    Execute,
+    Data { reads: bool, size: DataSize },
+}
+
+/// How many bytes a data breakpoint covers; its address is a multiple of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum DataSize {
+    One,
+    Two,
+    Four,
+    Eight,
 }
 
 /// What DR6 says about a debug exception.
@@ -32,7 +50,50 @@ impl DebugSlot {
     /// A breakpoint on the instruction at `addr`.
     #[must_use]
     pub fn execute(addr: Linear) -> DebugSlot {
-        DebugSlot { addr }
+        DebugSlot { addr, condition: Condition::Execute }
+    }
+
+    /// A breakpoint on writes to the `size` bytes at `addr`, and on reads as well if `reads` says so: there
+    /// is none on reads alone. The processor ignores the low bits of an address that is not aligned.
+    #[must_use]
+    pub fn data(addr: Linear, size: DataSize, reads: bool) -> DebugSlot {
+        DebugSlot { addr, condition: Condition::Data { reads, size } }
+    }
+
+    /// Whether it waits for an access to data, not for an instruction.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        self.condition != Condition::Execute
+    }
+
+    /// R/W and LEN, as the lowest four bits.
+    fn dr7_condition(self) -> u64 {
+        let Condition::Data { reads, size } = self.condition else { return 0 };
+        let kind = if reads { 0b11 } else { 0b01 };
+        let len = match size {
+            DataSize::One => 0b00,
+            DataSize::Two => 0b01,
+            DataSize::Four => 0b11,
+            DataSize::Eight => 0b10,
+        };
+        len << 2 | kind
+    }
+}
+
+impl DataSize {
+    /// The largest first.
+    pub const DESCENDING: [DataSize; 4] =
+        [DataSize::Eight, DataSize::Four, DataSize::Two, DataSize::One];
+
+    /// The number of bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            DataSize::One => 1,
+            DataSize::Two => 2,
+            DataSize::Four => 4,
+            DataSize::Eight => 8,
+        }
     }
 }
 
@@ -41,9 +102,8 @@ impl DebugSlot {
 pub fn dr7(slots: &[Option<DebugSlot>; DEBUG_SLOTS]) -> u64 {
     let mut dr7 = DR7_FIXED;
     for (n, slot) in slots.iter().enumerate() {
-        // R/W and LEN stay zero: instructions.
-        if slot.is_some() {
-            dr7 |= DR7_EXACT | 0b10 << (n * 2);
+        if let Some(slot) = slot {
+            dr7 |= DR7_EXACT | 0b10 << (n * 2) | slot.dr7_condition() << (16 + n * 4);
         }
     }
     dr7
@@ -89,6 +149,18 @@ mod tests {
         assert_eq!(dr7(&[None, None, None, slot(0x504)]), 0x780);
         let all = [1, 2, 4, 8].map(slot);
         assert_eq!(debug_registers(&all), [1, 2, 4, 8, 0, 0, 0xffff_0ff0, 0x7aa]);
+    }
+
+    #[test]
+    fn data_slots_have_their_kind_and_length() {
+        let data = |size, reads| Some(DebugSlot::data(Linear(0x500), size, reads));
+        let slots = [
+            data(DataSize::One, false),
+            data(DataSize::Two, true),
+            data(DataSize::Four, false),
+            data(DataSize::Eight, true),
+        ];
+        assert_eq!(dr7(&slots), 0xbd71_07aa);
     }
 
     #[test]

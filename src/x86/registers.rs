@@ -31,6 +31,8 @@ pub const CR4_TSD: u64 = 1 << 2;
 pub const CR4_PSE: u64 = 1 << 4;
 /// CR4.PAE, physical address extension.
 pub const CR4_PAE: u64 = 1 << 5;
+/// CR4.OSFXSR, SSE enable.
+pub const CR4_OSFXSR: u64 = 1 << 9;
 /// CR4.LA57, five-level paging.
 pub const CR4_LA57: u64 = 1 << 12;
 /// CR4.OSXSAVE: XGETBV, XSETBV and XSAVE are enabled.
@@ -39,6 +41,8 @@ pub const CR4_OSXSAVE: u64 = 1 << 18;
 pub const CR4_SMEP: u64 = 1 << 20;
 /// CR4.SMAP, supervisor-mode access prevention.
 pub const CR4_SMAP: u64 = 1 << 21;
+/// EFER.SCE, SYSCALL and SYSRET enable.
+pub const EFER_SCE: u64 = 1 << 0;
 /// EFER.LME, long mode enable.
 pub const EFER_LME: u64 = 1 << 8;
 /// EFER.LMA, long mode active.

@@ -6,7 +6,6 @@ use super::case::{Case, STATUS};
 use super::common::modes::*;
 
 const CF: u64 = 1;
-const PF: u64 = 4;
 const AF: u64 = 0x10;
 const ZF: u64 = 0x40;
 const SF: u64 = 0x80;
@@ -199,7 +198,6 @@ fn vex(mode: Mode, cases: &mut Vec<Case>) {
             }
         }
     }
-    let _ = PF;
 }
 
 fn selectors(mode: Mode, cases: &mut Vec<Case>) {
@@ -270,8 +268,7 @@ fn selectors(mode: Mode, cases: &mut Vec<Case>) {
 }
 
 fn frames(mode: Mode, cases: &mut Vec<Case>) {
-    let sizes: &[u32] = if mode.is_long() { &[2, 4] } else { &[2, 4] };
-    for &size in sizes {
+    for size in [2, 4] {
         for level in [1, 2, 3, 31, 33] {
             for (alloc, bp) in [(0_u16, 0x6f80), (0x20, 0x6f80), (8, STACK)] {
                 let [low, high] = alloc.to_le_bytes();

@@ -2,7 +2,6 @@
 
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
-use crate::machine::undefined::TakenBack;
 use crate::machine::{Machine, StopReason};
 use crate::x86::CpuState;
 use crate::x86::debug::DebugHits;
@@ -82,12 +81,7 @@ impl Machine {
             match exit {
                 Exit::Debug { dr6 } => {
                     if DebugHits::decode(dr6).among(&armed.slots).next().is_some() {
-                        match self.take_back_undefined_step(&before)? {
-                            TakenBack::No => self.land_on_handler(&before)?,
-                            TakenBack::Completed(stop) => {
-                                progress.stop = stop.or(progress.stop.take());
-                            }
-                        }
+                        self.land_on_handler(&before)?;
                     } else if !progress.started
                         && progress.idle_stops < MAX_IDLE_STOPS
                         && is_unchanged(&before, self.vcpu.cpu())
