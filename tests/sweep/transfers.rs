@@ -158,11 +158,6 @@ fn returns(mode: Mode, cases: &mut Vec<Case>) {
             ] {
                 add(&format!("to {name}"), &[target, outer.into(), 0x3002, STACK, ss.into()], 0);
             }
-            add(
-                "to ring 3, not canonical",
-                &[1 << 47, outer.into(), 0x3002, STACK, DATA3.into()],
-                0,
-            );
         }
     }
 }
