@@ -1,5 +1,6 @@
 //! The vCPU: entering the guest, its registers, and the data of the last exit.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use kvm_bindings::{
@@ -11,7 +12,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
-use crate::x86::registers::{CR0_WP, RFLAGS_VM};
+use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState, Phys};
 
 /// The one virtual processor of a machine.
@@ -23,6 +24,10 @@ pub struct Vcpu {
     armed: GuestDebug,
     /// The trap flag that single-step needs is known to be in place still.
     trap_flag_set: bool,
+    /// The guest's own trap flag, which KVM hides and forgets while it steps.
+    guest_trap_flag: bool,
+    /// The guest's own debug registers, as long as they cannot have changed.
+    debug_registers: Cell<Option<[u64; 8]>>,
     guest_time: Duration,
     power_on: PowerOn,
     intel: bool,
@@ -76,7 +81,18 @@ impl Vcpu {
         };
         let guest_time = Duration::ZERO;
         let armed = GuestDebug::OFF;
-        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on, intel })
+        Ok(Vcpu {
+            fd,
+            kicker,
+            cpu,
+            armed,
+            trap_flag_set: false,
+            guest_trap_flag: false,
+            debug_registers: Cell::new(None),
+            guest_time,
+            power_on,
+            intel,
+        })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -153,6 +169,10 @@ impl Vcpu {
         self.guest_time += start.elapsed();
         let regs = self.fd.sync_regs();
         self.cpu = state::cpu_from_kvm(&regs.regs, &regs.sregs);
+        self.show_trap_flag();
+        if !self.armed.single_step {
+            self.debug_registers.set(None);
+        }
         Ok(exit.unwrap_or_else(|| self.exit_from_run_page()))
     }
 
@@ -270,6 +290,7 @@ impl Vcpu {
         if regs != state::regs_to_kvm(&self.cpu) {
             self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
         }
+        self.guest_trap_flag = cpu.rflags & RFLAGS_TF != 0;
         self.reload()?;
         // Setting registers may drop the trap flag that single-stepping planted.
         self.trap_flag_set = false;
@@ -282,6 +303,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        self.debug_registers.set(None);
         let PowerOn { xsave, debug_registers, events } = &self.power_on;
         // SAFETY: as in `set_fpu`.
         unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
@@ -313,7 +335,27 @@ impl Vcpu {
         let regs = self.fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
         let sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
         self.cpu = state::cpu_from_kvm(&regs, &sregs);
+        self.show_trap_flag();
         Ok(())
+    }
+
+    /// The guest's own trap flag, into or from the registers that KVM gave: it hides the flag while it steps.
+    fn show_trap_flag(&mut self) {
+        if self.armed.single_step {
+            self.cpu.rflags &= !RFLAGS_TF;
+            if self.guest_trap_flag {
+                self.cpu.rflags |= RFLAGS_TF;
+            }
+        } else {
+            self.guest_trap_flag = self.cpu.rflags & RFLAGS_TF != 0;
+        }
+    }
+
+    /// Says what the instruction that was just stepped has made of the guest's own trap flag, which KVM does
+    /// not tell.
+    pub fn set_guest_trap_flag(&mut self, on: bool) {
+        self.guest_trap_flag = on;
+        self.show_trap_flag();
     }
 
     /// x87 and SSE registers.
@@ -342,9 +384,19 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn debug_registers(&self) -> Result<[u64; 8], KvmError> {
+        if let Some(known) = self.debug_registers.get() {
+            return Ok(known);
+        }
         let regs = self.fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?;
         let [dr0, dr1, dr2, dr3] = regs.db;
-        Ok([dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7])
+        let found = [dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7];
+        self.debug_registers.set(Some(found));
+        Ok(found)
+    }
+
+    /// Says that the instruction that was just stepped may have changed the guest's own debug registers.
+    pub fn forget_debug_registers(&mut self) {
+        self.debug_registers.set(None);
     }
 
     /// Whether interrupts are held back for one instruction, after STI or a load of SS
@@ -426,6 +478,7 @@ impl Vcpu {
             dr7: dr[7],
             ..Default::default()
         };
+        self.debug_registers.set(None);
         self.fd.set_debug_regs(&regs).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))
     }
 
@@ -439,8 +492,14 @@ impl Vcpu {
             return Ok(());
         }
         self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        let stepped = self.armed.single_step;
         self.armed = debug;
         self.trap_flag_set = debug.single_step;
+        if stepped && !debug.single_step && self.guest_trap_flag {
+            // KVM has taken both trap flags for its own.
+            let regs = state::regs_to_kvm(&self.cpu);
+            self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
+        }
         Ok(())
     }
 

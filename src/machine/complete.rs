@@ -92,18 +92,15 @@ impl Environment for Surroundings<'_> {
 
 impl Machine {
     /// Executes the instruction at CS:IP in the processor's place, by [`emulator::execute`]. An exception
-    /// that it raises is delivered: the processor is at the handler's first instruction then. No stop
-    /// means that the guest can go on.
-    ///
-    /// The guest's own trap flag counts only as far as it shows in the registers, which it does not while
-    /// KVM steps.
+    /// that it raises is delivered: the processor is at the handler's first instruction then. Along with the
+    /// outcome, why the run has to end after it, if it has to. A trap that is due afterwards is the caller's.
     ///
     /// # Errors
     /// The outer one: a KVM call failed. The inner one: the instruction is not supported, and nothing has
     /// changed.
-    pub(super) fn complete_at_pc(
+    pub(super) fn execute_at_pc(
         &mut self,
-    ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
+    ) -> Result<Result<(Outcome, Option<StopReason>), Unsupported>, KvmError> {
         let mut cpu = self.vcpu.cpu().clone();
         let mut surroundings = Surroundings { machine: self, stop: None };
         let outcome = emulator::execute(&mut cpu, &mut surroundings);
@@ -112,40 +109,44 @@ impl Machine {
             Ok(outcome) => outcome,
             Err(unsupported) => return Ok(Err(unsupported)),
         };
-        self.stats.completed += 1;
         // This also takes back the #UD that some kernels raise along with their refusal.
         match self.vcpu.set_cpu(&cpu) {
-            Err(KvmError::Virtual8086) => {
-                // The way there writes nothing.
-                let cause = KvmError::Virtual8086.to_string();
-                return Ok(Ok(Some(self.refused(&cause))));
-            }
+            // The way there writes nothing.
+            Err(KvmError::Virtual8086) => return Ok(Err(Unsupported::NoVirtual8086)),
             set => set?,
         }
-        let end = match outcome {
-            Outcome::Completed { single_step, unblocks_nmi } => {
+        let stop = match outcome {
+            Outcome::Completed { unblocks_nmi, .. } => {
                 self.vcpu.end_shadows(unblocks_nmi)?;
-                if single_step { self.single_step_trap()? } else { Ok(None) }
+                stop
             }
             Outcome::Entered { .. } => {
                 self.vcpu.end_shadows(false)?;
-                Ok(None)
+                stop
             }
-            Outcome::Shutdown => Ok(Some(self.shutdown_here())),
+            Outcome::Shutdown => Some(self.shutdown_here()),
         };
-        Ok(end.map(|end| end.or(stop)))
+        Ok(Ok((outcome, stop)))
     }
 
-    /// The debug exception after an instruction that began with the guest's trap flag set.
-    fn single_step_trap(&mut self) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
-        let mut dr = self.vcpu.debug_registers()?;
-        dr[6] |= DR6_BS;
-        self.vcpu.set_debug_registers(&dr)?;
-        let delivery = self.deliver(Event::debug_trap(self.vcpu.cpu().rip))?;
-        Ok(delivery.map(|delivery| match delivery {
-            Delivery::Entered { .. } => None,
-            Delivery::Shutdown => Some(self.shutdown_here()),
-        }))
+    /// Executes the instruction at CS:IP, which KVM refuses, with the trap that the guest's own trap flag
+    /// asks for. No stop means that the guest can go on.
+    ///
+    /// # Errors
+    /// As of [`Machine::execute_at_pc`].
+    pub(super) fn complete_at_pc(
+        &mut self,
+    ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
+        let (outcome, stop) = match self.execute_at_pc()? {
+            Ok(executed) => executed,
+            Err(unsupported) => return Ok(Err(unsupported)),
+        };
+        self.stats.completed += 1;
+        let end = match outcome {
+            Outcome::Completed { single_step: true, .. } => self.debug_trap(DR6_BS)?,
+            _ => None,
+        };
+        Ok(Ok(stop.or(end)))
     }
 
     /// Delivers an interrupt or exception in the processor's place, by [`emulator::deliver`]: the
@@ -167,18 +168,22 @@ impl Machine {
 
     /// Goes on where KVM does not know the instruction; a stop if nobody does.
     pub(super) fn complete_refused(&mut self) -> Result<Option<StopReason>, KvmError> {
-        Ok(match self.complete_at_pc()? {
-            Ok(stop) => stop,
-            Err(Unsupported::Unknown) => {
-                Some(self.refused("its instruction emulator does not know the instruction"))
-            }
-            Err(unsupported) => Some(self.refused(&format!(
-                "its instruction emulator does not know the instruction, and {unsupported}"
-            ))),
-        })
+        Ok(self.complete_at_pc()?.unwrap_or_else(|unsupported| Some(self.beyond(unsupported))))
     }
 
-    fn shutdown_here(&self) -> StopReason {
+    /// The stop at an instruction that neither KVM nor the emulator knows.
+    pub(super) fn beyond(&self, unsupported: Unsupported) -> StopReason {
+        match unsupported {
+            Unsupported::Unknown => {
+                self.refused("its instruction emulator does not know the instruction")
+            }
+            unsupported => self.refused(&format!(
+                "its instruction emulator does not know the instruction, and {unsupported}"
+            )),
+        }
+    }
+
+    pub(super) fn shutdown_here(&self) -> StopReason {
         StopReason::Shutdown { location: self.vcpu.cpu().location() }
     }
 

@@ -98,10 +98,13 @@ impl Machine {
     pub(super) fn look_after_deadline(&mut self) -> Result<Option<StopReason>, KvmError> {
         let pc = self.vcpu.cpu().pc();
         let asked_before = probe::known_facts().is_some();
+        if !asked_before {
+            // Its signals would interrupt the probes.
+            self.guard.rest();
+        }
         let facts = probe::host_facts()?;
         if !asked_before {
             // From now on as often as this host needs it.
-            self.guard.rest();
             self.guard.watch(false)?;
         }
         let stop = self.pass_endless(facts)?;
@@ -132,6 +135,11 @@ impl Machine {
         Ok(self.breakpoint_here())
     }
 
+    /// Whether the next instruction is one that this host never gets past.
+    pub(super) fn is_endless(&self, facts: &HostFacts) -> bool {
+        self.endless_instruction(facts).is_some()
+    }
+
     fn endless_instruction(&self, facts: &HostFacts) -> Option<EndlessInstruction> {
         let cpu = self.vcpu.cpu();
         let mut buffer = [0; 15];
@@ -154,7 +162,7 @@ impl Machine {
 
     /// VMCALL and VMMCALL as KVM on hardware answers calls that it does not know: RAX = -KVM_ENOSYS
     /// (Documentation/virt/kvm/x86/hypercalls.rst).
-    fn answer_hypercall(&mut self) -> Result<(), KvmError> {
+    pub(super) fn answer_hypercall(&mut self) -> Result<(), KvmError> {
         const KVM_ENOSYS: i64 = 1000;
         let mut cpu = self.vcpu.cpu().clone();
         let answer = (-KVM_ENOSYS) as u64;

@@ -7,6 +7,7 @@ use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::x86::debug::{DEBUG_SLOTS, DebugHits, DebugSlot};
 use crate::x86::instruction::{self, Kind};
+use crate::x86::registers::RFLAGS_RF;
 use crate::x86::{Gpr, Linear};
 
 impl Machine {
@@ -19,7 +20,22 @@ impl Machine {
         self.guard.watch(plan.recheck)?;
         let end = self.run_guarded(plan, &slots);
         self.guard.rest();
-        end
+        let end = end?;
+        if matches!(end, Some(ref stop) if *stop != StopReason::Kicked) {
+            self.clear_resume_flag()?;
+        }
+        Ok(end)
+    }
+
+    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1); some KVMs leave it
+    /// set in handlers and repetitions.
+    fn clear_resume_flag(&mut self) -> Result<(), KvmError> {
+        if self.vcpu.cpu().rflags & RFLAGS_RF == 0 {
+            return Ok(());
+        }
+        let mut cpu = self.vcpu.cpu().clone();
+        cpu.rflags &= !RFLAGS_RF;
+        self.vcpu.set_cpu(&cpu)
     }
 
     fn run_guarded(

@@ -108,6 +108,8 @@ pub struct Machine {
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
     /// it has had its turn.
     mid_rep: Option<Linear>,
+    /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
+    held_traps: u64,
     /// KVM queues writes to text memory.
     coalescing: bool,
     /// The user knows that execution is slow.
@@ -150,6 +152,7 @@ impl Machine {
             reported: HashSet::new(),
             halted: false,
             mid_rep: None,
+            held_traps: 0,
             coalescing: true,
             told_slow: false,
             guard: endless::Guard::default(),
@@ -179,6 +182,7 @@ impl Machine {
         self.reported.clear();
         self.halted = false;
         self.mid_rep = None;
+        self.held_traps = 0;
         Ok(())
     }
 

@@ -151,7 +151,7 @@ impl Machine {
 
     /// AMD processors are reset by a shutdown before anyone can look: the last state that is known is put
     /// back. It is the one before the fault when the guest was stepped, else the one at the last exit.
-    fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
+    pub(super) fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
         let now = self.vcpu.cpu();
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
             && now.segments.cs.base == self.reset_state.segments.cs.base
@@ -185,4 +185,4 @@ impl Machine {
 }
 
 /// KVM_INTERNAL_ERROR_EMULATION.
-const INTERNAL_ERROR_EMULATION: u32 = 1;
+pub(super) const INTERNAL_ERROR_EMULATION: u32 = 1;

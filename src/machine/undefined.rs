@@ -34,7 +34,7 @@ impl Machine {
     fn undefined_handler(&self) -> Option<Linear> {
         let cpu = self.vcpu.cpu();
         let refuses = self.stats.completed > 0
-            || probe::known_facts().is_some_and(|facts| facts.refused.int_protected);
+            || probe::known_facts().is_some_and(|facts| facts.refuses_integers());
         if refuses && cpu.cr0 & CR0_PE != 0 {
             vectors::handler(cpu, self, INVALID_OPCODE)
         } else {
@@ -64,9 +64,7 @@ impl Machine {
                 Ok(TakenBack::No)
             }
             Err(unsupported) => {
-                let stop = self.refused(&format!(
-                    "its instruction emulator does not know the instruction, and {unsupported}"
-                ));
+                let stop = self.beyond(unsupported);
                 Ok(TakenBack::Completed(Some(stop)))
             }
         }

@@ -29,6 +29,8 @@ pub const CR4_VME: u64 = 1 << 0;
 pub const CR4_TSD: u64 = 1 << 2;
 /// CR4.PSE, 4 MiB pages.
 pub const CR4_PSE: u64 = 1 << 4;
+/// CR4.DE: debug registers can watch ports.
+pub const CR4_DE: u64 = 1 << 3;
 /// CR4.PAE, physical address extension.
 pub const CR4_PAE: u64 = 1 << 5;
 /// CR4.OSFXSR, SSE enable.

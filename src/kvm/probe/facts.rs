@@ -182,4 +182,11 @@ impl HostFacts {
     pub fn can_hang(&self) -> bool {
         self.endless != Endless::default()
     }
+
+    /// Whether this KVM refuses integer instructions, as one does that runs guests in an emulator.
+    #[must_use]
+    pub fn refuses_integers(&self) -> bool {
+        let Refused { int_protected, iret_protected, decimal, bit_count, .. } = self.refused;
+        int_protected || iret_protected || decimal || bit_count
+    }
 }
