@@ -282,8 +282,13 @@ impl Vcpu {
     }
 
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
-        let sregs = state::sregs_to_kvm(cpu);
+        let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
+            if !self.intel {
+                // Intel's processors demand a busy task register. AMD's do not mind either, but QEMU's
+                // emulation of one knows no busy one.
+                sregs.tr.type_ &= !state::TASK_BUSY;
+            }
             self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
         }
         let regs = state::regs_to_kvm(cpu);

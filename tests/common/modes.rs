@@ -21,7 +21,7 @@ pub enum Mode {
     Protected3,
     /// 64-bit mode, ring 0.
     Long,
-    /// The same, ring 3 at IOPL 3.
+    /// The same, ring 3 at IOPL 0.
     Long3,
 }
 
@@ -117,7 +117,13 @@ pub fn enter(machine: &mut Machine, mode: Mode, code: &[u8]) {
     };
     put(machine, PROLOGUE, prologue);
     put(machine, TASK_SELECTOR, &TASK.to_le_bytes());
-    let flags = RFLAGS_FIXED | RFLAGS_IOPL | if mode == Mode::V86 { RFLAGS_VM } else { 0 };
+    let flags = RFLAGS_FIXED
+        | match mode {
+            Mode::V86 => RFLAGS_IOPL | RFLAGS_VM,
+            Mode::Protected3 => RFLAGS_IOPL,
+            // Software KVMs run this ring without IOPL; its ports are open by the bitmap.
+            _ => 0,
+        };
     let (cs, ss) = match mode {
         Mode::V86 => (0, 0),
         Mode::Protected3 => (CODE3, DATA3),

@@ -389,17 +389,18 @@ fn pages(mode: Mode, cases: &mut Vec<Case>) {
         return;
     }
     for at in [UNMAPPED, UNMAPPED - 2, SUPERVISOR, SUPERVISOR - 2, 0x8000_0000_0000] {
-        let forms: [(&str, &[u8]); 4] = [
-            ("popcnt", &[0xf3, 0x0f, 0xb8, 0x07]),
-            ("verr", &[0x0f, 0x00, 0x27]),
-            ("andn", &[0xc4, 0xe2, 0x60, 0xf2, 0x07]),
-            ("adcx", &[0x66, 0x0f, 0x38, 0xf6, 0x07]),
+        let forms: [(&str, &[u8], u64); 4] = [
+            ("popcnt", &[0xf3, 0x0f, 0xb8, 0x07], STATUS),
+            ("verr", &[0x0f, 0x00, 0x27], STATUS),
+            ("andn", &[0xc4, 0xe2, 0x60, 0xf2, 0x07], ZF | SF | CF | OF),
+            ("adcx", &[0x66, 0x0f, 0x38, 0xf6, 0x07], STATUS),
         ];
-        for (form, code) in forms {
+        for (form, code, shown) in forms {
             cases.push(Case {
                 name: named(mode, form, format_args!("at {at:x}")),
                 code: code.to_vec(),
                 gpr: [0, 0, 0, 0, 0, 0, 0, at],
+                shown,
                 ..Case::default()
             });
         }
