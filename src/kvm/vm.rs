@@ -99,7 +99,8 @@ impl Vm {
         // Kernels before Linux 3.15 do not know the question.
         if let Ok(emulated) = self.kvm.get_emulated_cpuid(KVM_MAX_CPUID_ENTRIES) {
             let leaf_1 = |entry: &&kvm_cpuid_entry2| entry.function == 1;
-            let movbe = emulated.as_slice().iter().find(leaf_1).map_or(0, |entry| entry.ecx) & MOVBE;
+            let movbe =
+                emulated.as_slice().iter().find(leaf_1).map_or(0, |entry| entry.ecx) & MOVBE;
             for entry in cpuid.as_mut_slice().iter_mut().filter(|entry| entry.function == 1) {
                 entry.ecx |= movbe;
             }

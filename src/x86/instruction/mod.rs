@@ -93,7 +93,10 @@ pub enum Kind {
     LoadSs,
     /// VMCALL or VMMCALL.
     Hypercall,
-    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, BOUND, LSS. The trap flag
+    /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
+    /// without the trap, others the handler that BOUND leads to.
+    Untrapped,
+    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, LSS. The trap flag
     /// steps it, but may not outlive it.
     Special,
 }
@@ -179,6 +182,14 @@ impl Kind {
         }
         match instruction.mnemonic() {
             Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::Bound
+            | Mnemonic::Lfence
+            | Mnemonic::Mfence
+            | Mnemonic::Sfence
+            | Mnemonic::Endbr32
+            | Mnemonic::Endbr64
+            | Mnemonic::Rdrand
+            | Mnemonic::Rdseed => Kind::Untrapped,
             Mnemonic::In => Kind::In {
                 size: width(instruction.op0_register()),
                 port: Port::of(instruction, instruction.op1_kind()),
@@ -201,7 +212,7 @@ impl Kind {
             Mnemonic::Popfd => Kind::Popf(4),
             Mnemonic::Popfq => Kind::Popf(8),
             Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
-            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Bound | Mnemonic::Lss => Kind::Special,
+            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Lss => Kind::Special,
             _ => Kind::Other,
         }
     }
