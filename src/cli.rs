@@ -112,6 +112,9 @@ pub struct Run {
 pub struct GdbServer {
     #[command(flatten)]
     pub guest: Guest,
+    /// Symbols for a gdb that has none: an ELF [default: the image, if it is one].
+    #[arg(long, value_name = "ELF")]
+    pub symbols: Option<PathBuf>,
     /// Where gdb connects: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1234")]
     pub listen: Address,

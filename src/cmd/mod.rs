@@ -5,6 +5,7 @@ mod debug;
 mod gdbserver;
 mod interruptions;
 mod run;
+mod symbols;
 
 use crate::cli::Command;
 use crate::exit_code::ExitCode;

@@ -124,6 +124,12 @@ impl Outbox {
         }
     }
 
+    /// From now on the client waits for nothing.
+    pub fn rest(&mut self) {
+        self.flush_line();
+        self.running = false;
+    }
+
     /// Reports a stop, the lines `notes` before it.
     pub fn stopped(&mut self, notes: &[String], report: &[u8]) {
         self.flush_line();

@@ -4,6 +4,7 @@
 //! text is left in [`Guest`] for the session, which puts it into the reply.
 
 mod breakpoints;
+mod decide;
 mod info;
 mod memory;
 mod monitor_command;
@@ -21,8 +22,12 @@ use gdbstub::target::ext::target_description_xml_override::TargetDescriptionXmlO
 use gdbstub::target::{Target, TargetError};
 
 use super::arch::X86;
+use super::follow;
 use super::layout::Layout;
-use crate::machine::Machine;
+use super::program::Program;
+use crate::machine::{Machine, Observer};
+
+use decide::Agent;
 
 pub use breakpoints::Inserted;
 pub use resume::Resume;
@@ -43,11 +48,19 @@ pub struct Guest<'m> {
     error: Option<String>,
     /// `monitor quit` was given.
     quit: bool,
+    agent: Agent,
+    program: Option<Program>,
+    /// A client may have been started with a program, whose architecture it must not take.
+    welcomes: bool,
+    /// The client has had the guest started anew, and may look for its program.
+    is_fresh: bool,
+    /// It has looked.
+    has_looked: bool,
 }
 
 impl<'m> Guest<'m> {
-    /// `machine` under a debugger that has asked for nothing yet.
-    pub fn new(machine: &'m mut Machine) -> Guest<'m> {
+    /// `machine` under a debugger that has asked for nothing yet. What breakpoints print goes to `console`.
+    pub fn new(machine: &'m mut Machine, console: Box<dyn Observer>) -> Guest<'m> {
         let layout = Layout::for_mode(machine.cpu().mode());
         Guest {
             machine,
@@ -56,7 +69,58 @@ impl<'m> Guest<'m> {
             resume: None,
             error: None,
             quit: false,
+            agent: Agent::new(console),
+            program: None,
+            welcomes: true,
+            is_fresh: false,
+            has_looked: false,
         }
+    }
+
+    /// Offers `program` to clients that have none.
+    pub fn set_program(&mut self, program: Program) {
+        self.program = Some(program);
+    }
+
+    /// The program with the guest's symbols.
+    pub fn program_mut(&mut self) -> Option<&mut Program> {
+        self.program.as_mut()
+    }
+
+    /// What a client without a program is told to load: the file with the symbols. Once it has had the guest
+    /// started anew it has them, and would take the architecture of the file again: then it is the name of the
+    /// mode, which is no file.
+    pub fn program_name(&mut self) -> String {
+        self.has_looked = true;
+        match &self.program {
+            Some(program) if !self.is_fresh => program.name().to_owned(),
+            _ => follow::name(self.machine.cpu().mode()),
+        }
+    }
+
+    /// Says whether clients come with a program of an architecture.
+    pub fn set_welcomes(&mut self, welcomes: bool) {
+        self.welcomes = welcomes;
+    }
+
+    /// Whether a client has to be told at connect that it debugs no program.
+    #[must_use]
+    pub fn welcomes(&self) -> bool {
+        self.welcomes
+    }
+
+    /// Starts the guest anew, for a client that goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// The text for the client.
+    pub fn reboot(&mut self) -> Result<(), String> {
+        self.forget_breakpoints();
+        self.machine.reset().map_err(|error| error.to_string())?;
+        self.renew_layout();
+        self.is_fresh = true;
+        self.has_looked = false;
+        Ok(())
     }
 
     /// The machine.
@@ -82,12 +146,17 @@ impl<'m> Guest<'m> {
         self.renew_layout();
         self.resume = None;
         self.error = None;
+        self.is_fresh = false;
+        if let Some(program) = &mut self.program {
+            program.forget_client();
+        }
     }
 
     /// Takes back all breakpoints and watchpoints.
     pub fn forget_breakpoints(&mut self) {
         self.machine.breakpoints_mut().clear();
         self.inserted = Inserted::default();
+        self.agent.forget();
     }
 
     /// Whether the present mode has another layout than the client knows.
@@ -100,6 +169,17 @@ impl<'m> Guest<'m> {
     /// Takes the layout of the present mode; the client is about to read its description.
     pub fn renew_layout(&mut self) {
         self.layout = Layout::for_mode(self.machine.cpu().mode());
+    }
+
+    /// Takes the layout for the description that the client is about to read. One that does not yet know of the
+    /// mode gets that of the program which it has, or will load: it would refuse another one with a warning.
+    pub fn serve_layout(&mut self, knows_mode: bool) {
+        let knows_mode = knows_mode && (!self.is_fresh || self.has_looked);
+        let of_program = self.program.as_ref().and_then(Program::layout);
+        match of_program {
+            Some(layout) if !knows_mode && self.welcomes => self.layout = layout,
+            _ => self.renew_layout(),
+        }
     }
 
     /// How the client wants the guest to go on, if it has just said so.

@@ -27,11 +27,28 @@ pub enum Resume {
 impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
-        match resume {
-            Resume::Continue => self.machine.run(),
-            Resume::Step => self.machine.step(),
-            Resume::Range(range) => self.machine.step_range(range.clone()),
+        let stop = loop {
+            let stop = match resume {
+                Resume::Continue => self.machine.run(),
+                Resume::Step => self.machine.step(),
+                Resume::Range(range) => self.machine.step_range(range.clone()),
+            };
+            if !self.passes(&stop) {
+                break stop;
+            }
+            // On from the breakpoint; a range is stepped through from its instruction on anyway.
+            if *resume == Resume::Continue {
+                match self.machine.step() {
+                    StopReason::Stepped => self.has_moved(),
+                    stop => break stop,
+                }
+            }
+        };
+        // After a kick with nothing done, the breakpoint has had its turn already.
+        if stop != StopReason::Kicked {
+            self.has_moved();
         }
+        stop
     }
 }
 
