@@ -97,7 +97,7 @@ fn start_gdb(
     if let Some(symbols) = symbols {
         command.arg("-s").arg(symbols);
     }
-    let mut target = OsString::from("target remote ");
+    let mut target = OsString::from("target extended-remote ");
     target.push(socket);
     command.arg("-ex").arg(target).args(&args.gdb_args);
     command.spawn().map_err(|error| {

@@ -98,8 +98,20 @@ impl Extended {
         if starts(b"qAttached") && self.started {
             return Some((Some(Reply::new().text("0")), Effect::None));
         }
+        if self.hold == Hold::Debugged {
+            return None;
+        }
+        let nobody = match body {
+            b"?" => Some("W00"),
+            b"qfThreadInfo" | b"qsThreadInfo" => Some("l"),
+            [b'T', ..] => Some("E01"),
+            _ => None,
+        };
+        if let Some(text) = nobody {
+            return Some((Some(Reply::new().text(text)), Effect::None));
+        }
         let resumes = matches!(body, [b'c' | b's' | b'C' | b'S', ..]) || starts(b"vCont;");
-        if resumes && self.hold != Hold::Debugged {
+        if resumes {
             return Some((Some(Reply::error("no guest is being debugged")), Effect::None));
         }
         None

@@ -299,7 +299,8 @@ impl<'m> Server<'m> {
             }
             StopReason::Exit { status } => {
                 if let Some(session) = &mut self.session {
-                    session.report_exit(&stop.to_string(), status.to_le_bytes()[0]);
+                    let status = status.to_le_bytes()[0];
+                    session.report_exit(&mut self.guest, &stop.to_string(), status);
                     if session.is_extended() {
                         self.motion = Motion::Stopped;
                         let demands = session.catch_up(&mut self.guest);

@@ -176,17 +176,15 @@ impl<'m> Session<'m> {
 
     /// Has the client read the description of the mode that the guest is in now.
     fn report_switch(&mut self, guest: &mut Guest<'m>) {
-        // gdbstub has no such report; it gets to know of some stop, and the client of the switch.
-        let some = stop::report(&StopReason::Stepped, guest.inserted());
-        let _ = self.engine.report(guest, some.reason, &[]);
+        // gdbstub has no such report.
+        self.end_wait(guest);
         guest.forget_breakpoints();
         let frame = follow::switch(guest.machine().cpu().mode(), self.thread()).frame();
         self.outbox.borrow_mut().stopped(&[], &frame);
-        self.running = false;
     }
 
     /// Tells a client that waits that the guest has ended with `status`.
-    pub fn report_exit(&mut self, note: &str, status: u8) {
+    pub fn report_exit(&mut self, guest: &mut Guest<'m>, note: &str, status: u8) {
         if self.extended.hold() != Hold::Debugged {
             self.extended.ended();
             return;
@@ -194,7 +192,15 @@ impl<'m> Session<'m> {
         self.extended.ended();
         let frame = Reply::new().text("W").hex(&[status]).frame();
         self.outbox.borrow_mut().stopped(&[note.to_owned()], &frame);
-        self.running = false;
+        self.end_wait(guest);
+    }
+
+    /// Lets gdbstub, which waits for a stop, know of some stop.
+    fn end_wait(&mut self, guest: &mut Guest<'m>) {
+        if std::mem::take(&mut self.running) {
+            let some = stop::report(&StopReason::Stepped, guest.inserted());
+            let _ = self.engine.report(guest, some.reason, &[]);
+        }
     }
 
     fn handle(&mut self, guest: &mut Guest<'m>, event: FrameEvent) -> Option<Demand> {
@@ -219,7 +225,7 @@ impl<'m> Session<'m> {
         let thread = self.thread();
         let stopped = || Reply::new().text(&format!("T05thread:{thread};"));
         if let Some((reply, effect)) = self.extended.packet(guest, body, stopped) {
-            return self.change_hold(reply, effect);
+            return self.change_hold(guest, reply, effect);
         }
         match body {
             b"QStartNoAckMode" => {
@@ -307,7 +313,12 @@ impl<'m> Session<'m> {
     }
 
     /// Sends the reply to a packet of the extended mode, and passes on what the server has to do.
-    fn change_hold(&mut self, reply: Option<Reply>, effect: Effect) -> Option<Demand> {
+    fn change_hold(
+        &mut self,
+        guest: &mut Guest<'m>,
+        reply: Option<Reply>,
+        effect: Effect,
+    ) -> Option<Demand> {
         let mut outbox = self.outbox.borrow_mut();
         match reply {
             Some(reply) => outbox.reply(&reply.frame()),
@@ -316,9 +327,9 @@ impl<'m> Session<'m> {
         if effect == Effect::None {
             return None;
         }
-        outbox.rest();
+        outbox.rest(effect == Effect::Release);
         drop(outbox);
-        self.running = false;
+        self.end_wait(guest);
         self.last_stop = StopReason::Stepped;
         self.follower.settle();
         Some(if effect == Effect::Halt { Demand::Halt } else { Demand::Release })

@@ -233,7 +233,7 @@ fn a_condition_that_fails_counts_as_true() {
 #[test]
 fn a_breakpoint_with_commands_prints_and_goes_on() {
     // printf("hi\n") behind a condition.
-    let command = "cmds:1,Xf,220022003400000568695c6e0027";
+    let command = "cmds:1,Xe,220022003400000568695c6e0027";
     let verdict = decide(command);
     assert_eq!((verdict.stop, &verdict.text[..]), (false, &b"hi\n"[..]));
     let verdict = decide(&format!("X9,260000162022031327;{command}"));

@@ -54,7 +54,7 @@ pub struct Guest<'m> {
     welcomes: bool,
     /// The client has had the guest started anew, and may look for its program.
     is_fresh: bool,
-    /// It has looked.
+    /// It has looked, or taken the description of the program that it has.
     has_looked: bool,
 }
 
@@ -175,6 +175,7 @@ impl<'m> Guest<'m> {
     /// mode gets that of the program which it has, or will load: it would refuse another one with a warning.
     pub fn serve_layout(&mut self, knows_mode: bool) {
         let knows_mode = knows_mode && (!self.is_fresh || self.has_looked);
+        self.has_looked = true;
         let of_program = self.program.as_ref().and_then(Program::layout);
         match of_program {
             Some(layout) if !knows_mode && self.welcomes => self.layout = layout,

@@ -36,13 +36,14 @@ impl Guest<'_> {
             if !self.passes(&stop) {
                 break stop;
             }
-            // On from the breakpoint; a range is stepped through from its instruction on anyway.
+            // On from the breakpoint; the next step through a range leaves it anyway.
             if *resume == Resume::Continue {
                 match self.machine.step() {
-                    StopReason::Stepped => self.has_moved(),
+                    StopReason::Stepped => {}
                     stop => break stop,
                 }
             }
+            self.has_moved();
         };
         // After a kick with nothing done, the breakpoint has had its turn already.
         if stop != StopReason::Kicked {
