@@ -6,6 +6,7 @@
 //! - `# serve: ARGUMENTS`: `stepvisor gdbserver ARGUMENTS` on a unix socket, which stays for the rest of the
 //!   session; it reads nothing itself;
 //! - `# client: ARGUMENTS`: `gdb ARGUMENTS`, connected to that server;
+//! - `# extended: ARGUMENTS`: the same, in gdb's extended mode;
 //! - `# gdb: ARGUMENTS`: `gdb ARGUMENTS`, connected to nothing;
 //! - `# wait: TEXT`: nothing; the next program waits until the server has printed TEXT.
 //!

@@ -71,7 +71,10 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, Failed> {
     for line in text.lines() {
         let heading = line.strip_prefix("# ").and_then(|line| line.split_once(':'));
         match heading {
-            Some((kind @ ("debug" | "serve" | "client" | "gdb" | "wait"), arguments)) => {
+            Some((
+                kind @ ("debug" | "serve" | "client" | "extended" | "gdb" | "wait"),
+                arguments,
+            )) => {
                 parts.push(Part { kind, arguments: words(arguments), lines: Vec::new() });
             }
             _ if line.starts_with('#') || line.is_empty() => {}
@@ -102,9 +105,14 @@ fn play_part(
         command.arg("-iex").arg(format!("set remotelogfile {}", log.path()));
     }
     command.args(GDB).args(if part.kind == "debug" { &[][..] } else { &part.arguments });
-    if part.kind == "client" {
-        // Behind the symbols, as `stepvisor debug` does it.
-        command.arg("-ex").arg(format!("target remote {}", socket(directory)));
+    // Behind the symbols, as `stepvisor debug` does it.
+    let target = match part.kind {
+        "client" => Some("remote"),
+        "extended" => Some("extended-remote"),
+        _ => None,
+    };
+    if let Some(target) = target {
+        command.arg("-ex").arg(format!("target {target} {}", socket(directory)));
     }
     let mut program = Program::start(command, log)?;
     let mut marks = 0;
