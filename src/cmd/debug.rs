@@ -41,7 +41,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
-    let mut server = Server::new(&mut machine, listener, Box::new(Deaf));
+    let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
     server.expect_no_architecture();
 
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.

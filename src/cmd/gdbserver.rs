@@ -16,7 +16,7 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     let listener = Listener::bind(address, args.allow_remote)?;
     let symbols = Symbols::find(&args.guest, args.symbols.as_deref())?;
     let mut machine = args.guest.machine()?;
-    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
+    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()))?;
     if let Some(symbols) = symbols {
         server.offer_program(symbols.program()?);
     }
