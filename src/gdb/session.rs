@@ -160,6 +160,7 @@ impl<'m> Session<'m> {
     pub fn report(&mut self, guest: &mut Guest<'m>, stop: StopReason) {
         if self.follower.is_able() && guest.is_in_another_layout() {
             self.report_switch(guest);
+            guest.conceal(&stop);
             self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
@@ -355,6 +356,7 @@ impl<'m> Session<'m> {
                 drop(outbox);
                 self.running = true;
                 let resume = guest.take_resume().unwrap_or(Resume::Continue);
+                guest.reveal();
                 // The guest has run already: this is what the client has been waiting for.
                 match self.follower.take_postponed() {
                     None => return Some(Demand::Run(resume)),

@@ -93,6 +93,8 @@ pub struct Machine {
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
     breakpoints: BreakpointSet,
+    /// See [`Machine::bytes_before_hit`].
+    before_hit: Vec<u8>,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
     /// The processor executed HLT and waits.
@@ -133,6 +135,7 @@ impl Machine {
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
+            before_hit: Vec::new(),
             on_unclaimed,
             reported: HashSet::new(),
             halted: false,

@@ -1,17 +1,13 @@
 # debug: guests/bin/modes.elf
-# The guest is left running in real mode and found in another. `jmp $` at the entry of each.
-set $in_32 = *(short *)&in_32
-set *(short *)&in_32 = 0xfeeb
+# The guest is left running in real mode and found in another: at the entry it prints a line, and stays there.
+set {char[14]}&in_32 = {0xb0, 0x23, 0xe6, 0xe9, 0xb0, 0x33, 0xe6, 0xe9, 0xb0, 0x0a, 0xe6, 0xe9, 0xeb, 0xfe}
 continue
-^C
+^C after #3
 info registers eip mode
 x/i $pc
-set *(short *)&in_32 = $in_32
-set $in_64 = *(short *)&in_64
-set *(short *)&in_64 = 0xfeeb
+starti
+set {char[14]}&in_64 = {0xb0, 0x23, 0xe6, 0xe9, 0xb0, 0x36, 0xe6, 0xe9, 0xb0, 0x0a, 0xe6, 0xe9, 0xeb, 0xfe}
 continue
-^C
+^C after #6
 info registers rip mode
-set *(short *)&in_64 = $in_64
-tbreak halt
-continue
+x/i $pc

@@ -99,7 +99,7 @@ fn play_part(
     part: &Part<'_>,
     directory: &TempDir,
 ) -> Result<(String, std::process::ExitStatus), Failed> {
-    let log = if part.lines.contains(&"^C") { Some(PacketLog::new()?) } else { None };
+    let log = if part.lines.iter().any(|line| line.starts_with("^C")) { Some(PacketLog::new()?) } else { None };
     let mut command = program_command(part, directory);
     if let Some(log) = &log {
         command.arg("-iex").arg(format!("set remotelogfile {}", log.path()));
@@ -117,12 +117,15 @@ fn play_part(
     let mut program = Program::start(command, log)?;
     let mut marks = 0;
     for (n, line) in part.lines.iter().enumerate() {
-        if *line == "^C" {
+        if let Some(event) = line.strip_prefix("^C") {
             program.wait_until_running()?;
+            if let Some(text) = event.strip_prefix(" after ") {
+                program.wait_for(text)?;
+            }
             program.signal(Signal::INT)?;
             continue;
         }
-        if part.lines.get(n + 1) == Some(&"^C") {
+        if part.lines.get(n + 1).is_some_and(|next| next.starts_with("^C")) {
             marks += 1;
             program.write_line(&format!("echo {MARK}{marks}\\n"));
             program.wait_for(&format!("\n{MARK}{marks}\n"))?;

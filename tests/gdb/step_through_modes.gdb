@@ -7,11 +7,13 @@ stepi
 info registers eip mode
 stepi
 info registers eip mode
-tbreak *in_32-7
+# A line that is one far jump, into 32-bit code.
+tbreak 80
 continue
 step
 info registers eip mode
 step
+# A line that is one far jump, with a breakpoint at its target.
 tbreak to_long
 continue
 next
@@ -19,28 +21,34 @@ info registers eip mode
 break in_64
 next
 info registers rip mode
-next 5
-finish
+# Over a call, into it and out of it.
+tbreak 114
+continue
 next
-up
+info registers rip r8
 tbreak leaf
 run
-continue
+delete
 tbreak leaf
 continue
-continue
+info registers mode
 finish
-info registers rip
+info registers rip mode
+# Out of long mode.
 next
-next
-next
-tbreak *again_16-5
-continue
 stepi
+info registers rip mode
+tbreak from_long
+continue
+next
+info registers eip mode
+# Back to 16-bit code, and to real mode.
+tbreak 135
+continue
+next
 info registers eip mode
 tbreak from_16
 continue
 stepi 2
 info registers eip mode
-next
 next

@@ -25,7 +25,8 @@ use super::arch::X86;
 use super::follow;
 use super::layout::Layout;
 use super::program::Program;
-use crate::machine::{Machine, Observer};
+use crate::machine::{Machine, Observer, StopReason};
+use crate::x86::Linear;
 
 use decide::Agent;
 
@@ -49,6 +50,8 @@ pub struct Guest<'m> {
     /// `monitor quit` was given.
     quit: bool,
     agent: Agent,
+    /// What the client reads at an address in place of what is there.
+    shadow: Option<(Linear, Vec<u8>)>,
     program: Option<Program>,
     /// A client may have been started with a program, whose architecture it must not take.
     welcomes: bool,
@@ -70,6 +73,7 @@ impl<'m> Guest<'m> {
             error: None,
             quit: false,
             agent: Agent::new(console),
+            shadow: None,
             program: None,
             welcomes: true,
             is_fresh: false,
@@ -146,6 +150,7 @@ impl<'m> Guest<'m> {
         self.renew_layout();
         self.resume = None;
         self.error = None;
+        self.shadow = None;
         self.is_fresh = false;
         if let Some(program) = &mut self.program {
             program.forget_client();
@@ -181,6 +186,19 @@ impl<'m> Guest<'m> {
             Some(layout) if !knows_mode && self.welcomes => self.layout = layout,
             _ => self.renew_layout(),
         }
+    }
+
+    /// Shows the client memory as it was before `stop`, if that is the access to a watched range, until
+    /// [`Guest::reveal`]. A client that has to set its watchpoints anew takes what it reads for the old value.
+    pub fn conceal(&mut self, stop: &StopReason) {
+        if let StopReason::Watchpoint(hit) = stop {
+            self.shadow = Some((hit.addr, self.machine.bytes_before_hit().to_vec()));
+        }
+    }
+
+    /// Shows memory as it is.
+    pub fn reveal(&mut self) {
+        self.shadow = None;
     }
 
     /// How the client wants the guest to go on, if it has just said so.

@@ -32,9 +32,16 @@ impl Machine {
                 WatchKind::Access => written() || touches(&accesses, watch, |_| true),
             }
         });
-        Ok(hit.map_or(StopReason::Stepped, |(watch, _)| {
-            StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind })
-        }))
+        let Some((watch, before)) = hit else { return Ok(StopReason::Stepped) };
+        self.before_hit = before;
+        Ok(StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind }))
+    }
+
+    /// What was in the watched range before the access that stopped the guest last; of a long range, its
+    /// beginning.
+    #[must_use]
+    pub fn bytes_before_hit(&self) -> &[u8] {
+        &self.before_hit
     }
 
     fn watched_bytes(&self, watch: &Watch) -> Vec<u8> {
