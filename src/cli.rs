@@ -77,6 +77,16 @@ pub struct Guest {
     on_unclaimed: UnclaimedAction,
 }
 
+/// `--mode-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeEvents {
+    /// At the next stop, whatever it is for.
+    Lazy,
+    /// At the switch itself, where gdb's `catch exec` stops. The guest runs instruction by instruction, many
+    /// times slower.
+    Eager,
+}
+
 /// `--on-unclaimed`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum UnclaimedAction {
@@ -124,6 +134,9 @@ pub struct GdbServer {
     /// Talks to gdb over standard input and output: `target remote | stepvisor gdbserver --stdio IMAGE`.
     #[arg(long, conflicts_with_all = ["listen", "allow_remote"])]
     pub stdio: bool,
+    /// When gdb is told that the guest has switched to another CPU mode (also: monitor mode-events).
+    #[arg(long, value_name = "WHEN", default_value = "lazy")]
+    pub mode_events: ModeEvents,
     /// Lets the guest run until the first gdb connects, instead of waiting at its first instruction.
     #[arg(long)]
     pub no_wait: bool,
@@ -137,6 +150,9 @@ pub struct Debug {
     /// Symbols: an ELF [default: the image, if it is one].
     #[arg(long, value_name = "ELF")]
     pub symbols: Option<PathBuf>,
+    /// When gdb is told that the guest has switched to another CPU mode (also: monitor mode-events).
+    #[arg(long, value_name = "WHEN", default_value = "lazy")]
+    pub mode_events: ModeEvents,
     /// The gdb to start.
     #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
     pub gdb: PathBuf,

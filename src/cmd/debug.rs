@@ -19,7 +19,7 @@ use stepvisor::machine::observer::Deaf;
 
 use super::interruptions;
 use super::symbols::Symbols;
-use crate::cli::{DEMO_SYMBOLS, Debug};
+use crate::cli::{DEMO_SYMBOLS, Debug, ModeEvents};
 use crate::exit_code::{ExitCode, Failure};
 
 /// Carries out `stepvisor debug`.
@@ -41,6 +41,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
+    machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
     server.expect_no_architecture();
 

@@ -158,7 +158,14 @@ impl<'m> Session<'m> {
 
     /// Reports that the guest stopped for `stop`.
     pub fn report(&mut self, guest: &mut Guest<'m>, stop: StopReason) {
-        if self.follower.is_able() && guest.is_in_another_layout() {
+        let switched = matches!(stop, StopReason::ModeSwitch(_));
+        if self.follower.is_able() && switched {
+            self.report_switch(guest);
+            // A step has ended with it; else there is nothing more to tell.
+            if guest.was_stepping() {
+                self.follower.postpone(StopReason::Stepped);
+            }
+        } else if self.follower.is_able() && guest.is_in_another_layout() {
             self.report_switch(guest);
             guest.conceal(&stop);
             self.follower.postpone(stop.clone());

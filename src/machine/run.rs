@@ -29,6 +29,10 @@ impl Machine {
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
+        if self.stops_at_mode_switch {
+            // A switch has no exit.
+            return self.run_stepping();
+        }
         match self.breakpoints.plan() {
             Plan::DebugRegisters(debug) => self.run_free(debug),
             Plan::StepEngine => self.run_stepping(),
@@ -69,10 +73,15 @@ impl Machine {
 
     /// One exact step at a time.
     fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
+        let start = self.vcpu.cpu().mode();
         loop {
             match self.step_watched()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
+            }
+            let mode = self.vcpu.cpu().mode();
+            if self.stops_at_mode_switch && mode != start {
+                return Ok(StopReason::ModeSwitch(mode));
             }
             let pc = self.vcpu.cpu().pc();
             if self.mid_rep.is_none() && self.breakpoints.contains(pc) {

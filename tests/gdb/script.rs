@@ -99,7 +99,11 @@ fn play_part(
     part: &Part<'_>,
     directory: &TempDir,
 ) -> Result<(String, std::process::ExitStatus), Failed> {
-    let log = if part.lines.iter().any(|line| line.starts_with("^C")) { Some(PacketLog::new()?) } else { None };
+    let log = if part.lines.iter().any(|line| line.starts_with("^C")) {
+        Some(PacketLog::new()?)
+    } else {
+        None
+    };
     let mut command = program_command(part, directory);
     if let Some(log) = &log {
         command.arg("-iex").arg(format!("set remotelogfile {}", log.path()));

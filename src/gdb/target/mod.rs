@@ -45,6 +45,8 @@ pub struct Guest<'m> {
     inserted: Inserted,
     /// How the client wants the guest to go on, until the session takes it.
     resume: Option<Resume>,
+    /// How it went on last was by steps.
+    stepping: bool,
     /// Why the last request failed, until the session takes it.
     error: Option<String>,
     /// `monitor quit` was given.
@@ -70,6 +72,7 @@ impl<'m> Guest<'m> {
             layout,
             inserted: Inserted::default(),
             resume: None,
+            stepping: false,
             error: None,
             quit: false,
             agent: Agent::new(console),
@@ -204,6 +207,12 @@ impl<'m> Guest<'m> {
     /// How the client wants the guest to go on, if it has just said so.
     pub fn take_resume(&mut self) -> Option<Resume> {
         self.resume.take()
+    }
+
+    /// Whether the guest went on last by a step, or through a range.
+    #[must_use]
+    pub fn was_stepping(&self) -> bool {
+        self.stepping
     }
 
     /// Why the last request failed, if there is a text for it.

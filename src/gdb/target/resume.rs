@@ -27,12 +27,20 @@ pub enum Resume {
 impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
+        self.stepping = *resume != Resume::Continue;
         let stop = loop {
+            let mode = self.machine.cpu().mode();
             let stop = match resume {
                 Resume::Continue => self.machine.run(),
+                // A range may be left at any place, here at a switch of the mode.
+                Resume::Range(_) if self.machine.stops_at_mode_switch() => self.machine.step(),
                 Resume::Step => self.machine.step(),
                 Resume::Range(range) => self.machine.step_range(range.clone()),
             };
+            let now = self.machine.cpu().mode();
+            if stop == StopReason::Stepped && self.machine.stops_at_mode_switch() && now != mode {
+                break StopReason::ModeSwitch(now);
+            }
             if !self.passes(&stop) {
                 break stop;
             }
