@@ -36,8 +36,10 @@ pub struct Verdict {
     pub stop: bool,
     /// What is to be printed.
     pub text: Vec<u8>,
-    /// The bytecode that could not be carried out, and why.
-    pub error: Option<BytecodeError>,
+    /// Why a condition could not be evaluated.
+    pub bad_condition: Option<BytecodeError>,
+    /// Why a command could not be carried out.
+    pub bad_command: Option<BytecodeError>,
 }
 
 impl Plan {
@@ -62,7 +64,8 @@ impl Plan {
         self.conditions.is_empty() && self.commands.is_empty()
     }
 
-    /// Decides what comes of the breakpoint. Bytecode that fails counts as true.
+    /// Decides what comes of the breakpoint. A condition that fails counts as true; after a command that fails
+    /// the guest goes on all the same, since a client never expects a stop there.
     pub fn decide(&self, context: &mut dyn Context) -> Verdict {
         let mut verdict = Verdict::default();
         let mut holds = self.conditions.is_empty();
@@ -70,7 +73,7 @@ impl Plan {
             match eval::run(&condition.0, context, &mut verdict.text) {
                 Ok(value) => holds |= value != 0,
                 Err(error) => {
-                    verdict.error = Some(error);
+                    verdict.bad_condition = Some(error);
                     holds = true;
                 }
             }
@@ -84,8 +87,7 @@ impl Plan {
         verdict.stop = self.commands.is_empty();
         for command in &self.commands {
             if let Err(error) = eval::run(&command.0, context, &mut verdict.text) {
-                verdict.error = Some(error);
-                verdict.stop = true;
+                verdict.bad_command = Some(error);
             }
         }
         verdict

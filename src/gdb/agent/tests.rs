@@ -227,7 +227,7 @@ fn a_breakpoint_stops_if_one_of_its_conditions_is_true() {
 fn a_condition_that_fails_counts_as_true() {
     let verdict = decide("X2,0227");
     assert!(verdict.stop);
-    assert_eq!(verdict.error, Some(BytecodeError::Underflow));
+    assert_eq!(verdict.bad_condition, Some(BytecodeError::Underflow));
 }
 
 #[test]
@@ -240,8 +240,9 @@ fn a_breakpoint_with_commands_prints_and_goes_on() {
     assert_eq!((verdict.stop, &verdict.text[..]), (false, &b"hi\n"[..]));
     let verdict = decide(&format!("X9,260000162022041327;{command}"));
     assert_eq!((verdict.stop, &verdict.text[..]), (false, &b""[..]));
-    // A command that fails is a reason to look.
-    assert!(decide("cmds:0,X1,02").stop);
+    // Also after one that fails.
+    let verdict = decide("cmds:0,X1,02");
+    assert_eq!((verdict.stop, verdict.bad_command), (false, Some(BytecodeError::Underflow)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) struct Agent {
     /// Trace state variables.
     variables: BTreeMap<u16, u64>,
     /// Failures that were told.
-    told: HashSet<(Linear, String)>,
+    told: HashSet<String>,
     /// The breakpoint here has had its turn, but the guest has not left it yet.
     passed: Option<Linear>,
     console: Box<dyn Observer>,
@@ -128,13 +128,17 @@ impl Guest<'_> {
         if !verdict.text.is_empty() {
             self.agent.console.console(&verdict.text);
         }
-        let Some(error) = verdict.error else { return };
-        // Each once: the same failure comes with each hit.
-        let text = error.to_string();
-        if self.agent.told.insert((addr, text.clone())) {
-            let text =
-                format!("the breakpoint at {addr} stops: its condition or command fails: {text}");
-            self.agent.console.notice(&text);
+        let condition = verdict.bad_condition.map(|error| {
+            format!("the condition of the breakpoint at {addr} fails and counts as true: {error}")
+        });
+        let command = verdict
+            .bad_command
+            .map(|error| format!("the command of the breakpoint at {addr} fails: {error}"));
+        for text in condition.into_iter().chain(command) {
+            // Each once: the same failure comes with each hit.
+            if self.agent.told.insert(text.clone()) {
+                self.agent.console.notice(&text);
+            }
         }
     }
 }
