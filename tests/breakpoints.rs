@@ -529,7 +529,8 @@ fn a_storm_of_kicks_changes_nothing_of_what_the_guest_does() {
         assert_eq!(stop, quiet.run());
         assert_eq!(visible(kicked.cpu()), visible(quiet.cpu()));
         assert_eq!(kicked.frame(), quiet.frame());
-        assert_eq!(heard.borrow().notices, Vec::<String>::new());
+        // Stepping is slow, which is told once.
+        assert_eq!(heard.borrow().notices.len(), usize::from(count > 4));
     }
 }
 

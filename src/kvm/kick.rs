@@ -123,7 +123,7 @@ impl Kicker {
 
     /// Marks the calling thread as the one to signal.
     pub(super) fn enter(&self) {
-        self.shared.thread.store(THREAD.with(|id| *id), Ordering::SeqCst);
+        self.shared.thread.store(thread_number(), Ordering::SeqCst);
     }
 
     /// Ends [`Kicker::enter`].
@@ -207,14 +207,19 @@ thread_local! {
     static THREAD: i32 = unsafe { libc::gettid() };
 }
 
+/// The kernel's number of the calling thread.
+pub(super) fn thread_number() -> i32 {
+    THREAD.with(|id| *id)
+}
+
 /// The signal used: the first real-time one the C library leaves to programs.
-fn signal() -> i32 {
+pub(super) fn signal() -> i32 {
     libc::SIGRTMIN()
 }
 
 /// Installs the handlers, without SA_RESTART, so that they end KVM_RUN with EINTR: that is all the kick's own
 /// is for.
-fn install_signal_handlers() {
+pub(super) fn install_signal_handlers() {
     extern "C" fn ignore(_: i32) {}
     extern "C" fn input(_: i32) {
         let shared = SIGNALLED.try_with(Cell::get).unwrap_or(ptr::null());

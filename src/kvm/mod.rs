@@ -6,16 +6,20 @@
 // The one module that may: ioctls on shared memory cannot be had without. Each block states its reason.
 #![allow(unsafe_code)]
 
+pub mod deadline;
 pub mod exit;
 pub mod guest_debug;
 pub mod kick;
+pub mod probe;
 pub mod state;
 pub mod vcpu;
 pub mod vm;
 
+pub use deadline::Deadline;
 pub use exit::Exit;
 pub use guest_debug::GuestDebug;
 pub use kick::Kicker;
+pub use probe::HostFacts;
 pub use vcpu::Vcpu;
 pub use vm::Vm;
 
@@ -61,6 +65,12 @@ pub enum KvmError {
         /// What KVM made of it.
         found: u64,
     },
+    /// The guests that probe the host's behaviour have no memory.
+    #[error("cannot probe this host's KVM: {0}")]
+    Probe(String),
+    /// The kernel has no timer for us.
+    #[error("cannot make a timer")]
+    Timer(#[source] std::io::Error),
     /// One ioctl failed.
     #[error("{ioctl} failed")]
     Ioctl {

@@ -2,12 +2,18 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use kvm_bindings::{KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
+use kvm_bindings::{
+    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2,
+    kvm_enable_cap, kvm_userspace_memory_region,
+};
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 
 use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
 use crate::x86::Phys;
+
+/// `Genu`, as in `GenuineIntel`.
+const GENUINE: u32 = u32::from_le_bytes(*b"Genu");
 
 /// Path of the KVM device file.
 const DEVICE: &str = "/dev/kvm";
@@ -29,6 +35,7 @@ impl Vm {
     pub fn new(ram: Ram) -> Result<Vm, KvmError> {
         let kvm = open()?;
         let fd = kvm.create_vm().map_err(KvmError::ioctl("KVM_CREATE_VM"))?;
+        report_refused_instructions(&kvm, &fd)?;
         fd.set_identity_map_address(layout::KVM_IDENTITY_MAP)
             .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize)
@@ -66,6 +73,16 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_REGISTER_COALESCED_MMIO"))
     }
 
+    /// Ends [`Vm::coalesce_writes`] for the same range.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn report_writes(&self, start: Phys, size: u32) -> Result<(), KvmError> {
+        self.fd
+            .unregister_coalesced_mmio(IoEventAddress::Mmio(start.0), size)
+            .map_err(KvmError::ioctl("KVM_UNREGISTER_COALESCED_MMIO"))
+    }
+
     /// Makes the one vCPU, with every CPU feature the host's KVM supports.
     ///
     /// # Errors
@@ -77,8 +94,22 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
-        Vcpu::new(&self.fd, fd)
+        // CPUID leaf 0, EBX: the first four letters of the maker's name.
+        let intel = |entry: &kvm_cpuid_entry2| entry.function == 0 && entry.ebx == GENUINE;
+        Vcpu::new(&self.fd, fd, cpuid.as_slice().iter().any(intel))
     }
+}
+
+/// Lets KVM leave the guest for every instruction that its emulator does not know. Without that it
+/// raises #UD outside ring 0, and in ring 0 it does so on top of leaving (api.rst, 7.35). Kernels before
+/// Linux 5.14 cannot.
+fn report_refused_instructions(kvm: &Kvm, fd: &VmFd) -> Result<(), KvmError> {
+    if kvm.check_extension_raw(KVM_CAP_EXIT_ON_EMULATION_FAILURE.into()) <= 0 {
+        return Ok(());
+    }
+    let cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+    let cap = kvm_enable_cap { cap, args: [1, 0, 0, 0], ..Default::default() };
+    fd.enable_cap(&cap).map_err(KvmError::ioctl("KVM_ENABLE_CAP"))
 }
 
 /// Opens `/dev/kvm` and checks what no machine can do without.

@@ -15,6 +15,8 @@ pub struct Stats {
     pub coalesced_writes: u64,
     /// Instructions executed one by one.
     pub steps: u64,
+    /// Instructions that KVM refused and the machine executed in its place.
+    pub completed: u64,
 }
 
 /// The exits of one reason.

@@ -25,7 +25,7 @@ use super::arch::X86;
 use super::follow;
 use super::layout::Layout;
 use super::program::Program;
-use crate::machine::{Machine, Observer, StopReason};
+use crate::machine::{Machine, Observer, StopReason, Watch};
 use crate::x86::Linear;
 
 use decide::Agent;
@@ -35,6 +35,9 @@ pub use resume::Resume;
 
 /// What the `E` replies of gdbstub carry where no text takes their place: EFAULT.
 const FAULT: u8 = 14;
+
+/// Of a watched range, how many bytes a client compares.
+const LONGEST: usize = 4096;
 
 /// A machine under a debugger.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Guest<'m> {
     /// `monitor quit` was given.
     quit: bool,
     agent: Agent,
+    /// What was in the watched ranges before the guest went on last.
+    watched: Vec<(Linear, Vec<u8>)>,
     /// What the client reads at an address in place of what is there.
     shadow: Option<(Linear, Vec<u8>)>,
     program: Option<Program>,
@@ -76,6 +81,7 @@ impl<'m> Guest<'m> {
             error: None,
             quit: false,
             agent: Agent::new(console),
+            watched: Vec::new(),
             shadow: None,
             program: None,
             welcomes: true,
@@ -195,8 +201,20 @@ impl<'m> Guest<'m> {
     /// [`Guest::reveal`]. A client that has to set its watchpoints anew takes what it reads for the old value.
     pub fn conceal(&mut self, stop: &StopReason) {
         if let StopReason::Watchpoint(hit) = stop {
-            self.shadow = Some((hit.addr, self.machine.bytes_before_hit().to_vec()));
+            self.shadow = self.watched.iter().find(|(addr, _)| *addr == hit.addr).cloned();
         }
+    }
+
+    /// Keeps what is in the watched ranges: the old value, since the first change stops the guest.
+    fn remember_watched(&mut self) {
+        let machine = &self.machine;
+        let content = |watch: &Watch| {
+            let mut bytes = vec![0; usize::try_from(watch.len).unwrap_or(LONGEST).min(LONGEST)];
+            let read = machine.read_linear(watch.addr, &mut bytes);
+            bytes.truncate(read);
+            (watch.addr, bytes)
+        };
+        self.watched = machine.breakpoints().watches().iter().map(content).collect();
     }
 
     /// Shows memory as it is.

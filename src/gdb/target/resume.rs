@@ -28,6 +28,7 @@ impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
         self.stepping = *resume != Resume::Continue;
+        self.remember_watched();
         let stop = loop {
             let mode = self.machine.cpu().mode();
             let stop = match resume {
