@@ -29,6 +29,7 @@ use crate::machine::{Machine, Observer, StopReason, Watch};
 use crate::x86::Linear;
 
 use decide::Agent;
+use resume::Nearness;
 
 pub use breakpoints::Inserted;
 pub use resume::Resume;
@@ -55,6 +56,7 @@ pub struct Guest<'m> {
     /// `monitor quit` was given.
     quit: bool,
     agent: Agent,
+    nearness: Nearness,
     /// What was in the watched ranges before the guest went on last.
     watched: Vec<(Linear, Vec<u8>)>,
     /// What the client reads at an address in place of what is there.
@@ -81,6 +83,7 @@ impl<'m> Guest<'m> {
             error: None,
             quit: false,
             agent: Agent::new(console),
+            nearness: Nearness::default(),
             watched: Vec::new(),
             shadow: None,
             program: None,
