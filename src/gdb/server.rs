@@ -397,6 +397,11 @@ impl<'m> Server<'m> {
         self.last_stop = stop.clone();
         let attached = |session: &&mut Session<'m>| session.hold() == Hold::Debugged;
         let Some(session) = self.session.as_mut().filter(attached) else {
+            if matches!(stop, StopReason::ModeSwitch(_)) {
+                // Nobody follows it.
+                self.motion = Motion::Running(Resume::Continue);
+                return None;
+            }
             let text = format!("{stop}; a debugger may attach and look");
             Relay(Rc::clone(&self.outbox)).notice(&text);
             return None;

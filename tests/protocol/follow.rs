@@ -159,3 +159,75 @@ fn the_next_client_is_told_of_the_mode_that_it_finds() {
     let (stop, console) = client.stop_and_console();
     assert!(stop.starts_with("T02") && console.is_empty(), "{stop} {console}");
 }
+
+#[test]
+fn whoever_asks_for_it_is_told_of_each_switch_at_once() {
+    let server = Server::of("modes");
+    let mut client = follower(&server);
+    assert!(client.monitor("mode-events eager").contains("eager"));
+    let expected = [
+        "[16-bit protected mode]",
+        "[32-bit protected mode]",
+        "[32-bit compatibility mode]",
+        "[64-bit long mode]",
+        "[32-bit compatibility mode]",
+        "[32-bit protected mode]",
+        "[16-bit protected mode]",
+        "[real mode]",
+    ];
+    for name in expected {
+        assert_eq!(mode(&client.run("vCont;c")), name);
+        TargetXml::read(&mut client, 0x1000);
+    }
+    assert!(client.run("vCont;c").starts_with("T02"));
+}
+
+#[test]
+fn steps_end_at_a_switch_that_is_told_at_once() {
+    // Through a range that has both instructions of the switch, from mov cr0 to the far jump.
+    for resume in ["vCont;s:1;c", "vCont;r7c2e,7c36:1;c"] {
+        let server = Server::with(&["guests/bin/modes.elf", "--mode-events", "eager"]);
+        let mut client = follower(&server);
+        let xml = TargetXml::read(&mut client, 0x1000);
+        client.order("Z0,7c2e,1");
+        assert!(client.run("vCont;c").contains("swbreak:;"));
+        client.order("z0,7c2e,1");
+        assert_eq!(mode(&client.run(resume)), "[16-bit protected mode]", "{resume}");
+        assert!(client.run("vCont;s:1;c").starts_with("T05"));
+        assert_eq!(xml.get(&mut client, "eip"), 0x7c31, "nothing ran in between");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_follow_stops_with_a_line_about_the_switch() {
+    let server = Server::with(&["guests/bin/modes.elf", "--mode-events", "eager"]);
+    let mut client = server.connect();
+    client.resume("vCont;c");
+    let (stop, console) = client.stop_and_console();
+    assert!(stop.starts_with("T05") && !stop.contains("exec"), "{stop}");
+    assert!(console.contains("switched to 16-bit protected mode"), "{console}");
+}
+
+#[test]
+fn without_a_client_no_switch_stops_the_guest() {
+    let mut server = Server::with(&["guests/bin/modes.elf", "--mode-events", "eager"]);
+    server.connect().order("D");
+    server.wait_for("halted for ever");
+    assert!(!server.take_printed().contains("switched"));
+}
+
+#[test]
+fn what_a_watchpoint_saw_is_told_with_its_old_value_after_a_switch() {
+    let server = Server::of("modes");
+    let mut client = follower(&server);
+    // Written in 32-bit code: the first stop there. The client reads it before it resumes, to remember it.
+    client.order("Z2,2000,4");
+    client.order("M2000,4:11223344");
+    assert_eq!(mode(&client.run("vCont;c")), "[32-bit protected mode]");
+    TargetXml::read(&mut client, 0x1000);
+    client.order("Z2,2000,4");
+    assert_eq!(client.memory(0x1ffe, 8), [0, 0, 0x11, 0x22, 0x33, 0x44, 0, 0]);
+    // `rep stosd` has cleared it.
+    assert!(client.run("vCont;c").contains("watch:2000;"));
+    assert_eq!(client.memory(0x2000, 4), [0; 4]);
+}
