@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod dirty;
 pub mod exit;
 pub mod guest_debug;
+pub mod host;
 pub mod kick;
 pub mod probe;
 pub mod snapshot;
@@ -58,7 +59,7 @@ pub enum KvmError {
     )]
     ApiVersion(i32),
     /// A capability that the machine needs is missing.
-    #[error("this KVM lacks the capability {0}")]
+    #[error("this KVM lacks the capability KVM_CAP_{0}")]
     Capability(&'static str),
     /// KVM made something else of a register than it was given.
     #[error("this host's KVM makes {found:#x} of {asked:#x} in CR0")]
@@ -68,6 +69,9 @@ pub enum KvmError {
         /// What KVM made of it.
         found: u64,
     },
+    /// KVM does not keep RFLAGS.VM.
+    #[error("this host's KVM has no virtual-8086 mode")]
+    Virtual8086,
     /// The guests that probe the host's behaviour have no memory.
     #[error("cannot probe this host's KVM: {0}")]
     Probe(String),

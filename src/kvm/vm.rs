@@ -12,6 +12,8 @@ use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
 use crate::x86::Phys;
 
+/// CPUID leaf 1, ECX: MOVBE.
+const MOVBE: u32 = 1 << 22;
 /// `Genu`, as in `GenuineIntel`.
 const GENUINE: u32 = u32::from_le_bytes(*b"Genu");
 
@@ -90,15 +92,26 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_UNREGISTER_COALESCED_MMIO"))
     }
 
-    /// Makes the one vCPU, with every CPU feature the host's KVM supports.
+    /// Makes the one vCPU, with every CPU feature the host's KVM supports, and MOVBE where KVM emulates it.
+    /// What the host cannot run right is thus nothing that CPUID offers: LZCNT, for instance, runs as BSR
+    /// on software KVMs, as on a processor without it, and CPUID says that there is none.
     ///
     /// # Errors
     /// A failed ioctl.
     pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
-        let cpuid = self
+        let mut cpuid = self
             .kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
+        // Kernels before Linux 3.15 do not know the question.
+        if let Ok(emulated) = self.kvm.get_emulated_cpuid(KVM_MAX_CPUID_ENTRIES) {
+            let leaf_1 = |entry: &&kvm_cpuid_entry2| entry.function == 1;
+            let movbe =
+                emulated.as_slice().iter().find(leaf_1).map_or(0, |entry| entry.ecx) & MOVBE;
+            for entry in cpuid.as_mut_slice().iter_mut().filter(|entry| entry.function == 1) {
+                entry.ecx |= movbe;
+            }
+        }
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
         // CPUID leaf 0, EBX: the first four letters of the maker's name.
@@ -106,6 +119,16 @@ impl Vm {
         Vcpu::new(&self.fd, fd, cpuid.as_slice().iter().any(intel))
     }
 }
+
+/// Capabilities that no machine can do without, by their names without KVM_CAP_.
+pub(super) const NEEDED: [(Cap, &str); 6] = [
+    (Cap::UserMemory, "USER_MEMORY"),
+    (Cap::ImmediateExit, "IMMEDIATE_EXIT"),
+    (Cap::SetGuestDebug, "SET_GUEST_DEBUG"),
+    (Cap::CoalescedMmio, "COALESCED_MMIO"),
+    (Cap::SyncRegs, "SYNC_REGS"),
+    (Cap::Xsave, "XSAVE"),
+];
 
 /// Lets KVM leave the guest for every instruction that its emulator does not know. Without that it
 /// raises #UD outside ring 0, and in ring 0 it does so on top of leaving (api.rst, 7.35). Kernels before
@@ -120,7 +143,7 @@ fn report_refused_instructions(kvm: &Kvm, fd: &VmFd) -> Result<(), KvmError> {
 }
 
 /// Opens `/dev/kvm` and checks what no machine can do without.
-fn open() -> Result<Kvm, KvmError> {
+pub(super) fn open() -> Result<Kvm, KvmError> {
     let kvm = Kvm::new().map_err(|errno| match errno.errno() {
         libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
         libc::EACCES | libc::EPERM => not_permitted(),
@@ -130,15 +153,7 @@ fn open() -> Result<Kvm, KvmError> {
     if i32::try_from(KVM_API_VERSION) != Ok(version) {
         return Err(KvmError::ApiVersion(version));
     }
-    let needed = [
-        (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
-        (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
-        (Cap::SetGuestDebug, "KVM_CAP_SET_GUEST_DEBUG"),
-        (Cap::CoalescedMmio, "KVM_CAP_COALESCED_MMIO"),
-        (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
-        (Cap::Xsave, "KVM_CAP_XSAVE"),
-    ];
-    match needed.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
+    match NEEDED.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
         Some((_, name)) => Err(KvmError::Capability(name)),
         None => Ok(kvm),
     }

@@ -99,7 +99,7 @@ impl Machine {
         let pc = self.vcpu.cpu().pc();
         let asked_before = probe::known_facts().is_some();
         if !asked_before {
-            // Making the VM that is asked fails when a signal comes.
+            // Its signals would interrupt the probes.
             self.guard.rest();
         }
         let facts = probe::host_facts()?;
@@ -126,10 +126,16 @@ impl Machine {
         };
         self.guard.remember(pc);
         match endless {
-            EndlessInstruction::Interrupt => match self.step_watched()? {
-                StopReason::Stepped => {}
-                stop => return Ok(Some(stop)),
-            },
+            EndlessInstruction::Interrupt => {
+                let by_hand = |machine: &mut Machine| match machine.complete_at_pc()? {
+                    Ok(stop) => Ok(stop.unwrap_or(StopReason::Stepped)),
+                    Err(_) => machine.try_step(),
+                };
+                match self.watched(by_hand)? {
+                    StopReason::Stepped => {}
+                    stop => return Ok(Some(stop)),
+                }
+            }
             EndlessInstruction::Hypercall => self.answer_hypercall()?,
         }
         Ok(self.breakpoint_here())

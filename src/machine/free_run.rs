@@ -2,12 +2,13 @@
 
 use super::plan::{DebugPlan, Slots};
 use super::stop::WatchHit;
+use super::undefined::TakenBack;
 use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
 use crate::x86::instruction::{self, Kind};
 use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{Gpr, Linear};
+use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
@@ -60,12 +61,33 @@ impl Machine {
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
                 exit if exit.is_access() => self.serve_watching(&exit, &before)?,
-                exit => self.serve_or_end(&exit, &before)?,
+                exit @ Exit::InternalError { .. } => {
+                    let stop = self.end_watched(&exit, &before)?;
+                    // It may have been the way to ring 3.
+                    self.arm_free(slots)?;
+                    stop
+                }
+                exit => self.end_watched(&exit, &before)?,
             };
             if stop.is_some() {
                 return Ok(stop);
             }
         }
+    }
+
+    /// An exit that is no access: it may end in an instruction completed by hand, which no debug register and
+    /// no exit shows.
+    fn end_watched(
+        &mut self,
+        exit: &Exit,
+        before: &CpuState,
+    ) -> Result<Option<StopReason>, KvmError> {
+        let end = |machine: &mut Machine| {
+            let stop = machine.serve_or_end(exit, before)?;
+            Ok(stop.unwrap_or(StopReason::Stepped))
+        };
+        let stop = self.watched(end)?;
+        Ok((stop != StopReason::Stepped).then_some(stop))
     }
 
     /// Whether what the plan was made for is still so.
@@ -84,7 +106,8 @@ impl Machine {
             *slot = sites.next().map(DebugSlot::execute);
         }
         drop(sites);
-        self.vcpu.arm(GuestDebug { slots: armed, ..GuestDebug::OFF })
+        let armed = GuestDebug { slots: armed, ..GuestDebug::OFF };
+        self.vcpu.arm(self.with_undefined_guard(armed))
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
@@ -97,6 +120,10 @@ impl Machine {
         if let Some(watch) = data_hit(dr6, slots) {
             self.note_repetition();
             return Ok(self.watchpoint(watch));
+        }
+        if let TakenBack::Completed(stop) = self.take_back_undefined()? {
+            self.arm_free(slots)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
         }
         if self.breakpoints.contains(pc) {
             return Ok(Some(StopReason::Breakpoint(pc)));

@@ -27,6 +27,7 @@ mod run;
 mod service;
 mod step;
 mod trial;
+mod undefined;
 mod watched_access;
 
 pub use boot::Boot;
@@ -109,6 +110,7 @@ pub struct Machine {
     reset_state: CpuState,
     breakpoints: BreakpointSet,
     stop_on: StopOn,
+    stops_at_mode_switch: bool,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
     /// The processor executed HLT and waits.
@@ -167,6 +169,7 @@ impl Machine {
             reset_state,
             breakpoints: BreakpointSet::default(),
             stop_on: StopOn::default(),
+            stops_at_mode_switch: false,
             on_unclaimed,
             reported: HashSet::new(),
             halted: false,
@@ -233,6 +236,18 @@ impl Machine {
     /// The breakpoints and watchpoints, to be changed.
     pub fn breakpoints_mut(&mut self) -> &mut BreakpointSet {
         &mut self.breakpoints
+    }
+
+    /// Whether [`Machine::run`] stops when the processor switches to another mode.
+    #[must_use]
+    pub fn stops_at_mode_switch(&self) -> bool {
+        self.stops_at_mode_switch
+    }
+
+    /// Has [`Machine::run`] stop when the processor switches to another mode, or not. It then executes one
+    /// instruction at a time, which takes many times as long.
+    pub fn stop_at_mode_switch(&mut self, stops: bool) {
+        self.stops_at_mode_switch = stops;
     }
 
     /// What the screen shows.
