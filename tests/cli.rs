@@ -199,6 +199,51 @@ fn the_guest_chooses_its_exit_code_through_the_exit_port() {
 }
 
 #[test]
+fn a_triple_fault_is_explained_from_its_first_exception_on() {
+    let outcome = stepvisor(["run", &shipped("triple.elf")]);
+    let stderr = &outcome.stderr;
+    assert!(
+        stderr.contains("stepvisor: `ud2` (bytes 0f 0b) raised #UD, invalid opcode\n"),
+        "{stderr}"
+    );
+    let entry = |vector| format!("entry {vector} of the IDT is beyond the table's limit");
+    let parts = ["#UD is not delivered", &entry(6), "#GP is not delivered", &entry(13)];
+    for part in parts.into_iter().chain(["#DF is not delivered", &entry(8), "shuts down"]) {
+        assert!(stderr.contains(part), "`{stderr}` does not say `{part}`");
+    }
+}
+
+#[test]
+fn a_run_ends_at_an_exception_that_the_user_wants_to_stop_on() {
+    let outcome = stepvisor(["run", "--stop-on", "gp,ud", &shipped("faults.elf")]);
+    assert_eq!(outcome.code, Some(28), "{}", outcome.stderr);
+    let text = "0000:7C30: `ud2` (bytes 0f 0b) raises #UD, invalid opcode; its handler has not run";
+    assert!(outcome.stderr.contains(text), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("EIP=00007c30"), "{}", outcome.stderr);
+    assert_eq!(outcome.stdout, "Divide error at 0000:7C2E, stepping past it.\n");
+    let outcome = stepvisor(["run", "--stop-on", "pf", &shipped("faults.elf")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_run_ends_at_a_breakpoint_in_the_source() {
+    // nop; xchg bx, bx; hlt
+    let outcome = run(&[0x90, 0x87, 0xdb, 0xf4], &["--break-on", "xchg"]);
+    assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("0000:7C01: xchg bx, bx, a breakpoint"), "{}", outcome.stderr);
+    let outcome = stepvisor(["run", "--break-on", "port=0xe9", &shipped("portio.elf")]);
+    assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("access to port 0x00e9"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_cannot_be_stopped_on_is_named() {
+    let image = shipped("hello.elf");
+    refused(&["run", "--stop-on", "ud,xx", &image], 2, &["--stop-on", "`xx` is no exception"]);
+    refused(&["run", "--break-on", "port=70000", &image], 2, &["--break-on", "`port=70000`"]);
+}
+
+#[test]
 fn a_triple_fault_is_told_with_its_place_and_the_registers() {
     let outcome = stepvisor(["run", &shipped("triple.elf")]);
     assert_eq!(outcome.code, Some(20));

@@ -1,0 +1,13 @@
+# debug: --break-on port=0xe9 guests/bin/portio.elf
+continue
+x/2i $pc - 2
+monitor break-on none
+continue
+# debug: guests/bin/addloop.elf
+# A breakpoint of the author's own: xchg bx, bx, then INT3.
+set {short}$pc = 0xdb87
+set {char}($pc + 2) = 0xcc
+monitor break-on int3,xchg
+stepi
+continue
+info registers eip
