@@ -130,6 +130,8 @@ pub struct Machine {
     last_visit: std::time::Duration,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
+    /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
+    trap_may_linger: bool,
     /// KVM queues writes to text memory.
     coalescing: bool,
     /// The user knows that execution is slow.
@@ -180,6 +182,7 @@ impl Machine {
             rerunning: false,
             last_visit: std::time::Duration::ZERO,
             held_traps: 0,
+            trap_may_linger: false,
             coalescing: true,
             told_slow: false,
             guard: endless::Guard::default(),
