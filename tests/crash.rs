@@ -5,9 +5,9 @@
 mod common;
 
 use common::modes::{self, DATA, Mode, machine_in};
-use common::{START, read, record, set, visible};
+use common::{START, read, record, set, step_to_end, visible};
 use stepvisor::machine::{Machine, StopReason};
-use stepvisor::x86::{CpuState, Gpr};
+use stepvisor::x86::{CpuState, Gpr, Linear};
 
 /// An instruction that raises an exception, in tables that lead nowhere.
 struct Case<'a> {
@@ -170,7 +170,7 @@ const CASES: &[Case] = &[
 /// The stop, and the lines of the account.
 fn crash(machine: &mut Machine, run: impl FnOnce(&mut Machine) -> StopReason) -> Vec<String> {
     let stop = run(machine);
-    assert!(matches!(stop, StopReason::Shutdown { .. }), "{stop}");
+    assert!(matches!(stop, StopReason::Shutdown { .. }), "{stop} at {}", machine.cpu().location());
     assert!(stop.to_string().contains("triple fault"), "{stop}");
     machine.crash().expect("an account").lines().to_vec()
 }
@@ -240,4 +240,27 @@ fn a_crash_can_be_looked_at_again_and_mended() {
     assert!(machine.crash().is_none(), "the user has moved on");
     assert_eq!(machine.step(), StopReason::Stepped);
     assert_eq!((machine.cpu().rip, machine.cpu().get(Gpr::Rax)), (START + 3, 1));
+}
+
+#[test]
+fn a_crash_after_many_stops_is_found_as_well() {
+    // l: inc dword [0x9000]; cmp dword [0x9000], 40; jne l; ud2
+    let code = [
+        &[0xff, 0x05, 0, 0x90, 0, 0, 0x83, 0x3d, 0, 0x90, 0, 0, 40, 0x75, 0xf1][..],
+        &[0x0f, 0x0b],
+    ]
+    .concat();
+    let mut machine = machine_in(Mode::Protected, &code);
+    no_table(&mut machine);
+    for _ in 0..20 {
+        // Off the breakpoint, and to it again, as a debugger does it.
+        assert_eq!(machine.step(), StopReason::Stepped);
+        machine.breakpoints_mut().insert(Linear(START));
+        assert_eq!(machine.run(), StopReason::Breakpoint(Linear(START)));
+        machine.breakpoints_mut().clear();
+    }
+    let lines = crash(&mut machine, Machine::run);
+    assert!(lines[0].contains("raised #UD"), "{lines:#?}");
+    assert_eq!(machine.cpu().pc().0, START + 15);
+    assert_eq!(read(&machine, DATA, 4), [40, 0, 0, 0]);
 }

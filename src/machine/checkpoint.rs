@@ -5,6 +5,7 @@
 //! before: a page that was never written is all zeros, and needs no copy.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use super::stop::Target;
 use super::{Machine, StopReason};
@@ -17,6 +18,9 @@ const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
 
 /// So many steps after a checkpoint the next one is taken.
 const STEPS: u64 = 4096;
+/// A guest that has run for less than this since the last checkpoint needs no other: running it again takes no
+/// longer, and a debugger resumes often.
+const FRESH: Duration = Duration::from_millis(20);
 
 /// Pages with contents, by address.
 pub(super) type Pages = BTreeMap<Phys, Vec<u8>>;
@@ -34,6 +38,10 @@ pub(super) struct Rewind {
     pub(super) steps: u64,
     /// It has run without stepping since.
     pub(super) free: bool,
+    /// Time in the guest since the last access.
+    pub(super) tail: Duration,
+    /// Time in the guest when it was taken.
+    taken: Duration,
     /// The debugger has changed something since: a second run would differ.
     pub(super) stale: bool,
 }
@@ -51,8 +59,9 @@ struct State {
 
 impl Rewind {
     /// Notes an exit.
-    pub(super) fn note(&mut self, exit: &Exit, stepping: bool) {
+    pub(super) fn note(&mut self, exit: &Exit, stepping: bool, elapsed: Duration) {
         self.free |= !stepping;
+        self.tail += elapsed;
         if !exit.is_access() {
             return;
         }
@@ -64,6 +73,7 @@ impl Rewind {
             _ => (0, 0),
         };
         self.accesses += 1;
+        self.tail = Duration::ZERO;
         // FNV-1a on words: enough to tell one course from another.
         for word in [kind, place] {
             self.digest = (self.digest ^ word).wrapping_mul(0x0100_0000_01b3);
@@ -72,7 +82,7 @@ impl Rewind {
 }
 
 impl Machine {
-    /// Takes a checkpoint before the guest runs on, if this host needs one.
+    /// Takes a checkpoint before the guest runs on, if this host needs one and the last is not fresh.
     ///
     /// # Errors
     /// A KVM call failed.
@@ -86,18 +96,17 @@ impl Machine {
             }
             return Ok(());
         }
-        if self.rewind.is_none() {
-            self.vm.log_dirty_pages(true)?;
+        match &self.rewind {
+            Some(rewind) if self.is_fresh(rewind) => return Ok(()),
+            Some(_) => {}
+            None => self.vm.log_dirty_pages(true)?,
         }
         self.checkpoint()
     }
 
-    /// The same before a step, which is near enough to the last checkpoint most of the time.
-    pub(super) fn checkpoint_before_step(&mut self) -> Result<(), KvmError> {
-        match &self.rewind {
-            Some(rewind) if !rewind.stale && !rewind.free && rewind.steps < STEPS => Ok(()),
-            _ => self.checkpoint_if_needed(),
-        }
+    fn is_fresh(&self, rewind: &Rewind) -> bool {
+        let ran = self.vcpu.guest_time().saturating_sub(rewind.taken);
+        !rewind.stale && rewind.steps < STEPS && ran < FRESH
     }
 
     /// Takes a checkpoint. Not between an access and its completion.
@@ -125,6 +134,8 @@ impl Machine {
             digest: 0,
             steps: 0,
             free: false,
+            tail: Duration::ZERO,
+            taken: self.vcpu.guest_time(),
             stale: false,
         }));
         Ok(())
@@ -152,6 +163,7 @@ impl Machine {
         self.reported.clone_from(reported);
         (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
         (rewind.accesses, rewind.digest, rewind.steps, rewind.free) = (0, 0, 0, false);
+        (rewind.tail, rewind.taken) = (Duration::ZERO, self.vcpu.guest_time());
         self.rewind = Some(rewind);
         Ok(changed)
     }

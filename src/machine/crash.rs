@@ -62,8 +62,10 @@ impl Machine {
         }
         self.rerunning = true;
         let stepped = self.vcpu.is_stepping();
-        let found = self.find_shutdown(self.last_visit);
+        let found = self.find_shutdown();
         self.rerunning = false;
+        // A piece may have ended while the exception was being raised: the instruction will raise it again.
+        self.vcpu.drop_exception()?;
         if let Err(lost) = found? {
             self.vcpu.revive(before)?;
             if stepped {

@@ -126,8 +126,6 @@ pub struct Machine {
     inexact: Option<String>,
     /// The guest is run once more to find what shut it down.
     rerunning: bool,
-    /// How long the last visit to the guest was.
-    last_visit: std::time::Duration,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
@@ -180,7 +178,6 @@ impl Machine {
             rewind: None,
             inexact: None,
             rerunning: false,
-            last_visit: std::time::Duration::ZERO,
             held_traps: 0,
             trap_may_linger: false,
             coalescing: true,

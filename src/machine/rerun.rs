@@ -47,18 +47,18 @@ enum Piece {
 }
 
 impl Machine {
-    /// After a shutdown that has reset the vCPU, `tail` after the last exit before it: puts the machine before
-    /// the instruction that did it. If that cannot be found, all is put back as it was at the shutdown,
+    /// After a shutdown that has reset the vCPU: puts the machine before the instruction that did it. If that cannot be found, all is put back as it was at the shutdown,
     /// but for the processor, which stands at the checkpoint.
     ///
     /// # Errors
     /// A KVM call failed.
-    pub(super) fn find_shutdown(&mut self, tail: Duration) -> Result<Result<(), Lost>, KvmError> {
+    pub(super) fn find_shutdown(&mut self) -> Result<Result<(), Lost>, KvmError> {
         let Some(rewind) = &self.rewind else { return Ok(Err(Lost::NoCheckpoint)) };
         let course = Course {
             accesses: rewind.accesses,
             digest: rewind.digest,
             steps: (!rewind.free).then_some(rewind.steps),
+            tail: rewind.tail,
         };
 
         let observer = mem::replace(&mut self.observer, Box::new(Deaf));
@@ -69,7 +69,7 @@ impl Machine {
         let kicked = self.vcpu.take_kick();
         let changed = self.rewind()?;
 
-        let found = self.run_again(&course, tail);
+        let found = self.run_again(&course);
 
         self.observer = observer;
         self.trace = trace;
@@ -91,7 +91,7 @@ impl Machine {
         found
     }
 
-    fn run_again(&mut self, course: &Course, tail: Duration) -> Result<Result<(), Lost>, KvmError> {
+    fn run_again(&mut self, course: &Course) -> Result<Result<(), Lost>, KvmError> {
         if let Some(steps) = course.steps {
             return self.step_again(steps);
         }
@@ -101,7 +101,7 @@ impl Machine {
                 Err(lost) => return Ok(Err(lost)),
             }
         }
-        let mut piece = tail / 2;
+        let mut piece = course.tail / 2;
         let mut idle = 0;
         for _ in 0..MOST_PIECES {
             if piece < SHORTEST || idle > MOST_IDLE {
@@ -204,4 +204,6 @@ struct Course {
     digest: u64,
     /// Only steps, so many before the one that shut down.
     steps: Option<u64>,
+    /// Time in the guest after the last access.
+    tail: Duration,
 }

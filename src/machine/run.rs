@@ -108,9 +108,8 @@ impl Machine {
     fn account(&mut self, exit: &Exit, start: std::time::Duration) {
         let elapsed = self.vcpu.guest_time() - start;
         self.stats.count(exit, elapsed);
-        self.last_visit = elapsed;
         if let Some(rewind) = &mut self.rewind {
-            rewind.note(exit, self.vcpu.is_stepping());
+            rewind.note(exit, self.vcpu.is_stepping(), elapsed);
         }
         // Older than the exit.
         self.drain_coalesced();

@@ -71,7 +71,7 @@ impl Machine {
         if self.halted {
             return Ok(self.halted_stop());
         }
-        self.checkpoint_before_step()?;
+        self.checkpoint_if_needed()?;
         let mid_rep = self.mid_rep.take();
         let stop = self.step_with_traps()?;
         if stop == StopReason::Kicked {
