@@ -96,6 +96,8 @@ pub enum Kind {
     /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
     /// without the trap, others the handler that BOUND leads to.
     Untrapped,
+    /// MOVBE, which some KVMs have at hand and yet make #UD of.
+    Movbe,
     /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, LSS. The trap flag
     /// steps it, but may not outlive it.
     Special,
@@ -182,6 +184,7 @@ impl Kind {
         }
         match instruction.mnemonic() {
             Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::Movbe => Kind::Movbe,
             Mnemonic::Bound
             | Mnemonic::Lfence
             | Mnemonic::Mfence
