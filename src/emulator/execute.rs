@@ -121,6 +121,19 @@ impl Execution<'_> {
                 self.cpu.rflags &= !RFLAGS_RF;
                 return Ok(Done::Transferred);
             }
+            Mnemonic::Call | Mnemonic::Jmp => {
+                self.far_transfer(instruction, next)?;
+                self.cpu.rflags &= !RFLAGS_RF;
+                return Ok(Done::Transferred);
+            }
+            Mnemonic::Syscall => {
+                self.syscall(next)?;
+                return Ok(Done::Transferred);
+            }
+            Mnemonic::Sysret | Mnemonic::Sysretq => {
+                self.sysret(instruction.mnemonic() == Mnemonic::Sysretq)?;
+                return Ok(Done::Transferred);
+            }
             Mnemonic::Sysenter => {
                 self.sysenter()?;
                 return Ok(Done::Transferred);
@@ -178,7 +191,7 @@ impl Execution<'_> {
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),
-            _ if is_not_integer(instruction) => return Err(self.not_integer()),
+            _ if is_not_integer(instruction) => return Err(self.not_integer(instruction)),
             _ => return Err(Unsupported::Unknown.into()),
         }
         Ok(Done::Next)

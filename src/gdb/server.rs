@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::extended::Hold;
 use super::inbox::{Inbox, Slot, inbox};
 use super::outbox::{Outbox, Relay};
+use super::program::Program;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
 use super::transport::{Address, Connection, ConnectionId, Input, Listener};
@@ -122,7 +124,7 @@ impl<'m> Server<'m> {
         let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
         machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
         Ok(Server {
-            guest: Guest::new(machine),
+            guest: Guest::new(machine, Box::new(Relay(Rc::clone(&outbox)))),
             address: listener.address().clone(),
             listener: Some(listener),
             inbox,
@@ -146,6 +148,16 @@ impl<'m> Server<'m> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper(self.slot.clone())
+    }
+
+    /// Offers `program`, which has the guest's symbols, to clients that come without one.
+    pub fn offer_program(&mut self, program: Program) {
+        self.guest.set_program(program);
+    }
+
+    /// Clients come with no program of an architecture, and have not to be made to forget it.
+    pub fn expect_no_architecture(&mut self) {
+        self.guest.set_welcomes(false);
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -297,15 +309,26 @@ impl<'m> Server<'m> {
 
     /// Ends the session; the guest goes on, or does what it did before a client that never said a word.
     fn part(&mut self, spoke: bool) {
-        self.session = None;
+        let hold = self.session.take().map(|session| session.hold());
         self.client = None;
         self.outbox.borrow_mut().detach();
         self.guest.forget_client();
-        self.motion = if spoke {
-            Motion::Running(Resume::Continue)
-        } else {
-            std::mem::replace(&mut self.motion_before, Motion::Stopped)
-        };
+        match hold {
+            // Somebody else may start it, or look at its first instruction.
+            Some(Hold::Ended) => self.start_anew(),
+            Some(Hold::Released) => {}
+            _ if spoke => self.motion = Motion::Running(Resume::Continue),
+            _ => self.motion = std::mem::replace(&mut self.motion_before, Motion::Stopped),
+        }
+    }
+
+    /// Puts a guest that has ended back to its first instruction, where it waits.
+    fn start_anew(&mut self) {
+        self.motion = Motion::Stopped;
+        self.last_stop = StopReason::Stepped;
+        if let Err(error) = self.guest.machine().reset() {
+            log::error!("cannot start the guest anew: {error}");
+        }
     }
 
     fn fulfil(&mut self, demands: Vec<Demand>) -> Option<End> {
@@ -319,6 +342,11 @@ impl<'m> Server<'m> {
                         return Some(end);
                     }
                 }
+                Demand::Halt => {
+                    self.motion = Motion::Stopped;
+                    self.last_stop = StopReason::Stepped;
+                }
+                Demand::Release => self.motion = Motion::Running(Resume::Continue),
                 Demand::Detach => {
                     if self.address == Address::Stdio {
                         return Some(End::ClientGone);
@@ -349,7 +377,13 @@ impl<'m> Server<'m> {
             }
             StopReason::Exit { status } => {
                 if let Some(session) = &mut self.session {
-                    session.report_exit(&stop.to_string(), status.to_le_bytes()[0]);
+                    let status = status.to_le_bytes()[0];
+                    session.report_exit(&mut self.guest, &stop.to_string(), status);
+                    if session.is_extended() {
+                        self.motion = Motion::Stopped;
+                        let demands = session.catch_up(&mut self.guest);
+                        return self.fulfil(demands);
+                    }
                 }
                 Some(End::Exited { status })
             }
@@ -361,7 +395,13 @@ impl<'m> Server<'m> {
     fn report(&mut self, stop: StopReason) -> Option<End> {
         self.motion = Motion::Stopped;
         self.last_stop = stop.clone();
-        let Some(session) = &mut self.session else {
+        let attached = |session: &&mut Session<'m>| session.hold() == Hold::Debugged;
+        let Some(session) = self.session.as_mut().filter(attached) else {
+            if matches!(stop, StopReason::ModeSwitch(_)) {
+                // Nobody follows it.
+                self.motion = Motion::Running(Resume::Continue);
+                return None;
+            }
             let text = format!("{stop}; a debugger may attach and look");
             Relay(Rc::clone(&self.outbox)).notice(&text);
             return None;

@@ -101,6 +101,7 @@ pub struct Machine {
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
     breakpoints: BreakpointSet,
+    stops_at_mode_switch: bool,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
     /// The processor executed HLT and waits.
@@ -148,6 +149,7 @@ impl Machine {
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
+            stops_at_mode_switch: false,
             on_unclaimed,
             reported: HashSet::new(),
             halted: false,
@@ -206,6 +208,18 @@ impl Machine {
     /// The breakpoints and watchpoints, to be changed.
     pub fn breakpoints_mut(&mut self) -> &mut BreakpointSet {
         &mut self.breakpoints
+    }
+
+    /// Whether [`Machine::run`] stops when the processor switches to another mode.
+    #[must_use]
+    pub fn stops_at_mode_switch(&self) -> bool {
+        self.stops_at_mode_switch
+    }
+
+    /// Has [`Machine::run`] stop when the processor switches to another mode, or not. It then executes one
+    /// instruction at a time, which takes many times as long.
+    pub fn stop_at_mode_switch(&mut self, stops: bool) {
+        self.stops_at_mode_switch = stops;
     }
 
     /// What the screen shows.

@@ -30,6 +30,10 @@ impl Machine {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
         self.guard.begin();
+        if self.stops_at_mode_switch {
+            // A switch has no exit.
+            return Ok(self.run_stepping(false)?.unwrap_or(StopReason::Stepped));
+        }
         loop {
             let plan = self.plan()?;
             self.set_coalescing(plan.coalesce)?;
@@ -56,6 +60,10 @@ impl Machine {
                 StopReason::Stepped => {}
                 stop => return Ok(Some(stop)),
             }
+            let now = self.vcpu.cpu().mode();
+            if self.stops_at_mode_switch && now != mode {
+                return Ok(Some(StopReason::ModeSwitch(now)));
+            }
             let pc = self.vcpu.cpu().pc();
             if self.mid_rep.is_none() && self.breakpoints.contains(pc) {
                 return Ok(Some(StopReason::Breakpoint(pc)));
@@ -64,7 +72,7 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            if recheck && self.mid_rep.is_none() && self.vcpu.cpu().mode() != mode {
+            if recheck && self.mid_rep.is_none() && now != mode {
                 return Ok(None);
             }
         }

@@ -36,7 +36,7 @@ fn instructions_without_operands_keep_their_kind_in_every_mode() {
         (&[0xca, 4, 0], Kind::Other),
         (&[0xe2, 0xfe], Kind::Other),
         (&[0xe3, 0xfe], Kind::Other),
-        (&[0x0f, 0x05], Kind::Other),
+        (&[0x0f, 0x05], Kind::FastCall),
     ] {
         assert_eq!(kinds(bytes), [expected; 3], "{bytes:02x?}");
     }
