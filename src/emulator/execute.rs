@@ -155,7 +155,7 @@ impl Execution<'_> {
             Mnemonic::Verw => self.verify(instruction, true)?,
             Mnemonic::Xgetbv => self.xgetbv()?,
             Mnemonic::Rdtscp => self.rdtscp()?,
-            Mnemonic::Popcnt | Mnemonic::Lzcnt | Mnemonic::Tzcnt => self.count_bits(instruction)?,
+            Mnemonic::Popcnt => self.count_bits(instruction)?,
             Mnemonic::Movbe => self.movbe(instruction)?,
             Mnemonic::Crc32 => self.crc32(instruction)?,
             Mnemonic::Andn
