@@ -50,6 +50,9 @@ pub enum Command {
     /// Boots a guest and starts gdb on it: connected, at the first instruction, symbols loaded.
     #[command(after_help = exit_code::HELP)]
     Debug(Debug),
+    /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
+    #[command(after_help = exit_code::HELP)]
+    Doctor(Doctor),
 }
 
 /// Which guest, and how it starts.
@@ -140,6 +143,17 @@ pub struct GdbServer {
     /// Lets the guest run until the first gdb connects, instead of waiting at its first instruction.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// `stepvisor doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+    /// The gdb to look at.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
 }
 
 /// `stepvisor debug`.

@@ -223,6 +223,31 @@ fn repetitions_hit_at_each_iteration() {
     }
     .check();
     Case {
+        asm: "rep movsb, from watched video memory to RAM",
+        code: &[0xf3, 0xa4],
+        before: |cpu| {
+            ds_is_video(cpu);
+            (cpu.gpr[CX], cpu.gpr[DI]) = (4, DATA);
+        },
+        memory: &[],
+        watches: &[(VGA + 1, 2, Read)],
+        hits: &[(VGA + 1, Read, 0, 2), (VGA + 1, Read, 0, 1)],
+    }
+    .check();
+    Case {
+        asm: "repe cmpsb, in video memory",
+        code: &[0xf3, 0xa6],
+        before: |cpu| {
+            ds_is_video(cpu);
+            es_is_video(cpu);
+            (cpu.gpr[CX], cpu.gpr[SI], cpu.gpr[DI]) = (6, 0, 8);
+        },
+        memory: &[(VGA + 11, &[1])],
+        watches: &[(VGA + 1, 1, Access), (VGA + 11, 4, Access)],
+        hits: &[(VGA + 1, Access, 0, 4), (VGA + 11, Access, 2, 2)],
+    }
+    .check();
+    Case {
         asm: "rep movsb, from RAM to video memory",
         code: &[0xf3, 0xa4],
         before: |cpu| {

@@ -2,6 +2,7 @@
 
 mod console;
 mod debug;
+mod doctor;
 mod gdbserver;
 mod interruptions;
 mod run;
@@ -16,5 +17,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     }
 }

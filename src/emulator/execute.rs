@@ -121,6 +121,19 @@ impl Execution<'_> {
                 self.cpu.rflags &= !RFLAGS_RF;
                 return Ok(Done::Transferred);
             }
+            Mnemonic::Call | Mnemonic::Jmp => {
+                self.far_transfer(instruction, next)?;
+                self.cpu.rflags &= !RFLAGS_RF;
+                return Ok(Done::Transferred);
+            }
+            Mnemonic::Syscall => {
+                self.syscall(next)?;
+                return Ok(Done::Transferred);
+            }
+            Mnemonic::Sysret | Mnemonic::Sysretq => {
+                self.sysret(instruction.mnemonic() == Mnemonic::Sysretq)?;
+                return Ok(Done::Transferred);
+            }
             Mnemonic::Sysenter => {
                 self.sysenter()?;
                 return Ok(Done::Transferred);

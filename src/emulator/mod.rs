@@ -14,6 +14,8 @@ mod decimal;
 mod decode;
 mod execute;
 mod execution;
+mod far;
+mod fast_call;
 mod flags;
 mod memory;
 mod operands;

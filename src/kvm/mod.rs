@@ -9,6 +9,7 @@
 pub mod deadline;
 pub mod exit;
 pub mod guest_debug;
+pub mod host;
 pub mod kick;
 pub mod probe;
 pub mod state;
@@ -55,7 +56,7 @@ pub enum KvmError {
     )]
     ApiVersion(i32),
     /// A capability that the machine needs is missing.
-    #[error("this KVM lacks the capability {0}")]
+    #[error("this KVM lacks the capability KVM_CAP_{0}")]
     Capability(&'static str),
     /// KVM made something else of a register than it was given.
     #[error("this host's KVM makes {found:#x} of {asked:#x} in CR0")]

@@ -100,6 +100,16 @@ impl Vm {
     }
 }
 
+/// Capabilities that no machine can do without, by their names without KVM_CAP_.
+pub(super) const NEEDED: [(Cap, &str); 6] = [
+    (Cap::UserMemory, "USER_MEMORY"),
+    (Cap::ImmediateExit, "IMMEDIATE_EXIT"),
+    (Cap::SetGuestDebug, "SET_GUEST_DEBUG"),
+    (Cap::CoalescedMmio, "COALESCED_MMIO"),
+    (Cap::SyncRegs, "SYNC_REGS"),
+    (Cap::Xsave, "XSAVE"),
+];
+
 /// Lets KVM leave the guest for every instruction that its emulator does not know. Without that it
 /// raises #UD outside ring 0, and in ring 0 it does so on top of leaving (api.rst, 7.35). Kernels before
 /// Linux 5.14 cannot.
@@ -113,7 +123,7 @@ fn report_refused_instructions(kvm: &Kvm, fd: &VmFd) -> Result<(), KvmError> {
 }
 
 /// Opens `/dev/kvm` and checks what no machine can do without.
-fn open() -> Result<Kvm, KvmError> {
+pub(super) fn open() -> Result<Kvm, KvmError> {
     let kvm = Kvm::new().map_err(|errno| match errno.errno() {
         libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
         libc::EACCES | libc::EPERM => not_permitted(),
@@ -123,15 +133,7 @@ fn open() -> Result<Kvm, KvmError> {
     if i32::try_from(KVM_API_VERSION) != Ok(version) {
         return Err(KvmError::ApiVersion(version));
     }
-    let needed = [
-        (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
-        (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
-        (Cap::SetGuestDebug, "KVM_CAP_SET_GUEST_DEBUG"),
-        (Cap::CoalescedMmio, "KVM_CAP_COALESCED_MMIO"),
-        (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
-        (Cap::Xsave, "KVM_CAP_XSAVE"),
-    ];
-    match needed.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
+    match NEEDED.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
         Some((_, name)) => Err(KvmError::Capability(name)),
         None => Ok(kvm),
     }

@@ -11,6 +11,7 @@ use crate::emulator::{self, Delivery, Environment, Event, Outcome, Unsupported};
 use crate::kvm::KvmError;
 use crate::x86::Phys;
 use crate::x86::debug::DR6_BS;
+use crate::x86::instruction;
 use crate::x86::paging::PhysRead;
 
 /// The machine as the emulator sees it.
@@ -96,11 +97,14 @@ impl Machine {
     /// outcome, why the run has to end after it, if it has to. A trap that is due afterwards is the caller's.
     ///
     /// # Errors
-    /// The outer one: a KVM call failed. The inner one: the instruction is not supported, and nothing has
-    /// changed.
+    /// The outer one: a KVM call failed. The inner one: the instruction is not supported, or there is no memory
+    /// that it could be in, and nothing has changed.
     pub(super) fn execute_at_pc(
         &mut self,
     ) -> Result<Result<(Outcome, Option<StopReason>), Unsupported>, KvmError> {
+        if self.code_bytes(&mut [0; instruction::MAX_LEN]) == 0 {
+            return Ok(Err(Unsupported::Unknown));
+        }
         let mut cpu = self.vcpu.cpu().clone();
         let mut surroundings = Surroundings { machine: self, stop: None };
         let outcome = emulator::execute(&mut cpu, &mut surroundings);

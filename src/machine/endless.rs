@@ -123,10 +123,16 @@ impl Machine {
         };
         self.guard.remember(pc);
         match endless {
-            EndlessInstruction::Interrupt => match self.step_watched()? {
-                StopReason::Stepped => {}
-                stop => return Ok(Some(stop)),
-            },
+            EndlessInstruction::Interrupt => {
+                let by_hand = |machine: &mut Machine| match machine.complete_at_pc()? {
+                    Ok(stop) => Ok(stop.unwrap_or(StopReason::Stepped)),
+                    Err(_) => machine.try_step(),
+                };
+                match self.watched(by_hand)? {
+                    StopReason::Stepped => {}
+                    stop => return Ok(Some(stop)),
+                }
+            }
             EndlessInstruction::Hypercall => self.answer_hypercall()?,
         }
         Ok(self.breakpoint_here())

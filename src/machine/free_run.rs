@@ -4,10 +4,10 @@ use super::plan::{DebugPlan, Slots};
 use super::stop::WatchHit;
 use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
-use crate::x86::debug::{DEBUG_SLOTS, DebugHits, DebugSlot};
+use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
 use crate::x86::instruction::{self, Kind};
 use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{Gpr, Linear};
+use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
@@ -60,12 +60,27 @@ impl Machine {
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
                 exit if exit.is_access() => self.serve_watching(&exit, &before)?,
-                exit => self.serve_or_end(&exit, &before)?,
+                exit => self.end_watched(&exit, &before)?,
             };
             if stop.is_some() {
                 return Ok(stop);
             }
         }
+    }
+
+    /// An exit that is no access: it may end in an instruction completed by hand, which no debug register and
+    /// no exit shows.
+    fn end_watched(
+        &mut self,
+        exit: &Exit,
+        before: &CpuState,
+    ) -> Result<Option<StopReason>, KvmError> {
+        let end = |machine: &mut Machine| {
+            let stop = machine.serve_or_end(exit, before)?;
+            Ok(stop.unwrap_or(StopReason::Stepped))
+        };
+        let stop = self.watched(end)?;
+        Ok((stop != StopReason::Stepped).then_some(stop))
     }
 
     /// Whether what the plan was made for is still so.
@@ -88,6 +103,11 @@ impl Machine {
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
+        if dr6 & DR6_BS != 0 {
+            // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
+            let stop = self.debug_trap(DR6_BS)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
+        }
         let pc = self.vcpu.cpu().pc();
         if let Some(watch) = data_hit(dr6, slots) {
             self.note_repetition();

@@ -103,6 +103,18 @@ pub struct Situation {
     pub places: Vec<Place>,
 }
 
+impl Mechanism {
+    /// Its name, for a program to read.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Mechanism::DebugRegisters(_) => "debug-registers",
+            Mechanism::DeviceModel => "device-model",
+            Mechanism::StepEngine(_) => "step-engine",
+        }
+    }
+}
+
 impl DebugPlan {
     /// The plan for a user who has set nothing.
     pub const NOTHING: DebugPlan = DebugPlan {
@@ -141,7 +153,7 @@ impl DebugPlan {
             breakpoints,
             watches,
         };
-        let steps = |mechanism: &mut Mechanism| matches!(mechanism, Mechanism::StepEngine(_));
+        let steps = |mechanism: Mechanism| matches!(mechanism, Mechanism::StepEngine(_));
         let needed = slots.len();
         if needed > DEBUG_SLOTS {
             plan.replace(Why::TooMany(needed));
@@ -158,14 +170,20 @@ impl DebugPlan {
         plan
     }
 
-    fn mechanisms(&mut self) -> impl Iterator<Item = &mut Mechanism> {
+    /// How each breakpoint, then each watchpoint is noticed.
+    pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> + '_ {
+        let breakpoints = self.breakpoints.iter().map(|(_, mechanism)| *mechanism);
+        breakpoints.chain(self.watches.iter().map(|(_, mechanism)| *mechanism))
+    }
+
+    fn mechanisms_mut(&mut self) -> impl Iterator<Item = &mut Mechanism> {
         let breakpoints = self.breakpoints.iter_mut().map(|(_, mechanism)| mechanism);
         breakpoints.chain(self.watches.iter_mut().map(|(_, mechanism)| mechanism))
     }
 
     /// Leaves to the step engine what could have been done without it.
     fn replace(&mut self, why: Why) {
-        for mechanism in self.mechanisms() {
+        for mechanism in self.mechanisms_mut() {
             match (&mechanism, why) {
                 (Mechanism::StepEngine(_), _) => {}
                 (Mechanism::DeviceModel, Why::TooMany(_)) => {
@@ -182,9 +200,7 @@ impl DebugPlan {
         if self.drive != Drive::StepEngine {
             return None;
         }
-        let breakpoints = self.breakpoints.iter().map(|(_, mechanism)| mechanism);
-        let all = breakpoints.chain(self.watches.iter().map(|(_, mechanism)| mechanism));
-        let mut whys = all.filter_map(|mechanism| match mechanism {
+        let mut whys = self.mechanisms().filter_map(|mechanism| match mechanism {
             Mechanism::StepEngine(Why::Anyway) => None,
             Mechanism::StepEngine(why) => Some(why.to_string()),
             _ => None,

@@ -6,7 +6,7 @@
 use super::{Machine, StopReason, Watch, WatchKind};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
-use crate::x86::instruction::{self, Kind};
+use crate::x86::instruction::{self, Facts, Kind, Rep};
 use crate::x86::operands::{self, MemoryAccess};
 use crate::x86::registers::RFLAGS_DF;
 use crate::x86::{CpuState, Gpr, Linear, Phys};
@@ -19,21 +19,35 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
-        let hit = self.watch_hit_by(exit);
-        let stop = self.serve_or_end(exit, before)?;
-        let Some(hit) = hit else { return Ok(stop) };
-        if stop.is_some() {
-            return Ok(stop);
-        }
-        let mut stop = None;
+        let Some(hit) = self.watch_hit_by(exit) else { return self.serve_or_end(exit, before) };
+        let mut stop = self.serve(exit);
+        let iteration = self.hold_repetition(exit)?;
         while let Completion::Exit(next) = self.complete()? {
             if !next.is_access() {
                 break;
             }
             stop = stop.or(self.serve(&next));
         }
-        self.note_repetition();
+        match iteration {
+            Some((rep, len, before)) => self.end_iteration(rep, len, &before)?,
+            None => self.note_repetition(),
+        }
         Ok(stop.or_else(|| self.watchpoint(hit)))
+    }
+
+    /// Once a read of device memory has been answered, KVM goes on repeating until the next one: a counter of 1
+    /// ends that after this iteration. Gives the repetition, its length and the registers before.
+    fn hold_repetition(&mut self, exit: &Exit) -> Result<Option<(Rep, u8, CpuState)>, KvmError> {
+        if !matches!(exit, Exit::MmioRead { .. }) {
+            return Ok(None);
+        }
+        let before = self.vcpu.cpu().clone();
+        let mut buffer = [0; 15];
+        let len = self.code_bytes(&mut buffer);
+        let facts = instruction::decode(&buffer[..len], before.mode());
+        let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return Ok(None) };
+        self.count_one(rep)?;
+        Ok(Some((rep, len, before)))
     }
 
     /// The number of the first watchpoint that `exit` hits.

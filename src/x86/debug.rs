@@ -255,7 +255,8 @@ mod tests {
         // DR3: 4 bytes accessed at 600h, not enabled.
         let dr = [0x7c00, 0x501, 0x60, 0x600, 0, 0, DR6_FIXED, 0xf250_0400 | 0b01_1001];
         let own = OwnBreakpoints(&dr);
-        let access = |addr, write| MemoryAccess { addr: Linear(addr), len: 1, read: !write, write };
+        let access =
+            |addr, write: bool| MemoryAccess { addr: Linear(addr), len: 1, read: !write, write };
         assert!(own.any());
         assert_eq!([0x7c00, 0x501].map(|pc| own.instruction_hits(Linear(pc))), [1, 0]);
         assert_eq!(

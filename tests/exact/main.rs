@@ -72,7 +72,9 @@ fn main() {
 fn check(case: &Case, mode: Mode) -> Verdict {
     let mut subject = Subject::new(mode)?;
     (case.run)(&mut subject)?;
-    subject.settle()
+    subject.settle()?;
+    subject.finish();
+    Ok(())
 }
 
 fn judge(verdict: Verdict, known: Option<Known>) -> Result<(), Failed> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use stepvisor::kvm::Kicker;
 use stepvisor::machine::{
     Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason, Watch, WatchKind,
 };
@@ -30,8 +31,13 @@ pub struct Subject {
     text: Vec<String>,
     /// How many steps and runs there were.
     moves: u32,
-    /// Dropped at the end of the case, before its deadline.
-    _deadline: mpsc::Sender<()>,
+    watchdog: Watchdog,
+}
+
+thread_local! {
+    /// A machine whose last case went well, for the next one: a reset is cheaper than a new machine, which
+    /// counts where KVM itself is emulated.
+    static SPARE: RefCell<Option<(Machine, Watchdog)>> = const { RefCell::new(None) };
 }
 
 struct Console(Rc<RefCell<Vec<u8>>>);
@@ -44,35 +50,64 @@ impl Observer for Console {
     }
 }
 
-/// Longest time for one case: a guest that hangs is kicked out of its loop, and fails.
+/// Kicks a guest that hangs out of its loop: the case fails.
+struct Watchdog(mpsc::Sender<Option<Kicker>>);
+
+/// Longest time for one case.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+impl Watchdog {
+    fn new() -> Watchdog {
+        let (watch, cases) = mpsc::channel::<Option<Kicker>>();
+        std::thread::spawn(move || {
+            while let Ok(case) = cases.recv() {
+                let Some(kicker) = case else { continue };
+                if matches!(cases.recv_timeout(DEADLINE), Err(mpsc::RecvTimeoutError::Timeout)) {
+                    kicker.kick();
+                }
+            }
+        });
+        Watchdog(watch)
+    }
+}
+
+fn machine() -> Result<(Machine, Watchdog), String> {
+    // What it boots is overwritten.
+    let image = Image::Flat(vec![0xf4]);
+    let entry = SegOff::new(0, u16::try_from(CODE).unwrap_or_default());
+    let boot = Boot { load: Some(Phys(CODE)), entry: Some(entry), ..Boot::new(image) };
+    let devices = stepvisor::devices::Config::default();
+    let config = Config { ram_size: 1 << 20, boot, devices, on_unclaimed: OnUnclaimed::Ignore };
+    let machine = Machine::new(config).map_err(|error| error.to_string())?;
+    Ok((machine, Watchdog::new()))
+}
 
 impl Subject {
     /// A guest in `mode`, without code.
     pub fn new(mode: Mode) -> Result<Subject, String> {
-        let image = Image::Flat(world::memory(mode));
-        let entry = SegOff::new(0, u16::try_from(CODE).unwrap_or_default());
-        let boot = Boot { load: Some(Phys(0)), entry: Some(entry), ..Boot::new(image) };
-        let devices = stepvisor::devices::Config::default();
-        let config = Config { ram_size: 1 << 20, boot, devices, on_unclaimed: OnUnclaimed::Ignore };
-        let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
+        let (mut machine, watchdog) = SPARE.take().map_or_else(machine, Ok)?;
+        machine.reset().map_err(|error| error.to_string())?;
+        machine.breakpoints_mut().clear();
+        machine.write_phys(Phys(0), world::memory(mode));
         let console = Rc::default();
         machine.set_observer(Box::new(Console(Rc::clone(&console))));
-        let cpu = world::registers(mode, machine.cpu());
+        let mut cpu = world::registers(mode, machine.cpu());
+        world::task_for_rig(&mut cpu);
         machine.set_cpu(&cpu).map_err(|error| format!("cannot enter the mode: {error}"))?;
         let now = Want::of(&machine, mode, &[])?;
         if now.cpu.mode() != cpu.mode() {
             return Err(format!("cannot enter the mode: the guest is in {}", now.cpu.mode()));
         }
-        let (deadline, over) = mpsc::channel();
-        let kicker = machine.kicker();
-        std::thread::spawn(move || {
-            if over.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                kicker.kick();
-            }
-        });
+        machine.take_kick();
+        let _ = watchdog.0.send(Some(machine.kicker()));
         let (cursor, text, moves) = (CODE, vec![], 0);
-        Ok(Subject { mode, now, machine, console, cursor, text, moves, _deadline: deadline })
+        Ok(Subject { mode, now, machine, console, cursor, text, moves, watchdog })
+    }
+
+    /// The case is over and went well.
+    pub fn finish(self) {
+        let _ = self.watchdog.0.send(None);
+        SPARE.set(Some((self.machine, self.watchdog)));
     }
 
     /// The next instruction of the guest: `text` is what NASM makes `bytes` of, with `{ax}` for the
@@ -121,6 +156,7 @@ impl Subject {
     pub fn set(&mut self, change: impl FnOnce(&mut CpuState)) -> Verdict {
         let mut cpu = self.machine.cpu().clone();
         change(&mut cpu);
+        world::task_for_rig(&mut cpu);
         self.machine.set_cpu(&cpu).map_err(|error| format!("before the first step: {error}"))?;
         self.now.cpu = self.machine.cpu().clone();
         Ok(())

@@ -4,6 +4,8 @@
 //! a case can name a place once for all modes. Accessed, dirty and busy bits are set from the beginning:
 //! what changes in memory, an instruction has changed.
 
+use std::sync::OnceLock;
+
 use stepvisor::x86::registers::{CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LMA, EFER_LME};
 use stepvisor::x86::{Access, CpuState, DescriptorTable, Gpr, Segment, SegmentName};
 
@@ -46,13 +48,13 @@ pub const STACK0: u64 = 0xa000;
 /// Another place for code.
 pub const FAR: u64 = 0xb000;
 /// A page that the page tables leave out.
-pub const UNMAPPED: u64 = 0x1_f000;
+pub const UNMAPPED: u64 = 0x1_7000;
 /// Page tables of long mode: PML4, and three more pages.
 pub const PML4: u64 = 0x1_0000;
 /// Page directory of 32-bit paging, and one page table.
 pub const DIRECTORY: u64 = 0x1_4000;
 /// End of the world; nothing beyond it is ever written.
-pub const END: usize = 0x2_0000;
+pub const END: usize = 0x1_8000;
 /// Text memory.
 pub const VGA: u64 = 0xb_8000;
 /// An address where no device is.
@@ -221,7 +223,13 @@ pub fn gate(selector: u16, offset: u64, kind: u8) -> [u8; 16] {
 }
 
 /// Memory of a guest that starts in `mode`.
-pub fn memory(mode: Mode) -> Vec<u8> {
+pub fn memory(mode: Mode) -> &'static [u8] {
+    static MEMORY: [OnceLock<Vec<u8>>; Mode::ALL.len()] =
+        [const { OnceLock::new() }; Mode::ALL.len()];
+    MEMORY[mode as usize].get_or_init(|| fill(mode))
+}
+
+fn fill(mode: Mode) -> Vec<u8> {
     let mut memory = vec![0; END];
     let mut put = |at: u64, bytes: &[u8]| {
         let at = usize::try_from(at).unwrap();
@@ -282,6 +290,15 @@ pub fn memory(mode: Mode) -> Vec<u8> {
     memory
 }
 
+/// What QEMU's processor takes for a task: it ends itself at the sight of a busy one, since to it LTR leaves
+/// an available one. KVM shows a busy one in any case, as the manual has it.
+pub fn task_for_rig(cpu: &mut CpuState) {
+    let is_qemu = std::env::var("STEPVISOR_RIG").is_ok_and(|rig| rig == "kvm-amd");
+    if is_qemu && cpu.tr.selector == TASK {
+        cpu.tr.access.kind = 0x9;
+    }
+}
+
 /// Registers of a guest that starts in `mode`, made from those of one that starts in real mode.
 pub fn registers(mode: Mode, reset: &CpuState) -> CpuState {
     let mut cpu = reset.clone();
@@ -296,10 +313,6 @@ pub fn registers(mode: Mode, reset: &CpuState) -> CpuState {
         let size = if mode.bits() == 64 { 16 } else { 8 };
         cpu.idtr = DescriptorTable { base: IDT, limit: 256 * size - 1 };
         cpu.tr = segment(TASK);
-        if std::env::var("STEPVISOR_RIG").is_ok_and(|rig| rig == "kvm-amd") {
-            // QEMU's processor ends itself at the sight of a busy task: to it, LTR leaves an available one.
-            cpu.tr.access.kind = 0x9;
-        }
     }
     if matches!(mode, Mode::V | Mode::P3) {
         cpu.rflags |= 3 << 12;

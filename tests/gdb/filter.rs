@@ -10,7 +10,7 @@ pub fn filter(output: &str, directory: &Path) -> String {
     let checkout = checkout.to_string_lossy();
     let mut text = String::new();
     for line in output.lines() {
-        // Not every host has to step for the same breakpoints.
+        // Which watchpoints make it slow depends on the host.
         if line.starts_with("stepvisor: the guest runs instruction by instruction now") {
             continue;
         }

@@ -28,7 +28,7 @@ impl Execution<'_> {
         let ring = if inner { access.dpl } else { cpl };
         let rsp = match (ist, inner) {
             (0, false) => self.cpu.get(Gpr::Rsp),
-            (0, true) => self.long_stack(TSS_RSP0 + u64::from(ring) * 8)?,
+            (0, true) => self.ring_stack_pointer(ring)?,
             (ist, _) => self.long_stack(TSS_IST1 + u64::from(ist - 1) * 8)?,
         };
         if !self.is_canonical(gate.offset) {
@@ -71,6 +71,11 @@ impl Execution<'_> {
             size: 8,
         };
         Ok((gate, (low >> 32) as u8 & 7))
+    }
+
+    /// RSP that the task-state segment has for `ring`, 0 to 2.
+    pub(super) fn ring_stack_pointer(&mut self, ring: u8) -> Result<u64, Trouble> {
+        self.long_stack(TSS_RSP0 + u64::from(ring) * 8)
     }
 
     /// A stack pointer of the task-state segment.

@@ -43,11 +43,7 @@ impl Execution<'_> {
         let ring = if inner { access.dpl } else { cpl };
         // The inner ring's stack, of which no byte is written before all of the frame is known to fit.
         if inner {
-            let stack = self.stack_of_ring(ring)?;
-            let mut ss = self.access_segment(stack.descriptor)?;
-            ss.selector = stack.selector;
-            self.cpu.segments.ss = ss;
-            self.set_stack_pointer(stack.pointer);
+            self.switch_stack(ring)?;
         }
         let words = match (inner, from_v86) {
             (false, _) => 3,
@@ -148,6 +144,22 @@ impl Execution<'_> {
             return Err(fault.into());
         }
         Ok(descriptor)
+    }
+
+    /// Loads the stack pointer, and outside IA-32e mode SS, that the task-state segment has for `ring`, 0 to 2.
+    pub(in crate::emulator) fn switch_stack(&mut self, ring: u8) -> Result<(), Trouble> {
+        if self.is_ia32e() {
+            let rsp = self.ring_stack_pointer(ring)?;
+            self.cpu.segments.ss = Segment::null_stack(ring.into(), ring);
+            *self.cpu.get_mut(Gpr::Rsp) = rsp;
+            return Ok(());
+        }
+        let stack = self.stack_of_ring(ring)?;
+        let mut ss = self.access_segment(stack.descriptor)?;
+        ss.selector = stack.selector;
+        self.cpu.segments.ss = ss;
+        self.set_stack_pointer(stack.pointer);
+        Ok(())
     }
 
     /// SS and ESP that the task-state segment has for `ring`, 0 to 2.

@@ -59,6 +59,12 @@ const COMMANDS: &[Command] = &[
         run: mode_events,
     },
     Command {
+        name: "plan",
+        arguments: "",
+        help: "how each breakpoint and watchpoint is watched for, why, and what it costs",
+        run: plan,
+    },
+    Command {
         name: "exits",
         arguments: "",
         help: "how often and how long the guest was left, by reason",
@@ -116,6 +122,11 @@ fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
 fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     let text = ui::text::plain(&machine.frame());
     Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
+}
+
+fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
+    Ok(plan.to_string())
 }
 
 fn exits(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

@@ -55,7 +55,7 @@ impl Machine {
     /// What will be due once the next instruction, `code`, is done.
     pub(super) fn traps_after(&self, code: &[u8], facts: Option<Facts>) -> Result<Traps, KvmError> {
         let cpu = self.vcpu.cpu();
-        let single_step = if cpu.rflags & RFLAGS_TF != 0 { DR6_BS } else { 0 };
+        let single_step = self.single_step_cause();
         let dr = self.vcpu.debug_registers()?;
         let own = OwnBreakpoints(&dr);
         if !own.any() {
@@ -68,6 +68,11 @@ impl Machine {
             data |= own.port_hits(port, size);
         }
         Ok(Traps { data, single_step })
+    }
+
+    /// BS if the guest's trap flag is set now.
+    pub(super) fn single_step_cause(&self) -> u64 {
+        if self.vcpu.cpu().rflags & RFLAGS_TF != 0 { DR6_BS } else { 0 }
     }
 
     /// The port that the next instruction accesses, and how many bytes of it.

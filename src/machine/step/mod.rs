@@ -100,6 +100,10 @@ impl Machine {
             self.held_traps = traps.data;
             return Ok(step.stop);
         }
+        let mut traps = traps;
+        if matches!(facts, Some(Facts { kind: Kind::FastCall, .. })) {
+            traps.single_step = self.single_step_cause();
+        }
         let due = traps.all() | std::mem::take(&mut self.held_traps);
         let end = if due == 0 { None } else { self.debug_trap(due)? };
         Ok(match step.stop {
@@ -116,7 +120,7 @@ impl Machine {
             // With the trap flag set the trap ends the halt at once.
             Kind::Hlt if cpl == 0 && trap_flag => self.step_over_hlt(facts.len),
             Kind::Hlt if cpl == 0 => self.step_hlt(facts.len),
-            Kind::Int(_) | Kind::Int3 | Kind::Into | Kind::Int1 | Kind::Iret => {
+            Kind::Int(_) | Kind::Int3 | Kind::Into | Kind::Int1 | Kind::Iret | Kind::FastCall => {
                 self.step_by_hand(facts)
             }
             Kind::Rep(rep) => self.step_rep(rep, facts),

@@ -5,7 +5,7 @@ use crate::emulator::Outcome;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
 use crate::machine::run::INTERNAL_ERROR_EMULATION;
-use crate::machine::{Machine, StopReason};
+use crate::machine::{Machine, Stats, StopReason};
 use crate::x86::debug::DebugHits;
 use crate::x86::instruction::Facts;
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
@@ -15,10 +15,11 @@ impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
     pub(super) fn step_plain(&mut self, facts: Facts) -> Result<Step, KvmError> {
         let next = self.vcpu.cpu().rip.wrapping_add(facts.len.into());
-        let (exits, queued) = (self.stats.total(), self.stats.coalesced_writes);
+        let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
+        let (exits, accesses) = (self.stats.total(), counted(&self.stats));
         let step = self.step_forward(facts)?;
-        // A write that KVM queued had no exit, but was emulated, which loses the flag on hardware.
-        let native = self.stats.total() == exits + 1 && self.stats.coalesced_writes == queued;
+        // An access that KVM reported or queued was emulated, which loses the flag on hardware.
+        let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
         if native && self.vcpu.cpu().rip == next {
             self.vcpu.trap_flag_survived();
         }

@@ -17,8 +17,17 @@ impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
     /// none. Without watchpoints this is a plain step.
     pub(in crate::machine) fn step_watched(&mut self) -> Result<StopReason, KvmError> {
+        self.watched(Machine::try_step)
+    }
+
+    /// What `step`, which executes one instruction, comes to; an access to a watched range counts as the
+    /// reason to stop when `step` has none.
+    pub(in crate::machine) fn watched(
+        &mut self,
+        step: impl FnOnce(&mut Machine) -> Result<StopReason, KvmError>,
+    ) -> Result<StopReason, KvmError> {
         if self.breakpoints.watches().is_empty() {
-            return self.try_step();
+            return step(self);
         }
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
@@ -27,7 +36,7 @@ impl Machine {
         let contents: Vec<Vec<u8>> =
             self.breakpoints.watches().iter().map(|watch| self.watched_bytes(watch)).collect();
 
-        let stop = self.try_step()?;
+        let stop = step(self)?;
         if stop != StopReason::Stepped {
             return Ok(stop);
         }

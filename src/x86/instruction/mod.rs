@@ -91,6 +91,8 @@ pub enum Kind {
     Pushf(u8),
     /// MOV SS or POP SS, which hold back traps and interrupts for one instruction (SDM vol. 3A, 6.8.3).
     LoadSs,
+    /// SYSCALL or SYSRET. The single-step trap after one depends on the flags that it loads.
+    FastCall,
     /// VMCALL or VMMCALL.
     Hypercall,
     /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, BOUND, LSS. The trap flag
@@ -200,6 +202,7 @@ impl Kind {
             Mnemonic::Popf => Kind::Popf(2),
             Mnemonic::Popfd => Kind::Popf(4),
             Mnemonic::Popfq => Kind::Popf(8),
+            Mnemonic::Syscall | Mnemonic::Sysret | Mnemonic::Sysretq => Kind::FastCall,
             Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
             Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Bound | Mnemonic::Lss => Kind::Special,
             _ => Kind::Other,
