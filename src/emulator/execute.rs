@@ -181,6 +181,13 @@ impl Execution<'_> {
             Mnemonic::Rdrand | Mnemonic::Rdseed => self.random(instruction)?,
             Mnemonic::Monitor | Mnemonic::Mwait => self.monitor(instruction)?,
             Mnemonic::Clwb => self.write_back_line(instruction)?,
+            // One processor that does one thing after the other needs no fence, and without CET nobody
+            // looks for ENDBR.
+            Mnemonic::Lfence
+            | Mnemonic::Mfence
+            | Mnemonic::Sfence
+            | Mnemonic::Endbr32
+            | Mnemonic::Endbr64 => {}
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),

@@ -66,6 +66,9 @@ pub enum Unsupported {
     /// Virtual-8086 mode extensions: CR4.VME is set where it decides (SDM vol. 3A, 21.3).
     #[error("it depends on the virtual-8086 mode extensions, which are not supported")]
     Vme,
+    /// It enters virtual-8086 mode, and the host that has to go on there has none. Said by the caller.
+    #[error("it enters virtual-8086 mode, which this host's KVM does not have")]
+    NoVirtual8086,
     /// x87, MMX, SSE or AVX.
     #[error("it is an x87, MMX, SSE or AVX instruction, which are not supported")]
     Fpu,

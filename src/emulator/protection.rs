@@ -1,6 +1,6 @@
 //! Questions about selectors: ARPL, LAR, LSL, VERR and VERW (SDM vol. 3A, 5.10). They answer in ZF.
 
-use iced_x86::{Instruction, Mnemonic};
+use iced_x86::{Instruction, Mnemonic, OpKind};
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
@@ -20,8 +20,16 @@ impl Execution<'_> {
         let selector = self.operand(instruction, 0, 2)?;
         let level = self.operand(instruction, 1, 2)? & 3;
         let raise = selector & 3 < level;
-        if raise {
-            self.set_operand(instruction, 0, 2, selector & !3 | level)?;
+        let raised = selector & !3 | level;
+        match instruction.op0_kind() {
+            _ if !raise => {}
+            // Never more than 16 bits of a register.
+            OpKind::Register => {
+                let low = instruction.op0_register().full_register32().number();
+                let full = &mut self.cpu.gpr[low];
+                *full = *full & !0xffff | raised;
+            }
+            _ => self.set_operand(instruction, 0, 2, raised)?,
         }
         self.set_flag(RFLAGS_ZF, raise);
         Ok(())

@@ -59,6 +59,8 @@ impl Execution<'_> {
     /// Marks a code or data segment as accessed, in its descriptor and in the register made of it.
     pub(super) fn access_segment(&mut self, descriptor: Descriptor) -> Result<Segment, Trouble> {
         let mut segment = descriptor.segment;
+        // L means nothing elsewhere (SDM vol. 3A, 3.4.5).
+        segment.access.long &= self.is_ia32e();
         if segment.access.kind & KIND_ACCESSED == 0 {
             segment.access.kind |= KIND_ACCESSED;
             let rights = (descriptor.raw >> 40) as u8 | KIND_ACCESSED;

@@ -66,6 +66,9 @@ pub enum KvmError {
         /// What KVM made of it.
         found: u64,
     },
+    /// KVM does not keep RFLAGS.VM.
+    #[error("this host's KVM has no virtual-8086 mode")]
+    Virtual8086,
     /// The guests that probe the host's behaviour have no memory.
     #[error("cannot probe this host's KVM: {0}")]
     Probe(String),

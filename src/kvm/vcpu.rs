@@ -12,7 +12,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
-use crate::x86::registers::{CR0_WP, RFLAGS_TF};
+use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState, Phys};
 
 /// The one virtual processor of a machine.
@@ -244,6 +244,9 @@ impl Vcpu {
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let before = self.cpu.clone();
         let written = self.write_cpu(cpu).and_then(|()| {
+            if cpu.rflags & !self.cpu.rflags & RFLAGS_VM != 0 {
+                return Err(KvmError::Virtual8086);
+            }
             let (asked, found) = (cpu.cr0, self.cpu.cr0);
             if (asked ^ found) & !CR0_ET == 0 {
                 Ok(())
@@ -279,8 +282,13 @@ impl Vcpu {
     }
 
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
-        let sregs = state::sregs_to_kvm(cpu);
+        let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
+            if !self.intel {
+                // Intel's processors demand a busy task register. AMD's do not mind either, but QEMU's
+                // emulation of one knows no busy one.
+                sregs.tr.type_ &= !state::TASK_BUSY;
+            }
             self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
         }
         let regs = state::regs_to_kvm(cpu);

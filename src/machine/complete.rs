@@ -114,7 +114,11 @@ impl Machine {
             Err(unsupported) => return Ok(Err(unsupported)),
         };
         // This also takes back the #UD that some kernels raise along with their refusal.
-        self.vcpu.set_cpu(&cpu)?;
+        match self.vcpu.set_cpu(&cpu) {
+            // The way there writes nothing.
+            Err(KvmError::Virtual8086) => return Ok(Err(Unsupported::NoVirtual8086)),
+            set => set?,
+        }
         let stop = match outcome {
             Outcome::Completed { unblocks_nmi, .. } => {
                 self.vcpu.end_shadows(unblocks_nmi)?;

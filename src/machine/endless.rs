@@ -98,10 +98,13 @@ impl Machine {
     pub(super) fn look_after_deadline(&mut self) -> Result<Option<StopReason>, KvmError> {
         let pc = self.vcpu.cpu().pc();
         let asked_before = probe::known_facts().is_some();
+        if !asked_before {
+            // Its signals would interrupt the probes.
+            self.guard.rest();
+        }
         let facts = probe::host_facts()?;
         if !asked_before {
             // From now on as often as this host needs it.
-            self.guard.rest();
             self.guard.watch(false)?;
         }
         let stop = self.pass_endless(facts)?;

@@ -2,6 +2,7 @@
 
 use super::plan::{DebugPlan, Slots};
 use super::stop::WatchHit;
+use super::undefined::TakenBack;
 use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
@@ -60,6 +61,12 @@ impl Machine {
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
                 exit if exit.is_access() => self.serve_watching(&exit, &before)?,
+                exit @ Exit::InternalError { .. } => {
+                    let stop = self.end_watched(&exit, &before)?;
+                    // It may have been the way to ring 3.
+                    self.arm_free(slots)?;
+                    stop
+                }
                 exit => self.end_watched(&exit, &before)?,
             };
             if stop.is_some() {
@@ -99,7 +106,8 @@ impl Machine {
             *slot = sites.next().map(DebugSlot::execute);
         }
         drop(sites);
-        self.vcpu.arm(GuestDebug { slots: armed, ..GuestDebug::OFF })
+        let armed = GuestDebug { slots: armed, ..GuestDebug::OFF };
+        self.vcpu.arm(self.with_undefined_guard(armed))
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
@@ -112,6 +120,10 @@ impl Machine {
         if let Some(watch) = data_hit(dr6, slots) {
             self.note_repetition();
             return Ok(self.watchpoint(watch));
+        }
+        if let TakenBack::Completed(stop) = self.take_back_undefined()? {
+            self.arm_free(slots)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
         }
         if self.breakpoints.contains(pc) {
             return Ok(Some(StopReason::Breakpoint(pc)));

@@ -21,6 +21,7 @@ mod registers;
 mod run;
 mod service;
 mod step;
+mod undefined;
 mod watched_access;
 
 pub use boot::Boot;

@@ -4,9 +4,9 @@ use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::registers::{
     CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RFLAGS_FIXED, RFLAGS_IOPL, RFLAGS_VM,
 };
-use stepvisor::x86::{CpuState, DescriptorTable, Gpr, Segment, SegmentName};
+use stepvisor::x86::{CpuState, DescriptorTable, Gpr, Phys, Segment, SegmentName};
 
-use super::{START, boot, read, set, write};
+use super::{START, boot, read, set};
 
 /// The modes that guests run in, and their rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Mode {
     Protected3,
     /// 64-bit mode, ring 0.
     Long,
-    /// The same, ring 3 at IOPL 3.
+    /// The same, ring 3 at IOPL 0.
     Long3,
 }
 
@@ -77,7 +77,7 @@ pub const DESCRIPTORS: [u64; 16] = [
     0x00af_9b00_0000_ffff,
     0x00af_fb00_0000_ffff,
     // The task-state segment takes two entries in long mode.
-    0x0000_8900_3000_0067,
+    0x0000_8900_3000_008f,
     0,
     0x00cf_1b00_0000_ffff,
     0x00cf_9900_0000_ffff,
@@ -99,58 +99,31 @@ pub fn machine_in(mode: Mode, code: &[u8]) -> Machine {
 
 /// Puts `machine` where [`machine_in`] has it.
 pub fn enter(machine: &mut Machine, mode: Mode, code: &[u8]) {
-    write(machine, START, &[code, &[0xe6, 0xf4, 0xeb, 0xfe]].concat());
-    let put =
-        |machine: &mut Machine, addr: u64, value: u64| write(machine, addr, &value.to_le_bytes());
-    for (entry, at) in DESCRIPTORS.into_iter().zip((GDT..).step_by(8)) {
-        put(machine, at, entry);
-    }
-    let long = matches!(mode, Mode::Long | Mode::Long3);
-    for vector in 0..256_u64 {
-        let handler = HANDLER + 4 * vector;
-        write(machine, handler, &[0xe6, 0xf4, 0xeb, 0xfe]);
-        write(machine, 4 * vector, &(handler as u32).to_le_bytes());
-        let selector = u64::from(if long { CODE64 } else { CODE0 });
-        let gate = handler & 0xffff | selector << 16 | 0xee << 40 | (handler >> 16) << 48;
-        if long {
-            put(machine, IDT + 16 * vector, gate);
-            put(machine, IDT + 16 * vector + 8, 0);
-        } else {
-            put(machine, IDT + 8 * vector, gate);
-        }
-    }
-    write(machine, TSS, &[0; 0x68]);
-    if long {
-        put(machine, TSS + 4, STACK0);
-        for level in 0..3 {
-            put(machine, PAGES + 0x1000 * level, PAGES + 0x1000 * (level + 1) + 0x27);
-        }
-        for page in 0..512 {
-            let rights = match page * 0x1000 {
-                UNMAPPED => 0,
-                SUPERVISOR => 0x61,
-                _ => 0x67,
-            };
-            put(machine, PAGES + 0x3000 + 8 * page, page * 0x1000 + rights);
-        }
-    } else {
-        put(machine, TSS + 4, STACK0 | u64::from(DATA0) << 32);
-        // Behind the segment's end: no port is open.
-        write(machine, TSS + 0x66, &[0x68, 0]);
-    }
+    let mut image = tables(mode);
+    image[START as usize..START as usize + code.len()].copy_from_slice(code);
+    let after = START as usize + code.len();
+    image[after..after + 4].copy_from_slice(&END);
+    assert_eq!(machine.write_phys(Phys(0), &image), image.len());
     set(machine, |cpu| *cpu = registers(cpu, mode));
     if !mode.is_ring_3() {
         return;
     }
     // As a kernel does it: ltr [TASK_SELECTOR]; iretd or iretq.
+    let long = mode.is_long();
     let prologue: &[u8] = if long {
         &[0x0f, 0x00, 0x1c, 0x25, 0x80, 0x7b, 0, 0, 0x48, 0xcf]
     } else {
         &[0x0f, 0x00, 0x1d, 0x80, 0x7b, 0, 0, 0xcf]
     };
-    write(machine, PROLOGUE, prologue);
-    put(machine, TASK_SELECTOR, TASK.into());
-    let flags = RFLAGS_FIXED | RFLAGS_IOPL | if mode == Mode::V86 { RFLAGS_VM } else { 0 };
+    put(machine, PROLOGUE, prologue);
+    put(machine, TASK_SELECTOR, &TASK.to_le_bytes());
+    let flags = RFLAGS_FIXED
+        | match mode {
+            Mode::V86 => RFLAGS_IOPL | RFLAGS_VM,
+            Mode::Protected3 => RFLAGS_IOPL,
+            // Software KVMs run this ring without IOPL; its ports are open by the bitmap.
+            _ => 0,
+        };
     let (cs, ss) = match mode {
         Mode::V86 => (0, 0),
         Mode::Protected3 => (CODE3, DATA3),
@@ -159,11 +132,66 @@ pub fn enter(machine: &mut Machine, mode: Mode, code: &[u8]) {
     let frame = [START, cs.into(), flags, STACK, ss.into(), 0, 0, 0, 0];
     let size = if long { 8 } else { 4 };
     for (at, value) in (FRAME..).step_by(size).zip(frame) {
-        write(machine, at, &value.to_le_bytes()[..size]);
+        put(machine, at, &value.to_le_bytes()[..size]);
     }
 }
 
+/// `out 0xf4, al` and a jump to itself: the end of a run.
+const END: [u8; 4] = [0xe6, 0xf4, 0xeb, 0xfe];
+
+/// Memory from 0 on, without code.
+fn tables(mode: Mode) -> Vec<u8> {
+    let mut image = vec![0; PAGES as usize + 0x4000];
+    let mut put = |at: u64, bytes: &[u8]| {
+        image[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    };
+    for (entry, at) in DESCRIPTORS.into_iter().zip((GDT..).step_by(8)) {
+        put(at, &entry.to_le_bytes());
+    }
+    let long = mode.is_long();
+    for vector in 0..256_u64 {
+        let handler = HANDLER + 4 * vector;
+        put(handler, &END);
+        if mode == Mode::Real {
+            put(4 * vector, &(handler as u32).to_le_bytes());
+        }
+        let selector = u64::from(if long { CODE64 } else { CODE0 });
+        let gate = handler & 0xffff | selector << 16 | 0xee << 40 | (handler >> 16) << 48;
+        let size = if long { 16 } else { 8 };
+        put(IDT + size * vector, &gate.to_le_bytes());
+    }
+    // Ports are open to ring 3.
+    put(TSS + 0x66, &[0x68, 0]);
+    put(TSS + 4, &STACK0.to_le_bytes());
+    if long {
+        for level in 0..3 {
+            let entry = PAGES + 0x1000 * (level + 1) + 0x27;
+            put(PAGES + 0x1000 * level, &entry.to_le_bytes());
+        }
+        for page in 0..512 {
+            let rights = match page * 0x1000 {
+                UNMAPPED => 0,
+                SUPERVISOR => 0x61,
+                _ => 0x67,
+            };
+            put(PAGES + 0x3000 + 8 * page, &(page * 0x1000 + rights).to_le_bytes());
+        }
+    } else {
+        put(TSS + 8, &DATA0.to_le_bytes());
+    }
+    image
+}
+
+fn put(machine: &mut Machine, addr: u64, bytes: &[u8]) {
+    assert_eq!(machine.write_phys(Phys(addr), bytes), bytes.len());
+}
+
 impl Mode {
+    /// 64-bit mode.
+    pub fn is_long(self) -> bool {
+        matches!(self, Mode::Long | Mode::Long3)
+    }
+
     /// A mode of ring 3, which [`machine_in`] enters by two instructions of ring 0.
     pub fn is_ring_3(self) -> bool {
         matches!(self, Mode::V86 | Mode::Protected3 | Mode::Long3)
@@ -182,10 +210,11 @@ const FRAME: u64 = 0x5f00;
 pub fn set_flags(machine: &mut Machine, mode: Mode, change: impl FnOnce(&mut u64)) {
     if mode.is_ring_3() {
         let at = FRAME + if mode == Mode::Long3 { 16 } else { 8 };
-        let bytes = read(machine, at, 4);
-        let mut flags = bytes.iter().rev().fold(0, |flags, byte| flags << 8 | u64::from(*byte));
+        let mut bytes = [0; 8];
+        assert_eq!(machine.read_phys(Phys(at), &mut bytes[..4]), 4);
+        let mut flags = u64::from_le_bytes(bytes);
         change(&mut flags);
-        write(machine, at, &(flags as u32).to_le_bytes());
+        put(machine, at, &flags.to_le_bytes()[..4]);
     } else {
         set(machine, |cpu| change(&mut cpu.rflags));
     }
@@ -195,7 +224,7 @@ pub fn set_flags(machine: &mut Machine, mode: Mode, change: impl FnOnce(&mut u64
 pub fn set_stack(machine: &mut Machine, mode: Mode, sp: u64) {
     if mode.is_ring_3() {
         let size = if mode == Mode::Long3 { 8 } else { 4 };
-        write(machine, FRAME + 3 * size as u64, &sp.to_le_bytes()[..size]);
+        put(machine, FRAME + 3 * size as u64, &sp.to_le_bytes()[..size]);
     } else {
         set(machine, |cpu| *cpu.get_mut(Gpr::Rsp) = sp);
     }
@@ -210,7 +239,7 @@ fn registers(before: &CpuState, mode: Mode) -> CpuState {
     if mode == Mode::Real {
         return cpu;
     }
-    let long = matches!(mode, Mode::Long | Mode::Long3);
+    let long = mode.is_long();
     cpu.gdtr = DescriptorTable { base: GDT, limit: 8 * DESCRIPTORS.len() as u16 - 1 };
     cpu.idtr = DescriptorTable { base: IDT, limit: if long { 0xfff } else { 0x7ff } };
     cpu.cr0 |= CR0_PE;

@@ -18,11 +18,11 @@ impl Execution<'_> {
         let cpl = self.cpu.cpl();
         let cs = self.handler_code(gate.selector)?;
         let access = cs.segment.access;
-        if !access.long || access.default_big {
-            return Err(Fault::gp(self.code(gate.selector)).into());
-        }
         if !access.present {
             return Err(Fault::np(self.code(gate.selector)).into());
+        }
+        if !access.long || access.default_big {
+            return Err(Fault::gp(self.code(gate.selector)).into());
         }
         let inner = !access.is_conforming() && access.dpl < cpl;
         let ring = if inner { access.dpl } else { cpl };

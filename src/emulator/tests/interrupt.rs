@@ -5,7 +5,7 @@ use crate::emulator::fault::Fault;
 use crate::emulator::{Delivery, Event, Unsupported, deliver};
 use crate::x86::SegmentName;
 use crate::x86::registers::{
-    CR0_WP, CR4_VME, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM,
+    CR0_WP, CR4_VME, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM,
 };
 
 /// All flags that a delivery may change.

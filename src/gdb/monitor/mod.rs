@@ -53,16 +53,16 @@ const COMMANDS: &[Command] = &[
         run: walk::walk,
     },
     Command {
-        name: "mode-events",
-        arguments: "[lazy|eager]",
-        help: "eager: stop at each switch of the CPU mode, for gdb's catch exec; runs by slow steps",
-        run: mode_events,
-    },
-    Command {
         name: "plan",
         arguments: "",
         help: "how each breakpoint and watchpoint is watched for, why, and what it costs",
         run: plan,
+    },
+    Command {
+        name: "mode-events",
+        arguments: "[lazy|eager]",
+        help: "eager: stop at each switch of the CPU mode, for gdb's catch exec; runs by slow steps",
+        run: mode_events,
     },
     Command {
         name: "exits",

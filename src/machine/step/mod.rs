@@ -120,9 +120,13 @@ impl Machine {
             // With the trap flag set the trap ends the halt at once.
             Kind::Hlt if cpl == 0 && trap_flag => self.step_over_hlt(facts.len),
             Kind::Hlt if cpl == 0 => self.step_hlt(facts.len),
-            Kind::Int(_) | Kind::Int3 | Kind::Into | Kind::Int1 | Kind::Iret | Kind::FastCall => {
-                self.step_by_hand(facts)
-            }
+            Kind::Int(_)
+            | Kind::Int3
+            | Kind::Into
+            | Kind::Int1
+            | Kind::Iret
+            | Kind::FastCall
+            | Kind::Untrapped => self.step_by_hand(facts),
             Kind::Rep(rep) => self.step_rep(rep, facts),
             Kind::Pushf(_) => self.step_pushf(facts),
             Kind::Popf(_) => self.step_popf(facts),
@@ -142,6 +146,7 @@ impl Machine {
             }
             Kind::Other if !facts.branches => self.step_plain(facts),
             _ if !facts.branches => self.step_forward(facts),
+            Kind::Other => self.step_branch(facts),
             _ => self.step_by_trap_flag(Some(facts)),
         }
     }

@@ -95,7 +95,10 @@ pub enum Kind {
     FastCall,
     /// VMCALL or VMMCALL.
     Hypercall,
-    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, BOUND, LSS. The trap flag
+    /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
+    /// without the trap, others the handler that BOUND leads to.
+    Untrapped,
+    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, LSS. The trap flag
     /// steps it, but may not outlive it.
     Special,
 }
@@ -181,6 +184,14 @@ impl Kind {
         }
         match instruction.mnemonic() {
             Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::Bound
+            | Mnemonic::Lfence
+            | Mnemonic::Mfence
+            | Mnemonic::Sfence
+            | Mnemonic::Endbr32
+            | Mnemonic::Endbr64
+            | Mnemonic::Rdrand
+            | Mnemonic::Rdseed => Kind::Untrapped,
             Mnemonic::In => Kind::In {
                 size: width(instruction.op0_register()),
                 port: Port::of(instruction, instruction.op1_kind()),
@@ -204,7 +215,7 @@ impl Kind {
             Mnemonic::Popfq => Kind::Popf(8),
             Mnemonic::Syscall | Mnemonic::Sysret | Mnemonic::Sysretq => Kind::FastCall,
             Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
-            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Bound | Mnemonic::Lss => Kind::Special,
+            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Lss => Kind::Special,
             _ => Kind::Other,
         }
     }

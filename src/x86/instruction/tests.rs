@@ -186,8 +186,11 @@ fn what_may_change_the_trap_flag_or_when_traps_come_is_special() {
     }
     assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Iret);
     assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::Special); // lss
-    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Special); // bound
-    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Special);
+    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Untrapped); // bound
+    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Untrapped);
+    for bytes in [&[0x0f, 0xae, 0xe8][..], &[0xf3, 0x0f, 0x1e, 0xfa], &[0x0f, 0xc7, 0xf0]] {
+        assert_eq!(kinds(bytes), [Kind::Untrapped; 3], "{bytes:02x?}"); // lfence, endbr64, rdrand
+    }
     // Control registers and the flags of the ALU are nobody's concern.
     for bytes in [&[0x0f, 0x22, 0xc0][..], &[0x9e], &[0xf9], &[0xfc]] {
         assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
