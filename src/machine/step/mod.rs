@@ -146,7 +146,6 @@ impl Machine {
             }
             Kind::Other if !facts.branches => self.step_plain(facts),
             _ if !facts.branches => self.step_forward(facts),
-            Kind::Other => self.step_branch(facts),
             _ => self.step_by_trap_flag(Some(facts)),
         }
     }

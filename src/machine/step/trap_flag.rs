@@ -26,21 +26,6 @@ impl Machine {
         Ok(step)
     }
 
-    /// A step over a jump, call or return. One that the processor has made itself, within its code segment,
-    /// leaves the trap flag alone.
-    pub(super) fn step_branch(&mut self, facts: Facts) -> Result<Step, KvmError> {
-        let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
-        let (exits, accesses) = (self.stats.total(), counted(&self.stats));
-        let selector = self.vcpu.cpu().segments.cs.selector;
-        let step = self.step_by_trap_flag(Some(facts))?;
-        let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
-        let near = self.vcpu.cpu().segments.cs.selector == selector;
-        if native && near && step.completed && step.stop == StopReason::Stepped {
-            self.vcpu.trap_flag_survived();
-        }
-        Ok(step)
-    }
-
     /// A step over an instruction that does not branch: it leads to another address or changes
     /// something. Some processors stop before it once more, with nothing done.
     pub(super) fn step_forward(&mut self, facts: Facts) -> Result<Step, KvmError> {
