@@ -181,7 +181,9 @@ fn check(case: &Case, stepped: bool) {
     before(&mut machine);
     let expected = visible(machine.cpu());
     let memory = read(&machine, 0, modes::UNMAPPED as usize);
-    let lines = crash(&mut machine, |machine| if stepped { machine.step() } else { machine.run() });
+    // Some hosts stop at an instruction that cannot be fetched before they raise its fault.
+    let run = |machine: &mut Machine| if stepped { step_to_end(machine, 4) } else { machine.run() };
+    let lines = crash(&mut machine, run);
     assert_eq!(lines.len(), account.len(), "{asm}: {lines:#?}");
     for (line, part) in lines.iter().zip(*account) {
         assert!(line.contains(part), "{asm}: `{line}` does not say `{part}`");
