@@ -1,24 +1,20 @@
 //! Which pages of RAM have been written: by the guest, as KVM logs it, and by us, as the mapping does
 //! (api.rst, 4.8 KVM_GET_DIRTY_LOG).
 
-use kvm_bindings::KVM_MEM_LOG_DIRTY_PAGES;
-
 use super::{KvmError, Vm};
 use crate::memory::PAGE_SIZE;
 use crate::x86::Phys;
 
 impl Vm {
-    /// Has KVM log which pages the guest writes from now on, or not. Costs the guest a fault at the first
-    /// write to each page after each [`Vm::take_dirty_pages`].
-    ///
-    /// # Errors
-    /// A failed ioctl.
-    pub fn log_dirty_pages(&self, on: bool) -> Result<(), KvmError> {
-        self.map_ram(if on { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })
+    /// Whether KVM logs which pages the guest writes: only where a shutdown may destroy the registers. It
+    /// costs the guest a fault at the first write to each page after each [`Vm::take_dirty_pages`].
+    #[must_use]
+    pub fn logs_dirty_pages(&self) -> bool {
+        self.logs_dirty_pages
     }
 
-    /// The pages that were written since the last call or since power-on, in ascending order; those that the
-    /// guest wrote only as far as [`Vm::log_dirty_pages`] is on.
+    /// The pages that were written since the last call or since power-on, in ascending order. Needs
+    /// [`Vm::logs_dirty_pages`].
     ///
     /// # Errors
     /// A failed ioctl.

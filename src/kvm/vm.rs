@@ -3,11 +3,12 @@
 use std::os::unix::fs::MetadataExt;
 
 use kvm_bindings::{
-    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2,
-    kvm_enable_cap, kvm_userspace_memory_region,
+    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES,
+    KVM_MEM_LOG_DIRTY_PAGES, kvm_cpuid_entry2, kvm_enable_cap, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 
+use super::probe::known_facts;
 use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
 use crate::x86::Phys;
@@ -25,6 +26,8 @@ pub struct Vm {
     pub(super) fd: VmFd,
     kvm: Kvm,
     ram: Ram,
+    /// KVM logs which pages the guest writes.
+    pub(super) logs_dirty_pages: bool,
 }
 
 impl Vm {
@@ -40,13 +43,15 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize)
             .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
-        let vm = Vm { fd, kvm, ram };
-        vm.map_ram(0)?;
+        let logs_dirty_pages = loses_registers(&kvm);
+        let vm = Vm { fd, kvm, ram, logs_dirty_pages };
+        // To begin with it later takes KVM as long as a whole short run.
+        vm.map_ram(if logs_dirty_pages { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })?;
         Ok(vm)
     }
 
-    /// Gives the guest its RAM, or changes how it has it. `flags` is KVM_MEM_*.
-    pub(super) fn map_ram(&self, flags: u32) -> Result<(), KvmError> {
+    /// Gives the guest its RAM. `flags` is KVM_MEM_*.
+    fn map_ram(&self, flags: u32) -> Result<(), KvmError> {
         for (slot, region) in (0..).zip(self.ram.regions()) {
             let slot = kvm_userspace_memory_region {
                 slot,
@@ -128,6 +133,17 @@ fn report_refused_instructions(kvm: &Kvm, fd: &VmFd) -> Result<(), KvmError> {
     let cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
     let cap = kvm_enable_cap { cap, args: [1, 0, 0, 0], ..Default::default() };
     fd.enable_cap(&cap).map_err(KvmError::ioctl("KVM_ENABLE_CAP"))
+}
+
+/// Whether a shutdown may destroy the guest's registers here, as far as that is known: by the maker of the
+/// processor until somebody has asked the host.
+fn loses_registers(kvm: &Kvm) -> bool {
+    if let Some(facts) = known_facts() {
+        return facts.shutdown_resets;
+    }
+    let genuine = |entry: &kvm_cpuid_entry2| entry.function == 0 && entry.ebx == GENUINE;
+    let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+    cpuid.is_ok_and(|cpuid| !cpuid.as_slice().iter().any(genuine))
 }
 
 /// Opens `/dev/kvm` and checks what no machine can do without.

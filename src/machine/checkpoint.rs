@@ -87,19 +87,14 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub(super) fn checkpoint_if_needed(&mut self) -> Result<(), KvmError> {
-        // Only AMD's processors do it. Asking the host takes longer than most runs.
-        let facts = probe::known_facts();
-        let resets = !self.vcpu.is_intel() && facts.is_none_or(|facts| facts.shutdown_resets);
-        if !resets {
-            if self.rewind.take().is_some() {
-                self.vm.log_dirty_pages(false)?;
-            }
+        // Until somebody has asked the host, which takes longer than most runs, it is taken for one.
+        let resets = probe::known_facts().is_none_or(|facts| facts.shutdown_resets);
+        if !resets || !self.vm.logs_dirty_pages() {
+            self.rewind = None;
             return Ok(());
         }
-        match &self.rewind {
-            Some(rewind) if self.is_fresh(rewind) => return Ok(()),
-            Some(_) => {}
-            None => self.vm.log_dirty_pages(true)?,
+        if self.rewind.as_ref().is_some_and(|rewind| self.is_fresh(rewind)) {
+            return Ok(());
         }
         self.checkpoint()
     }
