@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bare::Bare;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use stepvisor::machine::{Boot, Config, Image, Machine, OnUnclaimed, StopReason};
-use stepvisor::x86::{Phys, SegOff};
+use stepvisor::x86::{Linear, Phys, SegOff};
 
 /// Writes a screen's head byte by byte, as `stepvisor run --load 0 --entry 0:0` boots it.
 const BANNER: &[u8] = include_bytes!("../guests/bin/banner.bin");
@@ -133,12 +133,80 @@ fn steps(c: &mut Criterion) {
     group.finish();
 }
 
+const LOOPS: u64 = 500;
+/// `mov cx, 500; again: inc ax; loop again; hlt`: 1 + 2 × 500 instructions and the HLT.
+const LOOP: &[u8] = &[0xb9, 0xf4, 0x01, 0x40, 0xe2, 0xfd, 0xf4];
+
+/// A run to 100 breakpoints that are never reached, beside as many bare steps.
+fn breakpoints(c: &mut Criterion) {
+    let mut machine = machine(LOOP);
+    (0x10_0000..).take(100).for_each(|addr| machine.breakpoints_mut().insert(Linear(addr)));
+    let mut bare = Bare::new(LOOP);
+    let steps = 1 + 2 * LOOPS;
+
+    let mut group = c.benchmark_group("breakpoints");
+    group.throughput(Throughput::Elements(steps));
+    group.bench_function("machine", |b| b.iter_custom(|iters| time_runs(&mut machine, iters)));
+    group.bench_function("bare", |b| {
+        b.iter_custom(|iters| {
+            let mut time = Duration::ZERO;
+            for _ in 0..iters {
+                bare.restart();
+                let start = Instant::now();
+                (1..steps).for_each(|_| {
+                    black_box(bare.step());
+                });
+                assert_eq!(bare.step(), 6);
+                time += start.elapsed();
+            }
+            time
+        });
+    });
+    group.finish();
+}
+
+/// `mov cx, 1000; again: int 80h; loop again; hlt`, and an IRET.
+const INTERRUPTS: &[u8] = &[0xb9, 0xe8, 0x03, 0xcd, 0x80, 0xe2, 0xfc, 0xf4, 0xcf];
+
+/// A thousand interrupts that some hosts never get past by themselves.
+fn interrupts(c: &mut Criterion) {
+    // Not at 0, where the vectors are.
+    let image = Image::parse(INTERRUPTS).expect("image");
+    let boot = Boot::new(image);
+    let devices = stepvisor::devices::Config::default();
+    let config = Config { ram_size: 64 << 20, boot, devices, on_unclaimed: OnUnclaimed::Warn };
+    let mut machine = Machine::new(config).expect("machine");
+    let mut group = c.benchmark_group("interrupts");
+    group.throughput(Throughput::Elements(1000));
+    group.bench_function("machine", |b| {
+        b.iter_custom(|iters| {
+            let mut time = Duration::ZERO;
+            for _ in 0..iters {
+                machine.reset().expect("reset");
+                machine.write_phys(Phys(0x80 * 4), &[8, 0x7c, 0, 0]);
+                let start = Instant::now();
+                run_to_halt(&mut machine);
+                time += start.elapsed();
+            }
+            time
+        });
+    });
+    group.finish();
+}
+
+/// Finding out what the host's KVM does, once a process.
+fn probe(c: &mut Criterion) {
+    let mut group = c.benchmark_group("probe");
+    group.bench_function("machine", |b| b.iter(|| stepvisor::kvm::probe::probe().expect("probe")));
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(50)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(4));
-    targets = start, banner, exits, steps
+    targets = start, banner, exits, steps, breakpoints, interrupts, probe
 }
 criterion_main!(benches);

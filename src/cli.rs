@@ -50,6 +50,9 @@ pub enum Command {
     /// Boots a guest and starts gdb on it: connected, at the first instruction, symbols loaded.
     #[command(after_help = exit_code::HELP)]
     Debug(Debug),
+    /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
+    #[command(after_help = exit_code::HELP)]
+    Doctor(Doctor),
 }
 
 /// Which guest, and how it starts.
@@ -75,6 +78,16 @@ pub struct Guest {
     /// What an access to a port or an address does where no device is; it reads as all ones anyway.
     #[arg(long, value_name = "ACTION", default_value = "warn")]
     on_unclaimed: UnclaimedAction,
+}
+
+/// `--mode-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeEvents {
+    /// At the next stop, whatever it is for.
+    Lazy,
+    /// At the switch itself, where gdb's `catch exec` stops. The guest runs instruction by instruction, many
+    /// times slower.
+    Eager,
 }
 
 /// `--on-unclaimed`.
@@ -112,6 +125,9 @@ pub struct Run {
 pub struct GdbServer {
     #[command(flatten)]
     pub guest: Guest,
+    /// Symbols for a gdb that has none: an ELF [default: the image, if it is one].
+    #[arg(long, value_name = "ELF")]
+    pub symbols: Option<PathBuf>,
     /// Where gdb connects: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1234")]
     pub listen: Address,
@@ -121,9 +137,23 @@ pub struct GdbServer {
     /// Talks to gdb over standard input and output: `target remote | stepvisor gdbserver --stdio IMAGE`.
     #[arg(long, conflicts_with_all = ["listen", "allow_remote"])]
     pub stdio: bool,
+    /// When gdb is told that the guest has switched to another CPU mode (also: monitor mode-events).
+    #[arg(long, value_name = "WHEN", default_value = "lazy")]
+    pub mode_events: ModeEvents,
     /// Lets the guest run until the first gdb connects, instead of waiting at its first instruction.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// `stepvisor doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Prints JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+    /// The gdb to look at.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
 }
 
 /// `stepvisor debug`.
@@ -134,6 +164,9 @@ pub struct Debug {
     /// Symbols: an ELF [default: the image, if it is one].
     #[arg(long, value_name = "ELF")]
     pub symbols: Option<PathBuf>,
+    /// When gdb is told that the guest has switched to another CPU mode (also: monitor mode-events).
+    #[arg(long, value_name = "WHEN", default_value = "lazy")]
+    pub mode_events: ModeEvents,
     /// The gdb to start.
     #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
     pub gdb: PathBuf,

@@ -89,7 +89,8 @@ impl ExitCode {
             StopReason::HostFailure(_)
             | StopReason::Stepped
             | StopReason::Breakpoint(_)
-            | StopReason::Watchpoint(_) => ExitCode::Host,
+            | StopReason::Watchpoint(_)
+            | StopReason::ModeSwitch(_) => ExitCode::Host,
         }
     }
 }

@@ -533,12 +533,14 @@ fn a_flag_that_does_not_parse_is_named_with_what_it_should_look_like() {
     refused(&["frobnicate"], 2, &["frobnicate"]);
 }
 
-/// Runs the command where /dev/kvm is what `prepare` makes of it; nothing if this system does not let us.
-fn with_other_kvm(prepare: &str) -> Option<Outcome> {
-    let script = format!("{prepare} && exec \"$0\" run \"$1\"");
+/// Runs the command with `args` where /dev/kvm is what `prepare` makes of it; nothing if this system does not
+/// let us.
+fn with_other_kvm(prepare: &str, args: &[&str]) -> Option<Outcome> {
+    let script = format!("{prepare} && exec \"$0\" \"$@\"");
     let output = Command::new("unshare")
         .args(["--map-root-user", "--mount", "sh", "-c", &script])
-        .args([env!("CARGO_BIN_EXE_stepvisor"), &shipped("hello.bin")])
+        .arg(env!("CARGO_BIN_EXE_stepvisor"))
+        .args(args)
         .output()
         .ok()?;
     let outcome = Outcome::from(output);
@@ -548,12 +550,101 @@ fn with_other_kvm(prepare: &str) -> Option<Outcome> {
 
 #[test]
 fn a_host_without_kvm_is_told_what_to_do() {
-    let Some(outcome) = with_other_kvm("mount -t tmpfs none /dev") else { return };
+    let run = ["run", &shipped("hello.bin")];
+    let Some(outcome) = with_other_kvm("mount -t tmpfs none /dev", &run) else { return };
     assert_eq!(outcome.code, Some(6), "{outcome:?}");
     assert!(outcome.stderr.contains("/dev/kvm does not exist: load the kernel module"));
     assert_eq!(outcome.stderr.lines().count(), 1);
-    let Some(outcome) = with_other_kvm("mount --bind /dev/null /dev/kvm") else { return };
+    let null = "mount --bind /dev/null /dev/kvm";
+    let Some(outcome) = with_other_kvm(null, &run) else { return };
     assert_eq!(outcome.code, Some(6), "{outcome:?}");
+}
+
+/// A gdb of ours, so that no test depends on the one that is installed.
+fn fake_gdb(files: &Files) -> String {
+    let script = "#!/bin/sh\ncase \"$1\" in --version) echo GNU gdb 99.1;; *) echo 42;; esac\n";
+    let path = files.file("gdb", script.as_bytes());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn json(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
+}
+
+#[test]
+fn doctor_tells_what_the_host_does_and_what_follows() {
+    let files = Files::new();
+    let gdb = fake_gdb(&files);
+    let outcome = stepvisor(["doctor", "--gdb", &gdb]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    for line in [
+        concat!("stepvisor   ", env!("CARGO_PKG_VERSION")),
+        "KVM         can be used, API version 12",
+        "gdb         GNU gdb 99.1, with Python",
+        "What this host's KVM does",
+        "  execute breakpoints fire in ",
+        "What the debugger therefore does:",
+        "  more breakpoints                  stepping, tens of times slower",
+        "What is impossible or not right on this host:",
+    ] {
+        let found = outcome.stdout.lines().any(|printed| printed.starts_with(line));
+        assert!(found, "{line}\n{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn doctor_tells_programs_the_same_under_stable_keys() {
+    let files = Files::new();
+    let outcome = stepvisor(["doctor", "--json", "--gdb", &fake_gdb(&files)]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let report = json(&outcome);
+    assert_eq!(report["stepvisor"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["kvm"]["usable"], true);
+    assert_eq!(report["kvm"]["api_version"], 12);
+    assert_eq!(report["kvm"]["capabilities"][0]["name"], "USER_MEMORY");
+    assert_eq!(report["gdb"]["version"], "GNU gdb 99.1");
+    assert_eq!(report["gdb"]["python"], true);
+    for key in ["execute_breakpoints", "data_breakpoints"] {
+        for mode in ["real", "protected", "long", "user"] {
+            assert!(report["facts"][key][mode].is_boolean(), "{key}, {mode}");
+        }
+    }
+    assert!(report["facts"]["step"]["rep"].is_string());
+    assert!(report["facts"]["endless"]["int_80h_real"].is_boolean());
+    assert!(report["facts"]["refused"]["x87"].is_boolean());
+    assert!(report["probe_milliseconds"].is_number());
+    assert_eq!(report["mechanisms"]["more_breakpoints"], "step-engine");
+    assert_eq!(report["mechanisms"]["watch_device_memory"], "device-model");
+    assert!(report["impossible"].is_array());
+}
+
+#[test]
+fn doctor_is_of_use_without_kvm() {
+    let files = Files::new();
+    let gdb = fake_gdb(&files);
+    let prepare = "mount -t tmpfs none /dev && touch /dev/null";
+    let Some(outcome) = with_other_kvm(prepare, &["doctor", "--gdb", &gdb]) else { return };
+    assert_eq!(outcome.code, Some(6), "{outcome:?}");
+    assert!(outcome.stdout.contains("cannot be used: /dev/kvm does not exist: load the kernel"));
+    assert!(outcome.stdout.contains("GNU gdb 99.1"), "{outcome:?}");
+    let args = ["doctor", "--json", "--gdb", &gdb];
+    let Some(outcome) = with_other_kvm(prepare, &args) else { return };
+    assert_eq!(outcome.code, Some(6), "{outcome:?}");
+    let report = json(&outcome);
+    assert_eq!(report["kvm"]["usable"], false);
+    assert!(report["kvm"]["error"].as_str().unwrap().contains("/dev/kvm does not exist"));
+    assert_eq!(report["facts"], Value::Null);
+}
+
+#[test]
+fn doctor_misses_gdb() {
+    let outcome = stepvisor(["doctor", "--gdb", "/nowhere/gdb"]);
+    assert_eq!(outcome.code, Some(10), "{outcome:?}");
+    assert!(outcome.stdout.contains("/nowhere/gdb: not installed: apt-get install gdb"));
+    let report = json(&stepvisor(["doctor", "--json", "--gdb", "/nowhere/gdb"]));
+    assert_eq!(report["gdb"]["usable"], false);
+    assert_eq!(report["gdb"]["version"], Value::Null);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,12 +12,14 @@ use std::thread;
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use stepvisor::gdb::follow;
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::observer::Deaf;
 
 use super::interruptions;
-use crate::cli::{DEMO_SYMBOLS, Debug};
+use super::symbols::Symbols;
+use crate::cli::{DEMO_SYMBOLS, Debug, ModeEvents};
 use crate::exit_code::{ExitCode, Failure};
 
 /// Carries out `stepvisor debug`.
@@ -27,11 +29,21 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
         .tempdir()
         .context("cannot make a directory for the socket")?;
     let socket = directory.path().join("gdb");
-    let symbols = symbols(args, directory.path())?;
+    let symbols = match Symbols::find(&args.guest, args.symbols.as_deref())? {
+        Some(Symbols::File(path)) => Some(path),
+        Some(Symbols::Demo) => {
+            let path = directory.path().join("demo.elf");
+            fs::write(&path, DEMO_SYMBOLS).context("cannot write the demo's symbols")?;
+            Some(path)
+        }
+        None => None,
+    };
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
-    let server = Server::new(&mut machine, listener, Box::new(Deaf));
+    machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
+    let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
+    server.expect_no_architecture();
 
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
     interruptions::ignore_keyboard()?;
@@ -75,13 +87,18 @@ fn start_gdb(
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
     let program = directory.join("guest");
-    fs::write(&program, PROGRAM).context("cannot write the program for gdb")?;
+    // Under the names of the modes too: gdb looks for them when the guest gets there, and complains about a
+    // name that it does not find among its sources.
+    let names = follow::names().map(|name| directory.join(name));
+    for path in names.iter().chain([&program]) {
+        fs::write(path, PROGRAM).context("cannot write the program for gdb")?;
+    }
     let mut command = Command::new(&args.gdb);
-    command.arg("-q").arg("-e").arg(program);
+    command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {
         command.arg("-s").arg(symbols);
     }
-    let mut target = OsString::from("target remote ");
+    let mut target = OsString::from("target extended-remote ");
     target.push(socket);
     command.arg("-ex").arg(target).args(&args.gdb_args);
     command.spawn().map_err(|error| {
@@ -93,37 +110,6 @@ fn start_gdb(
         };
         Failure::new(ExitCode::Gdb, text).into()
     })
-}
-
-/// The file with the symbols: what the user says, the image if it is an ELF, or the demo's own.
-fn symbols(args: &Debug, directory: &Path) -> anyhow::Result<Option<PathBuf>> {
-    if let Some(path) = &args.symbols {
-        let file = fs::read(path).map_err(|error| {
-            let text = format!("cannot read the symbols {}: {error}", path.display());
-            Failure::new(ExitCode::Image, text)
-        })?;
-        if !is_elf(&file) {
-            let text = format!("--symbols {} is not an ELF file", path.display());
-            return Err(Failure::new(ExitCode::Image, text).into());
-        }
-        return Ok(Some(path.clone()));
-    }
-    match &args.guest.image {
-        Some(image) => {
-            // A file that cannot be read is the machine's error to report.
-            let elf = fs::read(image).is_ok_and(|file| is_elf(&file));
-            Ok(elf.then(|| image.clone()))
-        }
-        None => {
-            let path = directory.join("demo.elf");
-            fs::write(&path, DEMO_SYMBOLS).context("cannot write the demo's symbols")?;
-            Ok(Some(path))
-        }
-    }
-}
-
-fn is_elf(file: &[u8]) -> bool {
-    file.starts_with(b"\x7fELF")
 }
 
 /// gdb's own exit code, so that `quit 3` in a script reaches the shell.

@@ -5,7 +5,8 @@ use stepvisor::gdb::transport::{Address, Listener};
 
 use super::console::Console;
 use super::interruptions;
-use crate::cli::GdbServer;
+use super::symbols::Symbols;
+use crate::cli::{GdbServer, ModeEvents};
 use crate::exit_code::ExitCode;
 
 /// Carries out `stepvisor gdbserver`.
@@ -13,8 +14,13 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     let address = if args.stdio { &Address::Stdio } else { &args.listen };
     // A taken port shows before the machine is built.
     let listener = Listener::bind(address, args.allow_remote)?;
+    let symbols = Symbols::find(&args.guest, args.symbols.as_deref())?;
     let mut machine = args.guest.machine()?;
-    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()));
+    machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
+    let mut server = Server::new(&mut machine, listener, Box::new(Console::default()))?;
+    if let Some(symbols) = symbols {
+        server.offer_program(symbols.program()?);
+    }
     if *server.address() != Address::Stdio {
         say!(
             "stepvisor: {} waits for gdb: {}",

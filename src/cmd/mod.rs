@@ -2,9 +2,11 @@
 
 mod console;
 mod debug;
+mod doctor;
 mod gdbserver;
 mod interruptions;
 mod run;
+mod symbols;
 
 use crate::cli::Command;
 use crate::exit_code::ExitCode;
@@ -15,5 +17,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     }
 }

@@ -1,90 +1,71 @@
-//! The inbox: messages from other threads to the one that owns the machine, with a kick where it is needed.
+//! The inbox: messages from other threads to the one that owns the machine.
 //!
-//! A kick costs, since it breaks into the very run that a message may ask for. So it is given only to a
-//! server that is neither asleep on the inbox nor has the message already.
+//! The owner runs the guest or sleeps until a file has something for it, so a message both kicks the machine
+//! and rings a bell that can be polled.
 
 use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// What makes the server look into its inbox.
+use rustix::event::{EventfdFlags, eventfd};
+
+/// What makes the owner look into its inbox.
 type Kick = Arc<dyn Fn() + Send + Sync>;
 
-#[derive(Debug, Default)]
-struct Shared {
-    /// Messages that were sent and not taken yet.
-    waiting: AtomicUsize,
-    /// The server sleeps on the inbox.
-    asleep: AtomicBool,
-}
-
-/// The server's end.
+/// The owner's end.
 #[derive(Debug)]
 pub struct Inbox<T> {
     receiver: Receiver<T>,
-    shared: Arc<Shared>,
+    bell: Arc<OwnedFd>,
 }
 
 /// The other threads' end.
 pub struct Slot<T> {
-    sender: SyncSender<T>,
-    shared: Arc<Shared>,
+    sender: Sender<T>,
+    bell: Arc<OwnedFd>,
     kick: Kick,
 }
 
-/// An inbox for `size` messages, beyond which senders wait, and the way into it. `kick` makes the owner of the
-/// inbox look into it, whatever else it does.
-pub fn inbox<T>(size: usize, kick: impl Fn() + Send + Sync + 'static) -> (Slot<T>, Inbox<T>) {
-    let (sender, receiver) = sync_channel(size);
-    let shared = Arc::new(Shared::default());
-    let slot = Slot { sender, shared: Arc::clone(&shared), kick: Arc::new(kick) };
-    (slot, Inbox { receiver, shared })
+/// An inbox and the way into it. `kick` makes the owner of the inbox look into it, whatever else it does.
+///
+/// # Errors
+///
+/// The system has no more descriptors.
+pub fn inbox<T>(kick: impl Fn() + Send + Sync + 'static) -> io::Result<(Slot<T>, Inbox<T>)> {
+    let (sender, receiver) = channel();
+    let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let slot = Slot { sender, bell: Arc::clone(&bell), kick: Arc::new(kick) };
+    Ok((slot, Inbox { receiver, bell }))
 }
 
 impl<T> Slot<T> {
     /// Puts `message` into the inbox; it is lost if the inbox is gone.
     pub fn put(&self, message: T) {
-        self.shared.waiting.fetch_add(1, Ordering::SeqCst);
-        if self.sender.send(message).is_err() {
-            return;
-        }
-        // Against the fence in `sleep`: whoever is found asleep here looks once more after waking.
-        fence(Ordering::SeqCst);
-        let asleep = self.shared.asleep.load(Ordering::SeqCst);
-        if !asleep && self.shared.waiting.load(Ordering::SeqCst) > 0 {
+        if self.sender.send(message).is_ok() {
+            // Fails only when it has been rung 2^64 times without being heard.
+            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
             (self.kick)();
         }
     }
 }
 
 impl<T> Inbox<T> {
-    /// The next message, if one is there. To be called until there is none after every [`Inbox::sleep`],
-    /// before anything that only a kick ends.
+    /// The next message, if one is there.
     pub fn look(&self) -> Option<T> {
-        self.take(self.receiver.try_recv().ok())
+        // Silent before the look: what is put in later rings again.
+        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        let message = self.receiver.try_recv().ok()?;
+        // There may be another.
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        Some(message)
     }
 
-    /// The next message, waited for. `None` if there cannot be any more.
-    pub fn sleep(&self) -> Option<T> {
-        self.shared.asleep.store(true, Ordering::SeqCst);
-        let message = self.take(self.receiver.recv().ok());
-        self.shared.asleep.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        message
-    }
-
-    /// The next message, waited for no longer than `time`.
-    pub fn wait(&self, time: Duration) -> Option<T> {
-        self.take(self.receiver.recv_timeout(time).ok())
-    }
-
-    fn take(&self, message: Option<T>) -> Option<T> {
-        if message.is_some() {
-            self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-        }
-        message
+    /// What becomes readable when there may be a message.
+    #[must_use]
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
     }
 }
 
@@ -92,7 +73,7 @@ impl<T> Clone for Slot<T> {
     fn clone(&self) -> Slot<T> {
         Slot {
             sender: self.sender.clone(),
-            shared: Arc::clone(&self.shared),
+            bell: Arc::clone(&self.bell),
             kick: Arc::clone(&self.kick),
         }
     }
@@ -100,72 +81,45 @@ impl<T> Clone for Slot<T> {
 
 impl<T> fmt::Debug for Slot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Slot").finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// An inbox and a count of the kicks.
-    fn counted() -> (Slot<u32>, Inbox<u32>, Arc<AtomicUsize>) {
-        let kicks = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&kicks);
-        let (slot, inbox) = inbox(4, move || {
-            counter.fetch_add(1, Ordering::SeqCst);
-        });
-        (slot, inbox, kicks)
+    fn rings(inbox: &Inbox<u32>) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut bell = [PollFd::from_borrowed_fd(inbox.bell(), PollFlags::IN)];
+        poll(&mut bell, Some(&now)).unwrap() > 0
     }
 
     #[test]
-    fn a_busy_owner_is_kicked_for_each_message() {
-        let (slot, inbox, kicks) = counted();
+    fn the_bell_rings_as_long_as_there_are_messages_and_each_kicks() {
+        let kicks = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&kicks);
+        let (slot, inbox) = inbox(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        })
+        .unwrap();
+        assert!(!rings(&inbox));
         slot.put(1);
         slot.put(2);
         assert_eq!(kicks.load(Ordering::SeqCst), 2);
-        assert_eq!([inbox.look(), inbox.look(), inbox.look()], [Some(1), Some(2), None]);
-    }
-
-    #[test]
-    fn no_message_is_lost_without_a_kick() {
-        // The owner sleeps, and then "runs" until a kick; a lost one would leave it there for ever.
-        let (kicked, kick) = sync_channel(1 << 16);
-        let (slot, inbox) = inbox(4, move || {
-            let _ = kicked.send(());
-        });
-        let owner = thread::spawn(move || {
-            let mut got = 0;
-            while got < 20_000 {
-                got += usize::from(inbox.sleep().is_some());
-                while inbox.look().is_some() {
-                    got += 1;
-                }
-                if got % 3 == 0 && got < 20_000 {
-                    // Something only a kick ends; all threads send, so that one has to come.
-                    kick.recv_timeout(Duration::from_secs(60)).expect("a kick");
-                    while inbox.look().is_some() {
-                        got += 1;
-                    }
-                }
-            }
-        });
-        let senders: Vec<_> = (0..2)
-            .map(|_| {
-                let slot = slot.clone();
-                thread::spawn(move || (0..10_010).for_each(|n| slot.put(n)))
-            })
-            .collect();
-        owner.join().unwrap();
-        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        assert!(rings(&inbox));
+        assert_eq!(inbox.look(), Some(1));
+        assert!(rings(&inbox), "one is left");
+        assert_eq!((inbox.look(), inbox.look()), (Some(2), None));
+        assert!(!rings(&inbox));
     }
 
     #[test]
     fn a_message_for_nobody_is_dropped() {
-        let (slot, inbox, kicks) = counted();
+        let (slot, inbox) = inbox(|| panic!("nobody to kick")).unwrap();
         drop(inbox);
-        slot.put(1);
-        assert_eq!(kicks.load(Ordering::SeqCst), 0);
+        slot.put(1u32);
     }
 }

@@ -5,8 +5,11 @@
 //! layouts ([`layout`]) that follow the mode of the processor. Follows appendix E, "gdb Remote Serial
 //! Protocol", and appendix G, "Target Descriptions", of the gdb manual.
 
+pub mod agent;
 pub mod arch;
+pub mod bulk;
 pub mod engine;
+pub mod extended;
 pub mod follow;
 pub mod form;
 pub mod frame;
@@ -14,6 +17,8 @@ pub mod inbox;
 pub mod layout;
 pub mod monitor;
 pub mod outbox;
+pub mod packets;
+pub mod program;
 pub mod server;
 pub mod session;
 pub mod stop;

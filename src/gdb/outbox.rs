@@ -17,6 +17,8 @@ pub struct Outbox {
     acks: Acks,
     /// The client waits for a stop; only then does it take console output.
     running: bool,
+    /// What the guest says does not concern the client.
+    released: bool,
     /// Lines for when it does.
     notices: Vec<String>,
     line: Vec<u8>,
@@ -44,6 +46,7 @@ impl Outbox {
             connection: None,
             acks: Acks::default(),
             running: false,
+            released: false,
             notices: Vec::new(),
             line: Vec::new(),
             in_line: false,
@@ -57,6 +60,7 @@ impl Outbox {
         self.connection = Some(connection);
         self.acks = Acks::default();
         self.running = false;
+        self.released = false;
         self.line.clear();
         self.in_line = false;
     }
@@ -124,6 +128,13 @@ impl Outbox {
         }
     }
 
+    /// From now on the client waits for nothing; if it has `released` the guest, that speaks to others.
+    pub fn rest(&mut self, released: bool) {
+        self.flush_line();
+        self.running = false;
+        self.released = released;
+    }
+
     /// Reports a stop, the lines `notes` before it.
     pub fn stopped(&mut self, notes: &[String], report: &[u8]) {
         self.flush_line();
@@ -143,6 +154,7 @@ impl Outbox {
     fn say(&mut self, text: &str) {
         match (&self.connection, self.running) {
             (None, _) => self.fallback.notice(text),
+            (Some(_), false) if self.released => self.fallback.notice(text),
             (Some(_), false) => self.notices.push(text.to_owned()),
             (Some(_), true) => {
                 self.flush_line();

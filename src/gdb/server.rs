@@ -1,25 +1,34 @@
 //! The server: owns the machine while it is debugged, runs it, and listens to one client after the other.
 //!
-//! All of it happens on the caller's thread. The transport's threads put what comes into an inbox and kick
-//! the machine; while the guest is stopped, the server sleeps on the inbox.
+//! All of it happens on the caller's thread. While the guest runs, what comes kicks the machine; while it is
+//! stopped, the server sleeps until something comes.
 
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::extended::Hold;
 use super::inbox::{Inbox, Slot, inbox};
 use super::outbox::{Outbox, Relay};
+use super::program::Program;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
-use super::transport::{Address, Connection, ConnectionId, Incoming, Listener};
+use super::transport::{Address, Connection, ConnectionId, Input, Listener};
+use crate::kvm::kick::InputKick;
 use crate::machine::{Machine, Observer, StopReason};
 
-/// Messages that wait in the inbox before the threads that send them have to wait.
-const INBOX: usize = 64;
+/// How long the server looks out for a debugger's next packet before it sleeps. Mostly it follows at once, and
+/// being woken for it takes longer than all the rest.
+const ATTENTION: Duration = Duration::from_micros(200);
 /// How long a client may take to leave after the end of its guest.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a client may take to leave after it has detached.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How serving ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +49,25 @@ pub enum End {
 /// What arrives in the inbox.
 #[derive(Debug)]
 enum Message {
-    Client(Incoming),
+    Client(Connection, Input),
     Stop,
+}
+
+/// What happens to the server.
+#[derive(Debug)]
+enum Event {
+    Message(Message),
+    /// The client sent bytes; none at the end.
+    Bytes(Vec<u8>),
+}
+
+/// The client's side of a session.
+#[derive(Debug)]
+struct Client {
+    input: Input,
+    kick: InputKick,
+    /// It has just been served.
+    is_busy: bool,
 }
 
 /// Ends a server from another thread.
@@ -74,6 +100,7 @@ pub struct Server<'m> {
     slot: Slot<Message>,
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
+    client: Option<Client>,
     motion: Motion,
     /// What the guest was doing when the present client came.
     motion_before: Motion,
@@ -83,27 +110,32 @@ pub struct Server<'m> {
 impl<'m> Server<'m> {
     /// A server for `machine` behind `listener`. What the guest says goes to the client, and to `fallback`
     /// while there is none.
+    ///
+    /// # Errors
+    ///
+    /// The system has no descriptors left.
     pub fn new(
         machine: &'m mut Machine,
         listener: Listener,
         fallback: Box<dyn Observer>,
-    ) -> Server<'m> {
+    ) -> io::Result<Server<'m>> {
         let kicker = machine.kicker();
-        let (slot, inbox) = inbox(INBOX, move || kicker.kick());
+        let (slot, inbox) = inbox(move || kicker.kick())?;
         let outbox = Rc::new(RefCell::new(Outbox::new(fallback)));
         machine.set_observer(Box::new(Relay(Rc::clone(&outbox))));
-        Server {
-            guest: Guest::new(machine),
+        Ok(Server {
+            guest: Guest::new(machine, Box::new(Relay(Rc::clone(&outbox)))),
             address: listener.address().clone(),
             listener: Some(listener),
             inbox,
             slot,
             outbox,
             session: None,
+            client: None,
             motion: Motion::Stopped,
             motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
-        }
+        })
     }
 
     /// Where clients find the server.
@@ -116,6 +148,16 @@ impl<'m> Server<'m> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper(self.slot.clone())
+    }
+
+    /// Offers `program`, which has the guest's symbols, to clients that come without one.
+    pub fn offer_program(&mut self, program: Program) {
+        self.guest.set_program(program);
+    }
+
+    /// Clients come with no program of an architecture, and have not to be made to forget it.
+    pub fn expect_no_architecture(&mut self) {
+        self.guest.set_welcomes(false);
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -131,12 +173,11 @@ impl<'m> Server<'m> {
     pub fn serve(mut self) -> io::Result<End> {
         let Some(listener) = self.listener.take() else { return Ok(End::Stopped) };
         let slot = self.slot.clone();
-        let acceptor =
-            listener.start(Arc::new(move |incoming| slot.put(Message::Client(incoming))))?;
+        let _acceptor = listener.start(Arc::new(move |connection, input| {
+            slot.put(Message::Client(connection, input));
+        }))?;
         let end = self.main_loop();
         self.say_farewell(&end);
-        // While the inbox still is there, so that nobody waits for room in it.
-        drop(acceptor);
         Ok(end)
     }
 
@@ -144,45 +185,91 @@ impl<'m> Server<'m> {
         loop {
             // Before looking at what came: a later kick is for something that comes later.
             self.guest.machine().take_kick();
-            while let Some(message) = self.next_message() {
-                if let Some(end) = self.receive(message) {
-                    return end;
+            let end = match self.motion.clone() {
+                Motion::Running(resume) => self.run(resume),
+                Motion::Stopped => {
+                    let event = self.sleep();
+                    self.receive(event)
                 }
-            }
-            if let Motion::Running(resume) = self.motion.clone() {
-                let stop = self.guest.run(&resume);
-                if let Some(end) = self.stopped(stop, resume).or_else(|| self.drop_broken()) {
-                    return end;
+                Motion::Asleep(resume) => {
+                    let event = self.sleep();
+                    self.motion = Motion::Running(resume);
+                    self.receive(event)
                 }
+            };
+            if let Some(end) = end {
+                return end;
             }
         }
     }
 
-    /// What came; waits for it unless the guest has something to do.
-    fn next_message(&mut self) -> Option<Message> {
-        match self.motion.clone() {
-            Motion::Running(_) => self.inbox.look(),
-            Motion::Stopped => self.inbox.sleep(),
-            Motion::Asleep(resume) => {
-                let message = self.inbox.sleep();
-                self.motion = Motion::Running(resume);
-                message
+    /// Lets the guest go on, unless something has come meanwhile.
+    fn run(&mut self, resume: Resume) -> Option<End> {
+        // Before the look: what comes after it kicks.
+        let _armed = self.client.as_ref().map(|client| client.kick.arm());
+        if let Some(event) = self.look() {
+            return self.receive(event);
+        }
+        let stop = self.guest.run(&resume);
+        self.stopped(stop, resume).or_else(|| self.drop_broken())
+    }
+
+    /// What has happened, if anything has.
+    fn look(&mut self) -> Option<Event> {
+        self.poll(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+    }
+
+    /// What happens next.
+    fn sleep(&mut self) -> Event {
+        let is_busy =
+            self.client.as_mut().is_some_and(|client| std::mem::take(&mut client.is_busy));
+        let start = Instant::now();
+        while is_busy && start.elapsed() < ATTENTION {
+            if let Some(event) = self.look() {
+                return event;
+            }
+            thread::yield_now();
+        }
+        loop {
+            if let Some(event) = self.poll(None) {
+                return event;
             }
         }
     }
 
-    fn receive(&mut self, message: Message) -> Option<End> {
-        match message {
-            Message::Stop => return Some(End::Stopped),
-            Message::Client(Incoming::Connected(connection)) => self.welcome(connection),
-            Message::Client(Incoming::Bytes(id, bytes)) => {
-                let session = self.session.as_mut().filter(|session| session.id() == id);
-                let demands = session.map(|s| s.receive(&mut self.guest, &bytes));
+    fn poll(&mut self, timeout: Option<&Timespec>) -> Option<Event> {
+        let bell = PollFd::from_borrowed_fd(self.inbox.bell(), PollFlags::IN);
+        let Some(client) = &self.client else {
+            let _ = poll(&mut [bell], timeout);
+            return self.inbox.look().map(Event::Message);
+        };
+        let mut files = [bell, PollFd::new(&client.input, PollFlags::IN)];
+        // Fails when a signal comes, which is as good as a look.
+        let _ = poll(&mut files, timeout);
+        let [has_message, has_bytes] = files.map(|file| !file.revents().is_empty());
+        let message = has_message.then(|| self.inbox.look()).flatten();
+        if let Some(message) = message {
+            return Some(Event::Message(message));
+        }
+        let client = self.client.as_mut().filter(|_| has_bytes)?;
+        client.is_busy = true;
+        Some(Event::Bytes(client.input.read()))
+    }
+
+    fn receive(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Message(Message::Stop) => return Some(End::Stopped),
+            Event::Message(Message::Client(connection, input)) => self.welcome(connection, input),
+            Event::Bytes(bytes) if bytes.is_empty() => {
+                let id = self.session.as_ref().map(Session::id);
+                return id.and_then(|id| self.lost(id));
+            }
+            Event::Bytes(bytes) => {
+                let demands = self.session.as_mut().map(|s| s.receive(&mut self.guest, &bytes));
                 if let Some(end) = self.fulfil(demands.unwrap_or_default()) {
                     return Some(end);
                 }
             }
-            Message::Client(Incoming::Closed(id)) => return self.lost(id),
         }
         self.drop_broken()
     }
@@ -193,8 +280,13 @@ impl<'m> Server<'m> {
         broken.and_then(|id| self.lost(id))
     }
 
-    fn welcome(&mut self, connection: Connection) {
+    fn welcome(&mut self, connection: Connection, input: Input) {
+        let kick = match self.guest.machine().kicker().on_input(&input) {
+            Ok(kick) => kick,
+            Err(error) => return log::error!("cannot serve a debugger: {error}"),
+        };
         log::info!("a debugger is attached");
+        self.client = Some(Client { input, kick, is_busy: true });
         self.motion_before = std::mem::replace(&mut self.motion, Motion::Stopped);
         if self.motion_before != Motion::Stopped {
             self.last_stop = StopReason::Stepped;
@@ -217,14 +309,26 @@ impl<'m> Server<'m> {
 
     /// Ends the session; the guest goes on, or does what it did before a client that never said a word.
     fn part(&mut self, spoke: bool) {
-        self.session = None;
+        let hold = self.session.take().map(|session| session.hold());
+        self.client = None;
         self.outbox.borrow_mut().detach();
         self.guest.forget_client();
-        self.motion = if spoke {
-            Motion::Running(Resume::Continue)
-        } else {
-            std::mem::replace(&mut self.motion_before, Motion::Stopped)
-        };
+        match hold {
+            // Somebody else may start it, or look at its first instruction.
+            Some(Hold::Ended) => self.start_anew(),
+            Some(Hold::Released) => {}
+            _ if spoke => self.motion = Motion::Running(Resume::Continue),
+            _ => self.motion = std::mem::replace(&mut self.motion_before, Motion::Stopped),
+        }
+    }
+
+    /// Puts a guest that has ended back to its first instruction, where it waits.
+    fn start_anew(&mut self) {
+        self.motion = Motion::Stopped;
+        self.last_stop = StopReason::Stepped;
+        if let Err(error) = self.guest.machine().reset() {
+            log::error!("cannot start the guest anew: {error}");
+        }
     }
 
     fn fulfil(&mut self, demands: Vec<Demand>) -> Option<End> {
@@ -238,15 +342,17 @@ impl<'m> Server<'m> {
                         return Some(end);
                     }
                 }
+                Demand::Halt => {
+                    self.motion = Motion::Stopped;
+                    self.last_stop = StopReason::Stepped;
+                }
+                Demand::Release => self.motion = Motion::Running(Resume::Continue),
                 Demand::Detach => {
                     if self.address == Address::Stdio {
                         return Some(End::ClientGone);
                     }
                     log::info!("the debugger is detached");
-                    // Not cut off: the reply is on its way.
-                    if let Some(connection) = self.outbox.borrow_mut().detach() {
-                        connection.finish();
-                    }
+                    self.let_go();
                     self.part(true);
                     return None;
                 }
@@ -271,7 +377,13 @@ impl<'m> Server<'m> {
             }
             StopReason::Exit { status } => {
                 if let Some(session) = &mut self.session {
-                    session.report_exit(&stop.to_string(), status.to_le_bytes()[0]);
+                    let status = status.to_le_bytes()[0];
+                    session.report_exit(&mut self.guest, &stop.to_string(), status);
+                    if session.is_extended() {
+                        self.motion = Motion::Stopped;
+                        let demands = session.catch_up(&mut self.guest);
+                        return self.fulfil(demands);
+                    }
                 }
                 Some(End::Exited { status })
             }
@@ -283,7 +395,13 @@ impl<'m> Server<'m> {
     fn report(&mut self, stop: StopReason) -> Option<End> {
         self.motion = Motion::Stopped;
         self.last_stop = stop.clone();
-        let Some(session) = &mut self.session else {
+        let attached = |session: &&mut Session<'m>| session.hold() == Hold::Debugged;
+        let Some(session) = self.session.as_mut().filter(attached) else {
+            if matches!(stop, StopReason::ModeSwitch(_)) {
+                // Nobody follows it.
+                self.motion = Motion::Running(Resume::Continue);
+                return None;
+            }
             let text = format!("{stop}; a debugger may attach and look");
             Relay(Rc::clone(&self.outbox)).notice(&text);
             return None;
@@ -293,6 +411,17 @@ impl<'m> Server<'m> {
         self.fulfil(demands)
     }
 
+    /// Ends the connection of a client that has detached, but does not cut it off: the reply is on its way.
+    fn let_go(&mut self) {
+        let connection = self.outbox.borrow_mut().detach();
+        if let (Some(connection), Some(client)) = (connection, self.client.take()) {
+            connection.finish();
+            let wait = move || client.input.wait_for_end(PATIENCE);
+            let waits = thread::Builder::new().name("gdb farewell".to_owned()).spawn(wait);
+            waits.map(drop).unwrap_or_else(|error| log::debug!("nobody waits: {error}"));
+        }
+    }
+
     /// Lets the client read what was sent last, and gives the machine its observer back.
     fn say_farewell(&mut self, end: &End) {
         let waits = self.session.as_ref().is_some_and(Session::is_running);
@@ -300,17 +429,10 @@ impl<'m> Server<'m> {
             let terminated = super::frame::Reply::new().text("X0f").frame();
             self.outbox.borrow_mut().stopped(&[], &terminated);
         }
-        if let Some(connection) = self.outbox.borrow_mut().detach() {
-            let id = connection.id();
+        let connection = self.outbox.borrow_mut().detach();
+        if let (Some(connection), Some(client)) = (connection, self.client.take()) {
             connection.finish();
-            // Its reader tells when the client has closed its end.
-            let deadline = Instant::now() + FAREWELL;
-            let left = || deadline.saturating_duration_since(Instant::now());
-            while let Some(message) = self.inbox.wait(left()) {
-                if matches!(message, Message::Client(Incoming::Closed(closed)) if closed == id) {
-                    break;
-                }
-            }
+            client.input.wait_for_end(FAREWELL);
         }
         let deaf = Outbox::new(Box::new(crate::machine::observer::Deaf));
         let fallback = self.outbox.replace(deaf).into_fallback();

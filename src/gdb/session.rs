@@ -5,15 +5,19 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::agent::Plan;
 use super::engine::{Engine, Outcome};
-use super::follow;
+use super::extended::{Effect, Extended, Hold};
+use super::follow::{self, Follower, Postponed};
 use super::form;
 use super::frame::{Decoder, FrameEvent, MAX_PACKET, Reply, decode_number};
 use super::outbox::Outbox;
+use super::packets;
 use super::stop;
 use super::target::{Guest, Resume};
 use super::transport::ConnectionId;
 use crate::machine::StopReason;
+use crate::x86::Linear;
 
 /// Most bytes a client may send ahead while the guest runs.
 const MOST_QUEUED: usize = 1 << 20;
@@ -25,6 +29,10 @@ pub enum Demand {
     Run(Resume),
     /// Stop the guest: ^C.
     Interrupt,
+    /// Keep the guest where it is; its past is over.
+    Halt,
+    /// Let the guest go on; the client stays, and does not care.
+    Release,
     /// The client leaves; the guest goes on without it.
     Detach,
     /// The client ends the guest.
@@ -49,10 +57,8 @@ pub struct Session<'m> {
     /// Why the guest stopped last.
     last_stop: StopReason,
     multiprocess: bool,
-    /// The client follows a switch to another mode; see [`super::follow`].
-    follows: bool,
-    /// A stop in another mode than the last, to be reported once the client knows the mode.
-    postponed: Option<StopReason>,
+    follower: Follower,
+    extended: Extended,
     /// It sent a packet, so it is a debugger and not somebody looking for open ports.
     spoke: bool,
 }
@@ -76,8 +82,8 @@ impl<'m> Session<'m> {
             running: false,
             last_stop,
             multiprocess: false,
-            follows: false,
-            postponed: None,
+            follower: Follower::default(),
+            extended: Extended::default(),
             spoke: false,
         }
     }
@@ -92,6 +98,18 @@ impl<'m> Session<'m> {
     #[must_use]
     pub fn spoke(&self) -> bool {
         self.spoke
+    }
+
+    /// What the client has to do with the guest.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.extended.hold()
+    }
+
+    /// Whether the client stays when its guest has ended.
+    #[must_use]
+    pub fn is_extended(&self) -> bool {
+        self.extended.is_on()
     }
 
     /// Whether the client waits for the guest to stop.
@@ -140,9 +158,17 @@ impl<'m> Session<'m> {
 
     /// Reports that the guest stopped for `stop`.
     pub fn report(&mut self, guest: &mut Guest<'m>, stop: StopReason) {
-        if self.follows && guest.is_in_another_layout() {
+        let switched = matches!(stop, StopReason::ModeSwitch(_));
+        if self.follower.is_able() && switched {
             self.report_switch(guest);
-            self.postponed = Some(stop.clone());
+            // A step has ended with it; else there is nothing more to tell.
+            if guest.was_stepping() {
+                self.follower.postpone(StopReason::Stepped);
+            }
+        } else if self.follower.is_able() && guest.is_in_another_layout() {
+            self.report_switch(guest);
+            guest.conceal(&stop);
+            self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
             self.send_report(guest, &report);
@@ -158,20 +184,31 @@ impl<'m> Session<'m> {
 
     /// Has the client read the description of the mode that the guest is in now.
     fn report_switch(&mut self, guest: &mut Guest<'m>) {
-        // gdbstub has no such report; it gets to know of some stop, and the client of the switch.
-        let some = stop::report(&StopReason::Stepped, guest.inserted());
-        let _ = self.engine.report(guest, some.reason, &[]);
+        // gdbstub has no such report.
+        self.end_wait(guest);
         guest.forget_breakpoints();
         let frame = follow::switch(guest.machine().cpu().mode(), self.thread()).frame();
         self.outbox.borrow_mut().stopped(&[], &frame);
-        self.running = false;
     }
 
     /// Tells a client that waits that the guest has ended with `status`.
-    pub fn report_exit(&mut self, note: &str, status: u8) {
+    pub fn report_exit(&mut self, guest: &mut Guest<'m>, note: &str, status: u8) {
+        if self.extended.hold() != Hold::Debugged {
+            self.extended.ended();
+            return;
+        }
+        self.extended.ended();
         let frame = Reply::new().text("W").hex(&[status]).frame();
         self.outbox.borrow_mut().stopped(&[note.to_owned()], &frame);
-        self.running = false;
+        self.end_wait(guest);
+    }
+
+    /// Lets gdbstub, which waits for a stop, know of some stop.
+    fn end_wait(&mut self, guest: &mut Guest<'m>) {
+        if std::mem::take(&mut self.running) {
+            let some = stop::report(&StopReason::Stepped, guest.inserted());
+            let _ = self.engine.report(guest, some.reason, &[]);
+        }
     }
 
     fn handle(&mut self, guest: &mut Guest<'m>, event: FrameEvent) -> Option<Demand> {
@@ -193,13 +230,36 @@ impl<'m> Session<'m> {
     }
 
     fn packet(&mut self, guest: &mut Guest<'m>, body: &[u8]) -> Option<Demand> {
+        let thread = self.thread();
+        let stopped = || Reply::new().text(&format!("T05thread:{thread};"));
+        if let Some((reply, effect)) = self.extended.packet(guest, body, stopped) {
+            return self.change_hold(guest, reply, effect);
+        }
         match body {
             b"QStartNoAckMode" => {
                 self.reply(Reply::new().text("OK"));
                 self.outbox.borrow_mut().acks().stop();
                 None
             }
+            b"?" if guest.welcomes() && self.follower.welcome() => {
+                self.reply(follow::switch(guest.machine().cpu().mode(), self.thread()))
+            }
             b"?" => self.reply(self.reason_for_halt()),
+            body if self.follower.is_answered(body) => {
+                self.outbox.borrow_mut().accept();
+                None
+            }
+            b"vCont?"
+                if !self.outbox.borrow_mut().acks().in_use() && self.follower.answer_ahead() =>
+            {
+                let actions = self.engine.handle(guest, body);
+                let Outcome::Replies(mut frames) = actions else {
+                    return self.reply(Reply::new());
+                };
+                frames.extend(self.reason_for_halt().frame());
+                self.outbox.borrow_mut().reply(&frames);
+                None
+            }
             b"k" => {
                 // gdb takes no reply to this one and has hung up; lldb waits for it.
                 self.reply(Reply::new().text("X09"));
@@ -223,13 +283,64 @@ impl<'m> Session<'m> {
             },
             body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
+            [b'Z', kind @ (b'0' | b'1'), b',', place @ ..] => {
+                self.insert(guest, body, *kind, place)
+            }
             body => {
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
-                    guest.renew_layout();
+                    guest.serve_layout(!self.follower.awaits_welcome());
                 }
-                self.ask(guest, body)
+                match packets::answer(guest, body) {
+                    Some(reply) => self.reply(reply),
+                    None => self.ask(guest, body),
+                }
             }
         }
+    }
+
+    /// A breakpoint, with what the client wants decided at it.
+    fn insert(
+        &mut self,
+        guest: &mut Guest<'m>,
+        body: &[u8],
+        kind: u8,
+        place: &[u8],
+    ) -> Option<Demand> {
+        let end = body.iter().position(|byte| *byte == b';').unwrap_or(body.len());
+        let (fixed, behind) = body.split_at(end);
+        let plan = match behind {
+            [b';', lists @ ..] => Plan::parse(lists),
+            _ => Some(Plan::default()),
+        };
+        let addr = place.split(|byte| *byte == b',').next().and_then(decode_number);
+        let (Some(plan), Some(addr)) = (plan, addr) else {
+            return self.reply(Reply::error("malformed packet"));
+        };
+        guest.set_plan(kind - b'0', Linear(addr), plan);
+        self.ask(guest, fixed)
+    }
+
+    /// Sends the reply to a packet of the extended mode, and passes on what the server has to do.
+    fn change_hold(
+        &mut self,
+        guest: &mut Guest<'m>,
+        reply: Option<Reply>,
+        effect: Effect,
+    ) -> Option<Demand> {
+        let mut outbox = self.outbox.borrow_mut();
+        match reply {
+            Some(reply) => outbox.reply(&reply.frame()),
+            None => outbox.accept(),
+        }
+        if effect == Effect::None {
+            return None;
+        }
+        outbox.rest(effect == Effect::Release);
+        drop(outbox);
+        self.end_wait(guest);
+        self.last_stop = StopReason::Stepped;
+        self.follower.settle();
+        Some(if effect == Effect::Halt { Demand::Halt } else { Demand::Release })
     }
 
     /// Hands a packet to the engine and its reply to the client.
@@ -252,11 +363,22 @@ impl<'m> Session<'m> {
                 drop(outbox);
                 self.running = true;
                 let resume = guest.take_resume().unwrap_or(Resume::Continue);
-                let Some(stop) = self.postponed.take() else { return Some(Demand::Run(resume)) };
+                guest.reveal();
                 // The guest has run already: this is what the client has been waiting for.
-                let pc = guest.machine().cpu().pc();
-                let report = follow::postponed(&stop, &resume, pc, guest.inserted());
-                self.send_report(guest, &report);
+                match self.follower.take_postponed() {
+                    None => return Some(Demand::Run(resume)),
+                    Some(Postponed::Stop(stop)) => {
+                        let pc = guest.machine().cpu().pc();
+                        let report = follow::postponed(&stop, &resume, pc, guest.inserted());
+                        self.send_report(guest, &report);
+                    }
+                    Some(Postponed::Welcome) => {
+                        let mut report = stop::report(&self.last_stop, guest.inserted());
+                        // What there was to say was said at the time.
+                        report.notes.clear();
+                        self.send_report(guest, &report);
+                    }
+                }
                 None
             }
         }
@@ -268,7 +390,7 @@ impl<'m> Session<'m> {
             body.split(|byte| matches!(byte, b':' | b';')).any(|feature| feature == name)
         };
         self.multiprocess = has(b"multiprocess+");
-        self.follows = has(b"exec-events+");
+        self.follower.negotiate(has(b"exec-events+"));
         let sign = if self.multiprocess { '+' } else { '-' };
         let asked = format!("qSupported:multiprocess{sign}");
         let Outcome::Replies(frames) = self.engine.handle(guest, asked.as_bytes()) else {
@@ -280,7 +402,13 @@ impl<'m> Session<'m> {
         // gdbstub gives the size of its buffer, framing included.
         let features = reply.split(|byte| *byte == b';').filter(|f| !f.starts_with(b"PacketSize="));
         let size = format!("PacketSize={MAX_PACKET:x}").into_bytes();
-        let own: [&[u8]; 2] = [&size, b"exec-events+"];
+        let own: [&[u8]; 5] = [
+            &size,
+            b"exec-events+",
+            b"qXfer:exec-file:read+",
+            b"ConditionalBreakpoints+",
+            b"BreakpointCommands+",
+        ];
         let all: Vec<&[u8]> = own.into_iter().chain(features).collect();
         self.reply(Reply::escaped(&all.join(&b';')))
     }

@@ -40,6 +40,8 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Stepped | StopReason::Breakpoint(_) => {
             return plain(signal(Signal::SIGTRAP));
         }
+        // To a client that does not follow the guest.
+        StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
         StopReason::Halted { .. } => Signal::SIGINT,
         StopReason::Exit { .. } => Signal::SIGTERM,

@@ -3,9 +3,16 @@
 //! Two things together leave no gap: `immediate_exit` in the shared run page stops an entry that has
 //! not happened yet, and a signal stops one that has. `pending` remembers the kick while the owner
 //! itself uses `immediate_exit` to complete an instruction.
+//!
+//! A file can kick as well, when it has something to read, without a thread that waits for it: its signal
+//! (SIGIO) does on the owner's thread what [`Kicker::kick`] does from another.
 
+use std::cell::Cell;
 use std::fmt;
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ptr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Once};
 
@@ -43,7 +50,7 @@ impl fmt::Debug for Shared {
 impl Kicker {
     /// A kicker for the vCPU `fd` of `vm`.
     pub(super) fn new(vm: &VmFd, fd: &VcpuFd) -> Result<Kicker, KvmError> {
-        install_signal_handler();
+        install_signal_handlers();
         // SAFETY: duplicating a descriptor has no memory effects; the result is checked.
         let duplicate = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0) };
         if duplicate < 0 {
@@ -88,6 +95,25 @@ impl Kicker {
         }
     }
 
+    /// A kick whenever `input` has something to read or is at its end, while armed. For the calling thread, which
+    /// has to be the one that runs the vCPU.
+    ///
+    /// # Errors
+    /// The system refuses to signal this file.
+    pub fn on_input(&self, input: impl AsFd) -> io::Result<InputKick> {
+        let input = input.as_fd().try_clone_to_owned()?;
+        // SAFETY: a plain query.
+        let flags = unsafe { libc::fcntl(input.as_raw_fd(), libc::F_GETFL) };
+        let owner = FileOwner { kind: F_OWNER_TID, id: THREAD.with(|id| *id) };
+        // SAFETY: the argument is the structure that F_SETOWN_EX reads, alive for the call.
+        let owned = unsafe { libc::fcntl(input.as_raw_fd(), F_SETOWN_EX, &raw const owner) };
+        if flags < 0 || owned < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let shared = Arc::clone(&self.shared);
+        Ok(InputKick(Rc::new(SignallingInput { shared, input, flags })))
+    }
+
     /// Takes the pending kick, so that the vCPU can run again. To be called before the owner looks for
     /// what it was kicked for: a kick that comes later is not lost.
     pub(super) fn take(&self) -> bool {
@@ -97,7 +123,7 @@ impl Kicker {
 
     /// Marks the calling thread as the one to signal.
     pub(super) fn enter(&self) {
-        self.shared.thread.store(THREAD.with(|id| *id), Ordering::SeqCst);
+        self.shared.thread.store(thread_number(), Ordering::SeqCst);
     }
 
     /// Ends [`Kicker::enter`].
@@ -106,10 +132,73 @@ impl Kicker {
     }
 
     fn set_immediate_exit(&self, on: bool) {
+        self.shared.set_immediate_exit(on);
+    }
+}
+
+impl Shared {
+    fn set_immediate_exit(&self, on: bool) {
         // SAFETY: `_handle` keeps the page mapped, and the byte is only ever accessed atomically.
-        let flag = unsafe { AtomicU8::from_ptr(self.shared.immediate_exit) };
+        let flag = unsafe { AtomicU8::from_ptr(self.immediate_exit) };
         flag.store(u8::from(on), Ordering::SeqCst);
     }
+}
+
+/// A file that kicks; see [`Kicker::on_input`].
+#[derive(Clone, Debug)]
+pub struct InputKick(Rc<SignallingInput>);
+
+#[derive(Debug)]
+struct SignallingInput {
+    shared: Arc<Shared>,
+    input: OwnedFd,
+    /// The file's status flags, to be added to.
+    flags: i32,
+}
+
+impl InputKick {
+    /// Kicks for what comes from now on, until the result is dropped. What has come before is to be looked for
+    /// after this call.
+    #[must_use]
+    pub fn arm(&self) -> ArmedInput {
+        SIGNALLED.with(|signalled| signalled.set(Arc::as_ptr(&self.0.shared)));
+        self.0.set_flags(self.0.flags | libc::O_ASYNC);
+        ArmedInput(self.clone())
+    }
+}
+
+/// An input that kicks until this is dropped.
+#[derive(Debug)]
+pub struct ArmedInput(InputKick);
+
+impl Drop for ArmedInput {
+    fn drop(&mut self) {
+        self.0.0.set_flags(self.0.0.flags);
+        SIGNALLED.with(|signalled| signalled.set(ptr::null()));
+    }
+}
+
+impl SignallingInput {
+    fn set_flags(&self, flags: i32) {
+        // SAFETY: changes the flags of an open file; cannot fail for flags that the system gave.
+        unsafe { libc::fcntl(self.input.as_raw_fd(), libc::F_SETFL, flags) };
+    }
+}
+
+/// `struct f_owner_ex` (fcntl(2)).
+#[repr(C)]
+struct FileOwner {
+    kind: libc::c_int,
+    id: libc::pid_t,
+}
+
+/// F_SETOWN_EX and F_OWNER_TID of fcntl(2), which the libc crate does not have.
+const F_SETOWN_EX: libc::c_int = 15;
+const F_OWNER_TID: libc::c_int = 0;
+
+thread_local! {
+    /// What SIGIO on this thread kicks. The armed input keeps it alive.
+    static SIGNALLED: Cell<*const Shared> = const { Cell::new(ptr::null()) };
 }
 
 thread_local! {
@@ -118,23 +207,42 @@ thread_local! {
     static THREAD: i32 = unsafe { libc::gettid() };
 }
 
+/// The kernel's number of the calling thread.
+pub(super) fn thread_number() -> i32 {
+    THREAD.with(|id| *id)
+}
+
 /// The signal used: the first real-time one the C library leaves to programs.
-fn signal() -> i32 {
+pub(super) fn signal() -> i32 {
     libc::SIGRTMIN()
 }
 
-/// Installs a handler that does nothing, without SA_RESTART: its only effect is EINTR from KVM_RUN.
-fn install_signal_handler() {
+/// Installs the handlers, without SA_RESTART, so that they end KVM_RUN with EINTR: that is all the kick's own
+/// is for.
+pub(super) fn install_signal_handlers() {
     extern "C" fn ignore(_: i32) {}
+    extern "C" fn input(_: i32) {
+        let shared = SIGNALLED.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: not null only while an `ArmedInput` of this thread keeps it alive.
+        if let Some(shared) = unsafe { shared.as_ref() } {
+            shared.pending.store(true, Ordering::SeqCst);
+            shared.set_immediate_exit(true);
+        }
+    }
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: a zeroed sigaction is a valid one; the handler does nothing and so is
-        // async-signal-safe; no other code of this process uses this real-time signal.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = ignore as extern "C" fn(i32) as usize;
-            libc::sigemptyset(&raw mut action.sa_mask);
-            libc::sigaction(signal(), &raw const action, std::ptr::null_mut());
+        for (signal, handler) in
+            [(signal(), ignore as extern "C" fn(i32)), (libc::SIGIO, input as extern "C" fn(i32))]
+        {
+            // SAFETY: a zeroed sigaction is a valid one; both handlers are async-signal-safe: one does
+            // nothing, the other reads a thread-local without initialiser or destructor and stores
+            // atomics; no other code of this process uses these signals.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = handler as usize;
+                libc::sigemptyset(&raw mut action.sa_mask);
+                libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+            }
         }
     });
 }

@@ -6,16 +6,21 @@
 // The one module that may: ioctls on shared memory cannot be had without. Each block states its reason.
 #![allow(unsafe_code)]
 
+pub mod deadline;
 pub mod exit;
 pub mod guest_debug;
+pub mod host;
 pub mod kick;
+pub mod probe;
 pub mod state;
 pub mod vcpu;
 pub mod vm;
 
+pub use deadline::Deadline;
 pub use exit::Exit;
 pub use guest_debug::GuestDebug;
 pub use kick::Kicker;
+pub use probe::HostFacts;
 pub use vcpu::Vcpu;
 pub use vm::Vm;
 
@@ -51,7 +56,7 @@ pub enum KvmError {
     )]
     ApiVersion(i32),
     /// A capability that the machine needs is missing.
-    #[error("this KVM lacks the capability {0}")]
+    #[error("this KVM lacks the capability KVM_CAP_{0}")]
     Capability(&'static str),
     /// KVM made something else of a register than it was given.
     #[error("this host's KVM makes {found:#x} of {asked:#x} in CR0")]
@@ -61,6 +66,15 @@ pub enum KvmError {
         /// What KVM made of it.
         found: u64,
     },
+    /// KVM does not keep RFLAGS.VM.
+    #[error("this host's KVM has no virtual-8086 mode")]
+    Virtual8086,
+    /// The guests that probe the host's behaviour have no memory.
+    #[error("cannot probe this host's KVM: {0}")]
+    Probe(String),
+    /// The kernel has no timer for us.
+    #[error("cannot make a timer")]
+    Timer(#[source] std::io::Error),
     /// One ioctl failed.
     #[error("{ioctl} failed")]
     Ioctl {

@@ -22,7 +22,7 @@ pub(super) fn cpu_from_kvm(regs: &kvm_regs, sregs: &kvm_sregs) -> CpuState {
             gs: segment_from_kvm(&sregs.gs),
         },
         ldtr: segment_from_kvm(&sregs.ldt),
-        tr: segment_from_kvm(&sregs.tr),
+        tr: busy(segment_from_kvm(&sregs.tr)),
         gdtr: DescriptorTable { base: sregs.gdt.base, limit: sregs.gdt.limit },
         idtr: DescriptorTable { base: sregs.idt.base, limit: sregs.idt.limit },
         cr0: sregs.cr0,
@@ -88,6 +88,17 @@ pub(super) fn sregs_to_kvm(cpu: &CpuState) -> kvm_sregs {
         interrupt_bitmap: [0; 4],
     }
 }
+
+/// A task register that is loaded has a busy segment, whatever a KVM keeps there.
+fn busy(mut tr: Segment) -> Segment {
+    if !tr.access.unusable && matches!(tr.access.kind, 1 | 9) {
+        tr.access.kind |= TASK_BUSY;
+    }
+    tr
+}
+
+/// Type bit of a task-state segment: busy.
+pub(super) const TASK_BUSY: u8 = 1 << 1;
 
 fn segment_from_kvm(segment: &kvm_segment) -> Segment {
     Segment {

@@ -1,16 +1,18 @@
 //! The vCPU: entering the guest, its registers, and the data of the last exit.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use kvm_bindings::{
-    KVM_EXIT_IO_IN, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, kvm_coalesced_mmio, kvm_debugregs,
-    kvm_vcpu_events, kvm_xsave,
+    KVM_EXIT_IO_IN, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_USE_SW_BP, KVM_SYNC_X86_REGS,
+    KVM_SYNC_X86_SREGS, KVM_VCPUEVENT_VALID_SHADOW, Msrs, kvm_coalesced_mmio, kvm_debugregs,
+    kvm_guest_debug, kvm_msr_entry, kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
-use crate::x86::registers::CR0_WP;
+use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState, Phys};
 
 /// The one virtual processor of a machine.
@@ -22,8 +24,13 @@ pub struct Vcpu {
     armed: GuestDebug,
     /// The trap flag that single-step needs is known to be in place still.
     trap_flag_set: bool,
+    /// The guest's own trap flag, which KVM hides and forgets while it steps.
+    guest_trap_flag: bool,
+    /// The guest's own debug registers, as long as they cannot have changed.
+    debug_registers: Cell<Option<[u64; 8]>>,
     guest_time: Duration,
     power_on: PowerOn,
+    intel: bool,
 }
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -59,7 +66,7 @@ pub enum Completion {
 }
 
 impl Vcpu {
-    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd) -> Result<Vcpu, KvmError> {
+    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd, intel: bool) -> Result<Vcpu, KvmError> {
         fd.map_coalesced_mmio_ring().map_err(KvmError::ioctl("mmap of the coalesced MMIO ring"))?;
         let kicker = Kicker::new(vm, &fd)?;
         let regs = fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
@@ -74,7 +81,18 @@ impl Vcpu {
         };
         let guest_time = Duration::ZERO;
         let armed = GuestDebug::OFF;
-        Ok(Vcpu { fd, kicker, cpu, armed, trap_flag_set: false, guest_time, power_on })
+        Ok(Vcpu {
+            fd,
+            kicker,
+            cpu,
+            armed,
+            trap_flag_set: false,
+            guest_trap_flag: false,
+            debug_registers: Cell::new(None),
+            guest_time,
+            power_on,
+            intel,
+        })
     }
 
     /// A handle that makes [`Vcpu::run`] return [`Exit::Interrupted`].
@@ -151,6 +169,10 @@ impl Vcpu {
         self.guest_time += start.elapsed();
         let regs = self.fd.sync_regs();
         self.cpu = state::cpu_from_kvm(&regs.regs, &regs.sregs);
+        self.show_trap_flag();
+        if !self.armed.single_step {
+            self.debug_registers.set(None);
+        }
         Ok(exit.unwrap_or_else(|| self.exit_from_run_page()))
     }
 
@@ -222,6 +244,9 @@ impl Vcpu {
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let before = self.cpu.clone();
         let written = self.write_cpu(cpu).and_then(|()| {
+            if cpu.rflags & !self.cpu.rflags & RFLAGS_VM != 0 {
+                return Err(KvmError::Virtual8086);
+            }
             let (asked, found) = (cpu.cr0, self.cpu.cr0);
             if (asked ^ found) & !CR0_ET == 0 {
                 Ok(())
@@ -257,14 +282,20 @@ impl Vcpu {
     }
 
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
-        let sregs = state::sregs_to_kvm(cpu);
+        let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
+            if !self.intel {
+                // Intel's processors demand a busy task register. AMD's do not mind either, but QEMU's
+                // emulation of one knows no busy one.
+                sregs.tr.type_ &= !state::TASK_BUSY;
+            }
             self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
         }
         let regs = state::regs_to_kvm(cpu);
         if regs != state::regs_to_kvm(&self.cpu) {
             self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
         }
+        self.guest_trap_flag = cpu.rflags & RFLAGS_TF != 0;
         self.reload()?;
         // Setting registers may drop the trap flag that single-stepping planted.
         self.trap_flag_set = false;
@@ -277,6 +308,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        self.debug_registers.set(None);
         let PowerOn { xsave, debug_registers, events } = &self.power_on;
         // SAFETY: as in `set_fpu`.
         unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
@@ -308,7 +340,27 @@ impl Vcpu {
         let regs = self.fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
         let sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
         self.cpu = state::cpu_from_kvm(&regs, &sregs);
+        self.show_trap_flag();
         Ok(())
+    }
+
+    /// The guest's own trap flag, into or from the registers that KVM gave: it hides the flag while it steps.
+    fn show_trap_flag(&mut self) {
+        if self.armed.single_step {
+            self.cpu.rflags &= !RFLAGS_TF;
+            if self.guest_trap_flag {
+                self.cpu.rflags |= RFLAGS_TF;
+            }
+        } else {
+            self.guest_trap_flag = self.cpu.rflags & RFLAGS_TF != 0;
+        }
+    }
+
+    /// Says what the instruction that was just stepped has made of the guest's own trap flag, which KVM does
+    /// not tell.
+    pub fn set_guest_trap_flag(&mut self, on: bool) {
+        self.guest_trap_flag = on;
+        self.show_trap_flag();
     }
 
     /// x87 and SSE registers.
@@ -337,9 +389,19 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn debug_registers(&self) -> Result<[u64; 8], KvmError> {
+        if let Some(known) = self.debug_registers.get() {
+            return Ok(known);
+        }
         let regs = self.fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?;
         let [dr0, dr1, dr2, dr3] = regs.db;
-        Ok([dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7])
+        let found = [dr0, dr1, dr2, dr3, 0, 0, regs.dr6, regs.dr7];
+        self.debug_registers.set(Some(found));
+        Ok(found)
+    }
+
+    /// Says that the instruction that was just stepped may have changed the guest's own debug registers.
+    pub fn forget_debug_registers(&mut self) {
+        self.debug_registers.set(None);
     }
 
     /// Whether interrupts are held back for one instruction, after STI or a load of SS
@@ -350,6 +412,64 @@ impl Vcpu {
     pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
         let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
         Ok(events.interrupt.shadow != 0)
+    }
+
+    /// The model-specific register `index`, or nothing if KVM has none for this guest.
+    #[must_use]
+    pub fn msr(&self, index: u32) -> Option<u64> {
+        let entry = kvm_msr_entry { index, ..Default::default() };
+        let mut msrs = Msrs::from_entries(&[entry]).ok()?;
+        let read = self.fd.get_msrs(&mut msrs).ok()?;
+        msrs.as_slice().first().filter(|_| read == 1).map(|entry| entry.data)
+    }
+
+    /// The extended control register `index`, or nothing if there is none.
+    #[must_use]
+    pub fn xcr(&self, index: u32) -> Option<u64> {
+        let xcrs = self.fd.get_xcrs().ok()?;
+        let used = xcrs.xcrs.get(..xcrs.nr_xcrs as usize)?;
+        used.iter().find(|entry| entry.xcr == index).map(|entry| entry.value)
+    }
+
+    /// Whether CPUID tells the guest that Intel made its processor.
+    #[must_use]
+    pub fn is_intel(&self) -> bool {
+        self.intel
+    }
+
+    /// Takes back an exception that KVM is about to raise: the #UD that goes along with a refused
+    /// instruction on kernels that cannot leave the guest without it.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn drop_exception(&mut self) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        if events.exception.injected == 0 && events.exception.pending == 0 {
+            return Ok(());
+        }
+        (events.exception.injected, events.exception.pending) = (0, 0);
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
+    /// Ends what lasts for one instruction or, with `nmi`, until an IRET: the interrupt shadow, and the
+    /// blocking of further NMIs.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn end_shadows(&mut self, nmi: bool) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let masked = nmi && events.nmi.masked != 0;
+        if events.interrupt.shadow == 0 && !masked {
+            return Ok(());
+        }
+        events.interrupt.shadow = 0;
+        if masked {
+            events.nmi.masked = 0;
+        }
+        events.flags = KVM_VCPUEVENT_VALID_SHADOW;
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
     /// Replaces the guest's own debug registers.
@@ -363,6 +483,7 @@ impl Vcpu {
             dr7: dr[7],
             ..Default::default()
         };
+        self.debug_registers.set(None);
         self.fd.set_debug_regs(&regs).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))
     }
 
@@ -376,8 +497,26 @@ impl Vcpu {
             return Ok(());
         }
         self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        let stepped = self.armed.single_step;
         self.armed = debug;
         self.trap_flag_set = debug.single_step;
+        if stepped && !debug.single_step && self.guest_trap_flag {
+            // KVM has taken both trap flags for its own.
+            let regs = state::regs_to_kvm(&self.cpu);
+            self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes INT3 leave the guest, where this host's KVM can do that, and arms nothing else. Only to find out
+    /// whether it can.
+    pub(super) fn arm_int3(&mut self) -> Result<(), KvmError> {
+        let control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
+        let debug = kvm_guest_debug { control, ..Default::default() };
+        self.fd.set_guest_debug(&debug).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        // Nothing that can be asked for is in place: the next call of `arm` does its work.
+        self.armed = GuestDebug { single_step: true, ..GuestDebug::OFF };
+        self.trap_flag_set = false;
         Ok(())
     }
 

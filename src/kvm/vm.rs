@@ -2,12 +2,20 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use kvm_bindings::{KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
+use kvm_bindings::{
+    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2,
+    kvm_enable_cap, kvm_userspace_memory_region,
+};
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 
 use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
 use crate::x86::Phys;
+
+/// CPUID leaf 1, ECX: MOVBE.
+const MOVBE: u32 = 1 << 22;
+/// `Genu`, as in `GenuineIntel`.
+const GENUINE: u32 = u32::from_le_bytes(*b"Genu");
 
 /// Path of the KVM device file.
 const DEVICE: &str = "/dev/kvm";
@@ -29,6 +37,7 @@ impl Vm {
     pub fn new(ram: Ram) -> Result<Vm, KvmError> {
         let kvm = open()?;
         let fd = kvm.create_vm().map_err(KvmError::ioctl("KVM_CREATE_VM"))?;
+        report_refused_instructions(&kvm, &fd)?;
         fd.set_identity_map_address(layout::KVM_IDENTITY_MAP)
             .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize)
@@ -66,23 +75,68 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_REGISTER_COALESCED_MMIO"))
     }
 
-    /// Makes the one vCPU, with every CPU feature the host's KVM supports.
+    /// Ends [`Vm::coalesce_writes`] for the same range.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn report_writes(&self, start: Phys, size: u32) -> Result<(), KvmError> {
+        self.fd
+            .unregister_coalesced_mmio(IoEventAddress::Mmio(start.0), size)
+            .map_err(KvmError::ioctl("KVM_UNREGISTER_COALESCED_MMIO"))
+    }
+
+    /// Makes the one vCPU, with every CPU feature the host's KVM supports, and MOVBE where KVM emulates it.
+    /// What the host cannot run right is thus nothing that CPUID offers: LZCNT, for instance, runs as BSR
+    /// on software KVMs, as on a processor without it, and CPUID says that there is none.
     ///
     /// # Errors
     /// A failed ioctl.
     pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
-        let cpuid = self
+        let mut cpuid = self
             .kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
+        // Kernels before Linux 3.15 do not know the question.
+        if let Ok(emulated) = self.kvm.get_emulated_cpuid(KVM_MAX_CPUID_ENTRIES) {
+            let leaf_1 = |entry: &&kvm_cpuid_entry2| entry.function == 1;
+            let movbe =
+                emulated.as_slice().iter().find(leaf_1).map_or(0, |entry| entry.ecx) & MOVBE;
+            for entry in cpuid.as_mut_slice().iter_mut().filter(|entry| entry.function == 1) {
+                entry.ecx |= movbe;
+            }
+        }
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
-        Vcpu::new(&self.fd, fd)
+        // CPUID leaf 0, EBX: the first four letters of the maker's name.
+        let intel = |entry: &kvm_cpuid_entry2| entry.function == 0 && entry.ebx == GENUINE;
+        Vcpu::new(&self.fd, fd, cpuid.as_slice().iter().any(intel))
     }
 }
 
+/// Capabilities that no machine can do without, by their names without KVM_CAP_.
+pub(super) const NEEDED: [(Cap, &str); 6] = [
+    (Cap::UserMemory, "USER_MEMORY"),
+    (Cap::ImmediateExit, "IMMEDIATE_EXIT"),
+    (Cap::SetGuestDebug, "SET_GUEST_DEBUG"),
+    (Cap::CoalescedMmio, "COALESCED_MMIO"),
+    (Cap::SyncRegs, "SYNC_REGS"),
+    (Cap::Xsave, "XSAVE"),
+];
+
+/// Lets KVM leave the guest for every instruction that its emulator does not know. Without that it
+/// raises #UD outside ring 0, and in ring 0 it does so on top of leaving (api.rst, 7.35). Kernels before
+/// Linux 5.14 cannot.
+fn report_refused_instructions(kvm: &Kvm, fd: &VmFd) -> Result<(), KvmError> {
+    if kvm.check_extension_raw(KVM_CAP_EXIT_ON_EMULATION_FAILURE.into()) <= 0 {
+        return Ok(());
+    }
+    let cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+    let cap = kvm_enable_cap { cap, args: [1, 0, 0, 0], ..Default::default() };
+    fd.enable_cap(&cap).map_err(KvmError::ioctl("KVM_ENABLE_CAP"))
+}
+
 /// Opens `/dev/kvm` and checks what no machine can do without.
-fn open() -> Result<Kvm, KvmError> {
+pub(super) fn open() -> Result<Kvm, KvmError> {
     let kvm = Kvm::new().map_err(|errno| match errno.errno() {
         libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
         libc::EACCES | libc::EPERM => not_permitted(),
@@ -92,15 +146,7 @@ fn open() -> Result<Kvm, KvmError> {
     if i32::try_from(KVM_API_VERSION) != Ok(version) {
         return Err(KvmError::ApiVersion(version));
     }
-    let needed = [
-        (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
-        (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
-        (Cap::SetGuestDebug, "KVM_CAP_SET_GUEST_DEBUG"),
-        (Cap::CoalescedMmio, "KVM_CAP_COALESCED_MMIO"),
-        (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
-        (Cap::Xsave, "KVM_CAP_XSAVE"),
-    ];
-    match needed.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
+    match NEEDED.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
         Some((_, name)) => Err(KvmError::Capability(name)),
         None => Ok(kvm),
     }

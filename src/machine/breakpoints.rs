@@ -1,12 +1,10 @@
-//! The breakpoints and watchpoints a user has set, and how to watch for them.
+//! The breakpoints and watchpoints a user has set.
 //!
 //! Knows addresses only: conditions, numbers and commands are gdb's.
 
 use std::collections::BTreeMap;
 
-use crate::kvm::GuestDebug;
 use crate::x86::Linear;
-use crate::x86::debug::{DEBUG_SLOTS, DebugSlot};
 
 /// All breakpoints and watchpoints of a machine.
 #[derive(Clone, Debug, Default)]
@@ -38,15 +36,6 @@ pub enum WatchKind {
     Access,
 }
 
-/// How the machine looks out for the breakpoints while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// At full speed, the debug registers armed like this.
-    DebugRegisters(GuestDebug),
-    /// Instruction by instruction.
-    StepEngine,
-}
-
 impl BreakpointSet {
     /// Sets a breakpoint; setting one twice counts.
     pub fn insert(&mut self, addr: Linear) {
@@ -74,6 +63,12 @@ impl BreakpointSet {
         found.map(|index| self.watches.swap_remove(index)).is_some()
     }
 
+    /// Whether there are neither breakpoints nor watchpoints.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.code.is_empty() && self.watches.is_empty()
+    }
+
     /// Takes all breakpoints and watchpoints back.
     pub fn clear(&mut self) {
         *self = BreakpointSet::default();
@@ -95,38 +90,11 @@ impl BreakpointSet {
     pub fn watches(&self) -> &[Watch] {
         &self.watches
     }
-
-    /// The fastest way to hit all of them.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        if self.code.len() > DEBUG_SLOTS || !self.watches.is_empty() {
-            return Plan::StepEngine;
-        }
-        let mut debug = GuestDebug::OFF;
-        for (slot, addr) in debug.slots.iter_mut().zip(self.addresses()) {
-            *slot = Some(DebugSlot::execute(addr));
-        }
-        Plan::DebugRegisters(debug)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn four_breakpoints_fit_the_debug_registers_and_five_are_stepped_for() {
-        let mut set = BreakpointSet::default();
-        assert_eq!(set.plan(), Plan::DebugRegisters(GuestDebug::OFF));
-        for addr in 0..4 {
-            set.insert(Linear(addr));
-        }
-        let slots = [0, 1, 2, 3].map(|addr| Some(DebugSlot::execute(Linear(addr))));
-        let all = GuestDebug { slots, ..GuestDebug::OFF };
-        assert_eq!(set.plan(), Plan::DebugRegisters(all));
-        set.insert(Linear(4));
-        assert_eq!(set.plan(), Plan::StepEngine);
-    }
 
     #[test]
     fn a_place_set_twice_stays_set_until_removed_twice() {

@@ -7,21 +7,29 @@ pub mod boot;
 pub mod breakpoints;
 pub mod image;
 pub mod observer;
+pub mod plan;
 pub mod stats;
 pub mod stop;
 pub mod trace;
 
+mod complete;
+mod endless;
+mod free_run;
 mod memory;
+mod planning;
 mod registers;
 mod run;
 mod service;
 mod step;
+mod undefined;
+mod watched_access;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use image::Image;
 pub use memory::Physical;
 pub use observer::Observer;
+pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
@@ -31,7 +39,7 @@ use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
-use crate::devices::{self, Devices, vga};
+use crate::devices::{self, Devices};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
 use crate::x86::{CpuState, Linear};
@@ -93,6 +101,7 @@ pub struct Machine {
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
     breakpoints: BreakpointSet,
+    stops_at_mode_switch: bool,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
     /// The processor executed HLT and waits.
@@ -100,6 +109,13 @@ pub struct Machine {
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
     /// it has had its turn.
     mid_rep: Option<Linear>,
+    /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
+    held_traps: u64,
+    /// KVM queues writes to text memory.
+    coalescing: bool,
+    /// The user knows that execution is slow.
+    told_slow: bool,
+    guard: endless::Guard,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -123,7 +139,7 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let vm = Vm::new(Ram::new(ram_size)?)?;
-        vm.coalesce_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)?;
+        planning::coalesce(&vm)?;
         let vcpu = vm.create_vcpu()?;
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
@@ -133,10 +149,15 @@ impl Machine {
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
+            stops_at_mode_switch: false,
             on_unclaimed,
             reported: HashSet::new(),
             halted: false,
             mid_rep: None,
+            held_traps: 0,
+            coalescing: true,
+            told_slow: false,
+            guard: endless::Guard::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
@@ -163,6 +184,7 @@ impl Machine {
         self.reported.clear();
         self.halted = false;
         self.mid_rep = None;
+        self.held_traps = 0;
         Ok(())
     }
 
@@ -186,6 +208,18 @@ impl Machine {
     /// The breakpoints and watchpoints, to be changed.
     pub fn breakpoints_mut(&mut self) -> &mut BreakpointSet {
         &mut self.breakpoints
+    }
+
+    /// Whether [`Machine::run`] stops when the processor switches to another mode.
+    #[must_use]
+    pub fn stops_at_mode_switch(&self) -> bool {
+        self.stops_at_mode_switch
+    }
+
+    /// Has [`Machine::run`] stop when the processor switches to another mode, or not. It then executes one
+    /// instruction at a time, which takes many times as long.
+    pub fn stop_at_mode_switch(&mut self, stops: bool) {
+        self.stops_at_mode_switch = stops;
     }
 
     /// What the screen shows.

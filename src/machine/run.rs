@@ -1,10 +1,10 @@
 //! Running the guest until something stops it.
 
-use super::breakpoints::Plan;
+use super::plan::Drive;
 use super::stop::Refusal;
 use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
-use crate::kvm::{Exit, GuestDebug, KvmError};
+use crate::kvm::{Exit, KvmError};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{CpuState, disasm};
 
@@ -29,58 +29,51 @@ impl Machine {
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
-        match self.breakpoints.plan() {
-            Plan::DebugRegisters(debug) => self.run_free(debug),
-            Plan::StepEngine => self.run_stepping(),
+        self.guard.begin();
+        if self.stops_at_mode_switch {
+            // A switch has no exit.
+            return Ok(self.run_stepping(false)?.unwrap_or(StopReason::Stepped));
         }
-    }
-
-    /// Full speed with the debug registers armed.
-    fn run_free(&mut self, debug: GuestDebug) -> Result<StopReason, KvmError> {
-        self.vcpu.arm(debug)?;
         loop {
-            let before = self.vcpu.cpu().clone();
-            let exit = self.enter()?;
-            match exit {
-                Exit::Interrupted => {
-                    if self.vcpu.take_kick() {
-                        return Ok(StopReason::Kicked);
-                    }
+            let plan = self.plan()?;
+            self.set_coalescing(plan.coalesce)?;
+            let stop = match plan.drive {
+                Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots)?,
+                Drive::Free(_) => self.run_stepping(false)?,
+                Drive::StepEngine => {
+                    self.tell_slow(&plan);
+                    self.run_stepping(plan.recheck)?
                 }
-                Exit::Debug { .. } => {
-                    let pc = self.vcpu.cpu().pc();
-                    if self.breakpoints.contains(pc) {
-                        return Ok(StopReason::Breakpoint(pc));
-                    }
-                    // Not one of ours, so something that the guest armed: a step leads past it.
-                    match self.try_step()? {
-                        StopReason::Stepped => self.vcpu.arm(debug)?,
-                        stop => return Ok(stop),
-                    }
-                }
-                exit => {
-                    if let Some(stop) = self.serve_or_end(&exit, &before)? {
-                        return Ok(stop);
-                    }
-                }
+            };
+            if let Some(stop) = stop {
+                return Ok(stop);
             }
         }
     }
 
-    /// One exact step at a time.
-    fn run_stepping(&mut self) -> Result<StopReason, KvmError> {
+    /// One exact step at a time. No stop means that a change of mode may allow another way, which matters
+    /// only to those who ask for a `recheck`.
+    fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
+        let mode = self.vcpu.cpu().mode();
         loop {
             match self.step_watched()? {
                 StopReason::Stepped => {}
-                stop => return Ok(stop),
+                stop => return Ok(Some(stop)),
+            }
+            let now = self.vcpu.cpu().mode();
+            if self.stops_at_mode_switch && now != mode {
+                return Ok(Some(StopReason::ModeSwitch(now)));
             }
             let pc = self.vcpu.cpu().pc();
             if self.mid_rep.is_none() && self.breakpoints.contains(pc) {
-                return Ok(StopReason::Breakpoint(pc));
+                return Ok(Some(StopReason::Breakpoint(pc)));
             }
             // Steps that never enter the guest would not notice the kick.
             if self.vcpu.take_kick() {
-                return Ok(StopReason::Kicked);
+                return Ok(Some(StopReason::Kicked));
+            }
+            if recheck && self.mid_rep.is_none() && now != mode {
+                return Ok(None);
             }
         }
     }
@@ -144,7 +137,7 @@ impl Machine {
             }
             Exit::Shutdown => Some(self.shutdown(before)?),
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
-                Some(self.refused("its instruction emulator does not know the instruction"))
+                self.complete_refused()?
             }
             Exit::InternalError { suberror } => {
                 Some(self.refused(&format!("KVM internal error, suberror {suberror}")))
@@ -166,7 +159,7 @@ impl Machine {
 
     /// AMD processors are reset by a shutdown before anyone can look: the last state that is known is put
     /// back. It is the one before the fault when the guest was stepped, else the one at the last exit.
-    fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
+    pub(super) fn shutdown(&mut self, before: &CpuState) -> Result<StopReason, KvmError> {
         let now = self.vcpu.cpu();
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
             && now.segments.cs.base == self.reset_state.segments.cs.base
@@ -180,7 +173,7 @@ impl Machine {
         Ok(StopReason::Shutdown { location })
     }
 
-    fn refused(&self, cause: &str) -> StopReason {
+    pub(super) fn refused(&self, cause: &str) -> StopReason {
         let cpu = self.vcpu.cpu();
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
@@ -200,4 +193,4 @@ impl Machine {
 }
 
 /// KVM_INTERNAL_ERROR_EMULATION.
-const INTERNAL_ERROR_EMULATION: u32 = 1;
+pub(super) const INTERNAL_ERROR_EMULATION: u32 = 1;

@@ -93,7 +93,7 @@ impl Machine {
     }
 
     /// Deals with an access to nothing.
-    fn unclaimed(
+    pub(super) fn unclaimed(
         &mut self,
         target: Target,
         written: Option<u64>,

@@ -11,10 +11,13 @@ use crate::kvm::Exit;
 pub struct Stats {
     exits: BTreeMap<&'static str, Count>,
     total: u64,
+    accesses: u64,
     /// Writes that KVM queued instead of leaving the guest.
     pub coalesced_writes: u64,
     /// Instructions executed one by one.
     pub steps: u64,
+    /// Instructions that KVM refused and the machine executed in its place.
+    pub completed: u64,
 }
 
 /// The exits of one reason.
@@ -32,12 +35,19 @@ impl Stats {
         let count = self.exits.entry(exit.name()).or_default();
         count.number += 1;
         self.total += 1;
+        self.accesses += u64::from(exit.is_access());
         count.time += time;
     }
 
     /// Exits by reason, in alphabetical order.
     pub fn exits(&self) -> impl Iterator<Item = (&'static str, Count)> + '_ {
         self.exits.iter().map(|(name, count)| (*name, *count))
+    }
+
+    /// Number of exits for accesses to ports and to memory that is not RAM.
+    #[must_use]
+    pub fn accesses(&self) -> u64 {
+        self.accesses
     }
 
     /// Number of all exits.

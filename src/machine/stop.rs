@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::x86::{Linear, Phys};
+use crate::x86::{CpuMode, Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub enum StopReason {
     Breakpoint(Linear),
     /// A watched location was accessed; the next instruction is the one after the access.
     Watchpoint(WatchHit),
+    /// The processor is in this mode now, after one instruction or more in another; only when the machine is told
+    /// to stop there.
+    ModeSwitch(CpuMode),
     /// Somebody kicked the machine; the guest can go on.
     Kicked,
     /// HLT: nothing more happens until an interrupt comes.
@@ -124,6 +127,7 @@ impl fmt::Display for StopReason {
             StopReason::Stepped => f.write_str("stepped"),
             StopReason::Breakpoint(addr) => write!(f, "breakpoint at {addr}"),
             StopReason::Watchpoint(hit) => write!(f, "watchpoint at {}", hit.addr),
+            StopReason::ModeSwitch(mode) => write!(f, "switched to {mode}"),
             StopReason::Kicked => f.write_str("interrupted"),
             StopReason::Halted { interruptible: false, location } => {
                 write!(f, "halted for ever before {location} (HLT with interrupts disabled)")

@@ -26,6 +26,17 @@ pub enum CpuMode {
 }
 
 impl CpuMode {
+    /// All modes.
+    pub const ALL: [CpuMode; 7] = [
+        CpuMode::Real,
+        CpuMode::Virtual8086,
+        CpuMode::Protected16,
+        CpuMode::Protected32,
+        CpuMode::Compatibility16,
+        CpuMode::Compatibility32,
+        CpuMode::Long64,
+    ];
+
     /// The mode that `cpu` is in.
     #[must_use]
     pub fn of(cpu: &CpuState) -> CpuMode {

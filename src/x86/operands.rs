@@ -63,11 +63,39 @@ pub fn accesses(bytes: &[u8], cpu: &CpuState) -> Vec<MemoryAccess> {
         }
         let value = |register, _, _| register_value(cpu, mode, register);
         let Some(addr) = memory.try_virtual_address(0, value) else { continue };
+        // Of a repetition iced gives no size, for it does not count.
+        let size = match memory.memory_size().size() {
+            0 => instruction.memory_size().size(),
+            size => size,
+        };
+        let len = size.max(1) as u64;
+        let addr = addr.wrapping_add(bit_string_offset(&instruction, cpu, mode, len));
         let addr = if mode == CpuMode::Long64 { addr } else { addr & 0xffff_ffff };
-        let len = memory.memory_size().size().max(1) as u64;
         found.push(MemoryAccess { addr: Linear(addr), len, read, write });
     }
     found
+}
+
+/// How far from its operand, which is `len` bytes long, BT and the like go when a register selects the bit:
+/// it counts bits from the operand, up or down (SDM vol. 2A, 3.1.1.9).
+fn bit_string_offset(
+    instruction: &iced_x86::Instruction,
+    cpu: &CpuState,
+    mode: CpuMode,
+    len: u64,
+) -> u64 {
+    let tests = matches!(
+        instruction.mnemonic(),
+        Mnemonic::Bt | Mnemonic::Bts | Mnemonic::Btr | Mnemonic::Btc
+    );
+    if !tests || instruction.op1_kind() != OpKind::Register {
+        return 0;
+    }
+    let Some(bit) = register_value(cpu, mode, instruction.op1_register()) else { return 0 };
+    let bits = 8 * len as u32;
+    // Its sign counts.
+    let bit = (bit << (64 - bits)) as i64 >> (64 - bits);
+    bit.div_euclid(bits.into()).wrapping_mul(len as i64) as u64
 }
 
 /// Where an instruction that loads SS takes the selector from.
@@ -189,6 +217,7 @@ mod tests {
         assert_eq!(of(&[0xf3, 0xa4], &cpu), [], "rep movsb, cx = 0");
         *cpu.get_mut(Gpr::Rcx) = 2;
         assert_eq!(of(&[0xf3, 0xa4], &cpu), [(0xb_8020, 1, "w"), (0x1_0010, 1, "r")]);
+        assert_eq!(of(&[0xf3, 0xab], &cpu), [(0xb_8020, 2, "w")], "rep stosw");
         assert_eq!(of(&[0x50], &cpu), [(0x9_00fe, 2, "w")], "push ax");
         assert_eq!(of(&[0x58], &cpu), [(0x9_0100, 2, "r")], "pop ax");
         assert_eq!(of(&[0xe8, 0, 0], &cpu), [(0x9_00fe, 2, "w")], "call");
@@ -217,5 +246,32 @@ mod tests {
     fn no_bytes_are_no_access() {
         assert_eq!(of(&[], &real()), []);
         assert_eq!(of(&[0x8a], &real()), []);
+    }
+
+    #[test]
+    fn implicit_pushes_and_pops_count_each() {
+        let mut cpu = real();
+        *cpu.get_mut(Gpr::Rbp) = 0x80;
+        let far = [(0x1_0003, 4, "r"), (0x9_00fe, 2, "w"), (0x9_00fc, 2, "w")];
+        assert_eq!(of(&[0xff, 0x1f], &cpu), far, "call far [bx]");
+        let frame = [(0x9_0100, 2, "r"), (0x9_0102, 2, "r"), (0x9_0104, 2, "r")];
+        assert_eq!(of(&[0xcf], &cpu), frame, "iret");
+        assert_eq!(of(&[0x60], &cpu).len(), 8, "pusha");
+        assert_eq!(of(&[0xc9], &cpu), [(0x9_0080, 2, "r")], "leave");
+        *cpu.get_mut(Gpr::Rsp) = 0;
+        assert_eq!(of(&[0x50], &cpu), [(0x9_fffe, 2, "w")], "push ax, the stack wraps");
+    }
+
+    #[test]
+    fn bit_strings_reach_beyond_their_operand() {
+        let mut cpu = real();
+        let mut at = |ax: u64| {
+            *cpu.get_mut(Gpr::Rax) = ax;
+            of(&[0x0f, 0xab, 0x07], &cpu)
+        };
+        assert_eq!(at(15), [(0x1_0003, 2, "rw")], "bts [bx], ax");
+        assert_eq!(at(0x123), [(0x1_0027, 2, "rw")]);
+        assert_eq!(at(0xffff), [(0x1_0001, 2, "rw")]);
+        assert_eq!(of(&[0x0f, 0xba, 0x2f, 0x23], &cpu), [(0x1_0003, 2, "rw")], "bts [bx], 23h");
     }
 }

@@ -9,42 +9,84 @@ use super::{CpuMode, Linear, SegOff};
 
 /// CR0.PE, protection enable (SDM vol. 3A, 2.5).
 pub const CR0_PE: u64 = 1 << 0;
+/// CR0.EM, no x87: its instructions raise #NM.
+pub const CR0_EM: u64 = 1 << 2;
+/// CR0.TS, task switched.
+pub const CR0_TS: u64 = 1 << 3;
 /// CR0.WP, write protect.
 pub const CR0_WP: u64 = 1 << 16;
+/// CR0.AM, alignment mask: whether RFLAGS.AC counts in ring 3.
+pub const CR0_AM: u64 = 1 << 18;
 /// CR0.NW, not write-through.
 pub const CR0_NW: u64 = 1 << 29;
 /// CR0.CD, cache disable.
 pub const CR0_CD: u64 = 1 << 30;
 /// CR0.PG, paging.
 pub const CR0_PG: u64 = 1 << 31;
+/// CR4.VME, virtual-8086 mode extensions.
+pub const CR4_VME: u64 = 1 << 0;
+/// CR4.TSD, time stamp disable: RDTSC and RDTSCP in ring 0 only.
+pub const CR4_TSD: u64 = 1 << 2;
 /// CR4.PSE, 4 MiB pages.
 pub const CR4_PSE: u64 = 1 << 4;
+/// CR4.DE: debug registers can watch ports.
+pub const CR4_DE: u64 = 1 << 3;
 /// CR4.PAE, physical address extension.
 pub const CR4_PAE: u64 = 1 << 5;
+/// CR4.OSFXSR, SSE enable.
+pub const CR4_OSFXSR: u64 = 1 << 9;
 /// CR4.LA57, five-level paging.
 pub const CR4_LA57: u64 = 1 << 12;
+/// CR4.OSXSAVE: XGETBV, XSETBV and XSAVE are enabled.
+pub const CR4_OSXSAVE: u64 = 1 << 18;
+/// CR4.SMEP, supervisor-mode execution prevention.
+pub const CR4_SMEP: u64 = 1 << 20;
+/// CR4.SMAP, supervisor-mode access prevention.
+pub const CR4_SMAP: u64 = 1 << 21;
+/// EFER.SCE, SYSCALL and SYSRET enable.
+pub const EFER_SCE: u64 = 1 << 0;
 /// EFER.LME, long mode enable.
 pub const EFER_LME: u64 = 1 << 8;
 /// EFER.LMA, long mode active.
 pub const EFER_LMA: u64 = 1 << 10;
 /// EFER.NXE, no-execute enable.
 pub const EFER_NXE: u64 = 1 << 11;
+/// RFLAGS.CF, carry.
+pub const RFLAGS_CF: u64 = 1 << 0;
 /// RFLAGS bit 1, which always reads as one (SDM vol. 1, 3.4.3).
 pub const RFLAGS_FIXED: u64 = 1 << 1;
+/// RFLAGS.PF, parity: the low byte of the result has an even number of ones.
+pub const RFLAGS_PF: u64 = 1 << 2;
+/// RFLAGS.AF, carry out of the low four bits.
+pub const RFLAGS_AF: u64 = 1 << 4;
 /// RFLAGS.ZF, zero.
 pub const RFLAGS_ZF: u64 = 1 << 6;
+/// RFLAGS.SF, sign.
+pub const RFLAGS_SF: u64 = 1 << 7;
 /// RFLAGS.TF, single-step trap.
 pub const RFLAGS_TF: u64 = 1 << 8;
 /// RFLAGS.IF, interrupts enabled.
 pub const RFLAGS_IF: u64 = 1 << 9;
+/// RFLAGS.DF, direction.
+pub const RFLAGS_DF: u64 = 1 << 10;
 /// RFLAGS.OF, overflow.
 pub const RFLAGS_OF: u64 = 1 << 11;
+/// RFLAGS.IOPL, I/O privilege level: two bits.
+pub const RFLAGS_IOPL: u64 = 3 << 12;
+/// RFLAGS.NT, nested task.
+pub const RFLAGS_NT: u64 = 1 << 14;
 /// RFLAGS.RF, resume: no instruction breakpoint on the next instruction.
 pub const RFLAGS_RF: u64 = 1 << 16;
 /// RFLAGS.AC, alignment check.
 pub const RFLAGS_AC: u64 = 1 << 18;
 /// RFLAGS.VM, virtual-8086 mode.
 pub const RFLAGS_VM: u64 = 1 << 17;
+/// RFLAGS.VIF, virtual interrupt flag.
+pub const RFLAGS_VIF: u64 = 1 << 19;
+/// RFLAGS.VIP, virtual interrupt pending.
+pub const RFLAGS_VIP: u64 = 1 << 20;
+/// RFLAGS.ID, CPUID can be used.
+pub const RFLAGS_ID: u64 = 1 << 21;
 
 /// General registers by their number in an instruction encoding (SDM vol. 2A, 2.1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,14 +8,40 @@ use super::{CpuState, Linear};
 
 /// Divide error.
 pub const DIVIDE_ERROR: u8 = 0;
+/// Debug exception.
+pub const DEBUG: u8 = 1;
+/// Non-maskable interrupt.
+pub const NMI: u8 = 2;
+/// Breakpoint, by INT3.
+pub const BREAKPOINT: u8 = 3;
+/// Overflow, by INTO.
+pub const OVERFLOW: u8 = 4;
+/// Bound range exceeded.
+pub const BOUND_RANGE: u8 = 5;
 /// Invalid opcode.
 pub const INVALID_OPCODE: u8 = 6;
+/// Device not available: no x87, or its state belongs to another task.
+pub const DEVICE_NOT_AVAILABLE: u8 = 7;
+/// Double fault.
+pub const DOUBLE_FAULT: u8 = 8;
+/// Invalid TSS.
+pub const INVALID_TSS: u8 = 10;
+/// Segment not present.
+pub const NOT_PRESENT: u8 = 11;
 /// Stack-segment fault.
 pub const STACK_FAULT: u8 = 12;
 /// General protection.
 pub const GENERAL_PROTECTION: u8 = 13;
 /// Page fault.
 pub const PAGE_FAULT: u8 = 14;
+/// x87 floating-point error.
+pub const X87_ERROR: u8 = 16;
+/// Alignment check.
+pub const ALIGNMENT_CHECK: u8 = 17;
+/// Machine check.
+pub const MACHINE_CHECK: u8 = 18;
+/// SIMD floating-point exception.
+pub const SIMD_ERROR: u8 = 19;
 
 /// The first instruction of the handler of `vector`, or nothing if the table does not lead to one:
 /// shorter than that, not mapped, not present, or a task gate.
@@ -53,6 +79,26 @@ pub fn handler(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), vector: u8) -> Op
     }
     let base = read_descriptor(cpu, mem, word(2)).ok()?.base;
     Some(Linear(base.wrapping_add(offset) & 0xffff_ffff))
+}
+
+/// The stack pointer that the processor takes from the task-state segment for the handler of `vector`, entered
+/// from ring 3 to ring 0 in long mode (SDM vol. 3A, 6.14.4 and 8.7); nothing if there is none.
+#[must_use]
+pub fn long_stack(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), vector: u8) -> Option<Linear> {
+    let mut entry = [0; 16];
+    let at = Linear(cpu.idtr.base).offset(u64::from(vector) * 16);
+    read_linear(cpu, mem, at, &mut entry).ok()?;
+    // RSP0 at byte 4, IST1 to IST7 from byte 36 on.
+    let offset = match entry[4] & 7 {
+        0 => 4,
+        ist => 36 + u64::from(ist - 1) * 8,
+    };
+    if offset + 7 > cpu.tr.limit.into() {
+        return None;
+    }
+    let mut pointer = [0; 8];
+    read_linear(cpu, mem, Linear(cpu.tr.base).offset(offset), &mut pointer).ok()?;
+    Some(Linear(u64::from_le_bytes(pointer)))
 }
 
 #[cfg(test)]

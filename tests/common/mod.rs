@@ -1,6 +1,7 @@
 //! What the integration tests share: machines around a few bytes of code, and what happens to them.
 #![allow(dead_code, missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+pub mod modes;
 pub mod samples;
 
 use std::cell::RefCell;

@@ -45,7 +45,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 12] = [
+pub const SAMPLES: [Sample; 13] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("cs07c0"),
@@ -54,6 +54,7 @@ pub const SAMPLES: [Sample; 12] = [
     sample!("hello"),
     sample!("int"),
     sample!("long"),
+    sample!("modes"),
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
         ..sample!("portio")

@@ -6,11 +6,12 @@
 //! - `# serve: ARGUMENTS`: `stepvisor gdbserver ARGUMENTS` on a unix socket, which stays for the rest of the
 //!   session; it reads nothing itself;
 //! - `# client: ARGUMENTS`: `gdb ARGUMENTS`, connected to that server;
+//! - `# extended: ARGUMENTS`: the same, in gdb's extended mode;
 //! - `# gdb: ARGUMENTS`: `gdb ARGUMENTS`, connected to nothing;
 //! - `# wait: TEXT`: nothing; the next program waits until the server has printed TEXT.
 //!
 //! The line `^C` presses ^C while the command before it runs: once the guest runs, as the terminal does it,
-//! to all programs there. A program finds `stepvisor` in its PATH and the server's socket in $SOCKET.
+//! to all programs there; `^C after TEXT` once TEXT has been printed as well. A program finds `stepvisor` in its PATH and the server's socket in $SOCKET.
 //!
 //! `STEPVISOR_BLESS=1 cargo test --test gdb` rewrites the golden files; read the difference before committing
 //! it. The output has the commands in it (after a `+`) and what differs between machines taken out: see

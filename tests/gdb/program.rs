@@ -101,12 +101,33 @@ impl Program {
         Ok(())
     }
 
-    /// Waits until gdb has let the guest go on.
+    /// Waits until gdb has let the guest go on and waits for it. A ^C between the two is lost: gdb notes only
+    /// after sending the packet that there is something to interrupt.
     pub fn wait_until_running(&mut self) -> Result<(), Failed> {
         while !self.running {
             self.next_event("the guest runs")?;
         }
+        while !self.sleeps()? {
+            if Instant::now() > self.deadline {
+                return Err(self.failure("gdb never waits for the guest"));
+            }
+            thread::yield_now();
+        }
         Ok(())
+    }
+
+    /// Whether gdb sleeps until something happens. It is the program itself, or the first that it started.
+    fn sleeps(&self) -> std::io::Result<bool> {
+        let id = self.child.id();
+        let name = |id: &str| std::fs::read_to_string(format!("/proc/{id}/comm"));
+        let mut gdb = id.to_string();
+        if name(&gdb)?.trim() != "gdb" {
+            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+            gdb = children.split_whitespace().next().unwrap_or_default().to_owned();
+        }
+        let stat = std::fs::read_to_string(format!("/proc/{gdb}/stat"))?;
+        // The state follows the name, which ends with the last parenthesis.
+        Ok(stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S')))
     }
 
     /// Sends `signal` to it and its children.

@@ -71,7 +71,10 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, Failed> {
     for line in text.lines() {
         let heading = line.strip_prefix("# ").and_then(|line| line.split_once(':'));
         match heading {
-            Some((kind @ ("debug" | "serve" | "client" | "gdb" | "wait"), arguments)) => {
+            Some((
+                kind @ ("debug" | "serve" | "client" | "extended" | "gdb" | "wait"),
+                arguments,
+            )) => {
                 parts.push(Part { kind, arguments: words(arguments), lines: Vec::new() });
             }
             _ if line.starts_with('#') || line.is_empty() => {}
@@ -96,25 +99,37 @@ fn play_part(
     part: &Part<'_>,
     directory: &TempDir,
 ) -> Result<(String, std::process::ExitStatus), Failed> {
-    let log = if part.lines.contains(&"^C") { Some(PacketLog::new()?) } else { None };
+    let log = if part.lines.iter().any(|line| line.starts_with("^C")) {
+        Some(PacketLog::new()?)
+    } else {
+        None
+    };
     let mut command = program_command(part, directory);
     if let Some(log) = &log {
         command.arg("-iex").arg(format!("set remotelogfile {}", log.path()));
     }
     command.args(GDB).args(if part.kind == "debug" { &[][..] } else { &part.arguments });
-    if part.kind == "client" {
-        // Behind the symbols, as `stepvisor debug` does it.
-        command.arg("-ex").arg(format!("target remote {}", socket(directory)));
+    // Behind the symbols, as `stepvisor debug` does it.
+    let target = match part.kind {
+        "client" => Some("remote"),
+        "extended" => Some("extended-remote"),
+        _ => None,
+    };
+    if let Some(target) = target {
+        command.arg("-ex").arg(format!("target {target} {}", socket(directory)));
     }
     let mut program = Program::start(command, log)?;
     let mut marks = 0;
     for (n, line) in part.lines.iter().enumerate() {
-        if *line == "^C" {
+        if let Some(event) = line.strip_prefix("^C") {
             program.wait_until_running()?;
+            if let Some(text) = event.strip_prefix(" after ") {
+                program.wait_for(text)?;
+            }
             program.signal(Signal::INT)?;
             continue;
         }
-        if part.lines.get(n + 1) == Some(&"^C") {
+        if part.lines.get(n + 1).is_some_and(|next| next.starts_with("^C")) {
             marks += 1;
             program.write_line(&format!("echo {MARK}{marks}\\n"));
             program.wait_for(&format!("\n{MARK}{marks}\n"))?;

@@ -4,9 +4,11 @@
 //! a limit on reading turns a server that hangs into a failure.
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod agent;
 mod breakpoints;
 mod client;
 mod disconnect;
+mod extended;
 mod follow;
 mod framing;
 mod fuzz;
@@ -17,6 +19,7 @@ mod malformed;
 mod memory;
 mod monitor;
 mod peers;
+mod program;
 mod registers;
 mod resume;
 mod server;

@@ -153,3 +153,59 @@ fn a_dump_of_all_memory_is_what_was_put_there() {
         addr += part.len() as u64;
     }
 }
+
+#[test]
+fn memory_is_searched_for_bytes() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let search = |client: &mut Client, addr: u64, len: u64, pattern: &[u8]| {
+        let packet =
+            [format!("qSearch:memory:{addr:x};{len:x};").as_bytes(), &escape(pattern)].concat();
+        client.ask(packet)
+    };
+    assert_eq!(search(&mut client, 0x7c00, 0x200, b"\x55\xaa"), "1,7dfe");
+    assert_eq!(search(&mut client, 0x7c00, 0x1ff, b"\x55\xaa"), "0");
+    assert_eq!(search(&mut client, 0, 0x10_0000, b"\xfa\xea\x06\x7c"), "1,7c00");
+    // Bytes that a packet holds with escapes only, across the parts in which memory is read.
+    client.order([&b"X1fffe,4:"[..], &escape(b"#$}*")].concat());
+    assert_eq!(search(&mut client, 0x7c00, 0x10_0000, b"#$}*"), "1,1fffe");
+    // Of nothing, and beyond the end of memory.
+    assert!(search(&mut client, 0, 0x100, b"").starts_with('E'));
+    assert!(search(&mut client, 0, u64::MAX, b"not to be found in there").starts_with('E'));
+    assert!(search(&mut client, 0xffff_ffff_ffff, 0x10, b"a").starts_with('E'));
+    // It takes no longer for a pattern that nearly fits everywhere.
+    let zeros = [&[0; 4000][..], b"1"].concat();
+    assert_eq!(search(&mut client, 0x10_0000, 0x40_0000, &zeros), "0");
+    for bad in ["", "0", "0;", "0;10", "x;10;a", "0;x;a"] {
+        assert!(client.ask(format!("qSearch:memory:{bad}")).starts_with('E'), "{bad}");
+    }
+}
+
+#[test]
+fn checksums_are_those_of_the_manual() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    client.order("M500,9:313233343536373839");
+    // CRC-32/MPEG-2 of "123456789".
+    assert_eq!(client.ask("qCRC:500,9"), "C376e6e7");
+    assert_eq!(client.ask("qCRC:500,0"), "Cffffffff");
+    for bad in ["500", "500,", "x,1", "4000000,10", "0,ffffffffffffffff"] {
+        assert!(client.ask(format!("qCRC:{bad}")).starts_with('E'), "{bad}");
+    }
+}
+
+#[test]
+fn memory_is_read_as_binary_data() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let all: Vec<u8> = (0..=255).collect();
+    client.order([&b"X500,100:"[..], &escape(&all)].concat());
+    assert_eq!(client.ask_bytes("x500,100"), [b"b", &all[..]].concat());
+    assert_eq!(client.ask("x500,0"), "b");
+    // As much as fits, and as much as there is.
+    assert!(client.ask_bytes("x0,ffffffff").len() > 0x1000);
+    assert_eq!(client.ask_bytes("x3fffff8,10").len(), 1 + 8);
+    for bad in ["x", "x0", "x0,", "xz,1", "x4000000,1"] {
+        assert!(client.ask(bad).starts_with('E'), "{bad}");
+    }
+}

@@ -47,6 +47,7 @@ fn commands_of_any_shape_have_an_answer() {
         "xp \u{fffd}",
         "registers 1",
         "exits all",
+        "plan b",
         "help help",
         "quit now",
         "reset me",
@@ -60,6 +61,28 @@ fn commands_of_any_shape_have_an_answer() {
         assert_eq!(client.stop(), "OK");
     }
     assert_eq!(client.memory(0x7dfe, 2), [0x55, 0xaa]);
+}
+
+#[test]
+fn plan_explains_each_breakpoint_and_watchpoint() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    assert_eq!(client.monitor("plan"), "full speed, 0 of 4 debug registers in use\n");
+    client.order("Z0,7c2a,1");
+    let text = client.monitor("plan");
+    assert!(text.contains("breakpoint at 0x7c2a: a debug register"), "{text}");
+    client.order("Z2,b8000,2");
+    let text = client.monitor("plan");
+    assert!(text.contains("write watchpoint at 0xb8000, 2 bytes: the device model"), "{text}");
+    client.order("Z3,600,1");
+    let text = client.monitor("plan");
+    assert!(text.starts_with("instruction by instruction"), "{text}");
+    assert!(text.contains("read watchpoint at 0x600, 1 byte: stepping, because"), "{text}");
+    assert!(text.lines().count() >= 4, "{text}");
+    client.order("z3,600,1");
+    client.order("z2,b8000,2");
+    client.order("z0,7c2a,1");
+    assert_eq!(client.monitor("plan"), "full speed, 0 of 4 debug registers in use\n");
 }
 
 #[test]

@@ -42,6 +42,17 @@ impl CoreField {
         )
     }
 
+    /// The value, of a register that is neither x87 nor SSE.
+    pub(super) fn integer(self, cpu: &CpuState) -> Option<u64> {
+        match self {
+            CoreField::Gpr(gpr) => Some(cpu.get(gpr)),
+            CoreField::Pc => Some(cpu.pc().0),
+            CoreField::Flags => Some(cpu.rflags),
+            CoreField::Selector(name) => Some(cpu.segments.get(name).selector.into()),
+            _ => None,
+        }
+    }
+
     pub(super) fn write_order(self) -> u8 {
         match self {
             CoreField::Selector(_) => 1,

@@ -159,6 +159,19 @@ impl Layout {
         Some(self.slice(&self.read_all(file), number)?.to_vec())
     }
 
+    /// The value of the register with the number `number`, if it is one of the integer registers that
+    /// [`RegisterFile::cpu`] has: zero-extended.
+    #[must_use]
+    pub fn integer(&self, cpu: &CpuState, number: usize) -> Option<u64> {
+        let row = self.rows.get(number)?;
+        let value = match row.field {
+            Field::Core(field) => field.integer(cpu)?,
+            Field::System(SystemField::Debug(_)) => return None,
+            Field::System(field) => field.read(cpu, &[0; 8]),
+        };
+        Some(value & (u64::MAX >> 64u32.saturating_sub(row.bits)))
+    }
+
     /// Numbers and values of the registers that a client looks at whenever the guest stops: general registers,
     /// program counter, flags and segments. x87 and SSE are not among them, as fetching them costs time.
     #[must_use]

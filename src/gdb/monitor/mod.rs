@@ -53,6 +53,18 @@ const COMMANDS: &[Command] = &[
         run: walk::walk,
     },
     Command {
+        name: "plan",
+        arguments: "",
+        help: "how each breakpoint and watchpoint is watched for, why, and what it costs",
+        run: plan,
+    },
+    Command {
+        name: "mode-events",
+        arguments: "[lazy|eager]",
+        help: "eager: stop at each switch of the CPU mode, for gdb's catch exec; runs by slow steps",
+        run: mode_events,
+    },
+    Command {
         name: "exits",
         arguments: "",
         help: "how often and how long the guest was left, by reason",
@@ -112,8 +124,28 @@ fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
 }
 
+fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
+    Ok(plan.to_string())
+}
+
 fn exits(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(format!("{}\n", machine.stats()))
+}
+
+fn mode_events(machine: &mut Machine, choice: &str) -> Result<String, CommandError> {
+    match choice {
+        "" => {}
+        "lazy" => machine.stop_at_mode_switch(false),
+        "eager" => machine.stop_at_mode_switch(true),
+        other => return Err(CommandError(format!("{other} is neither lazy nor eager"))),
+    }
+    Ok(if machine.stops_at_mode_switch() {
+        "eager: the guest stops at each switch of the mode, and runs instruction by instruction\n"
+    } else {
+        "lazy: a switch of the mode is told at the next stop\n"
+    }
+    .to_owned())
 }
 
 fn reset(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

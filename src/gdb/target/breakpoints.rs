@@ -1,9 +1,10 @@
 //! Breakpoints and watchpoints: `Z0` to `Z4` and `z0` to `z4`.
 //!
 //! None is ever refused: for a refused `Z0` gdb would write into guest memory itself, for a refused `Z2` it
-//! would not resume any more. The machine finds a way to watch for all of them.
+//! would not resume any more. The machine finds a way to watch for all of them. Inserting one again changes
+//! nothing (gdb manual, E.2 "Packets"): gdb does it to hand over another condition.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use gdbstub::target::TargetResult;
 use gdbstub::target::ext::breakpoints::{
@@ -18,38 +19,21 @@ use crate::x86::Linear;
 /// The breakpoints that the client has inserted, by the packet that did it: a stop has to name the same.
 #[derive(Clone, Debug, Default)]
 pub struct Inserted {
-    software: BTreeMap<Linear, usize>,
-    hardware: BTreeMap<Linear, usize>,
+    software: BTreeSet<Linear>,
+    hardware: BTreeSet<Linear>,
 }
 
 impl Inserted {
     /// Whether a `Z0` is in force at `addr`.
     #[must_use]
     pub fn software(&self, addr: Linear) -> bool {
-        self.software.contains_key(&addr)
+        self.software.contains(&addr)
     }
 
     /// Whether a `Z1` is in force at `addr`.
     #[must_use]
     pub fn hardware(&self, addr: Linear) -> bool {
-        self.hardware.contains_key(&addr)
-    }
-}
-
-/// Counts one more; gdb may insert the same breakpoint again after a reconnect.
-fn insert(table: &mut BTreeMap<Linear, usize>, addr: Linear) {
-    *table.entry(addr).or_default() += 1;
-}
-
-/// Counts one less; false if there was none.
-fn remove(table: &mut BTreeMap<Linear, usize>, addr: Linear) -> bool {
-    match table.get_mut(&addr) {
-        Some(1) => table.remove(&addr).is_some(),
-        Some(count) => {
-            *count -= 1;
-            true
-        }
-        None => false,
+        self.hardware.contains(&addr)
     }
 }
 
@@ -69,26 +53,28 @@ impl Breakpoints for Guest<'_> {
 
 impl SwBreakpoint for Guest<'_> {
     fn add_sw_breakpoint(&mut self, addr: u64, _: usize) -> TargetResult<bool, Self> {
-        insert(&mut self.inserted.software, Linear(addr));
-        self.machine.breakpoints_mut().insert(Linear(addr));
+        if self.inserted.software.insert(Linear(addr)) {
+            self.machine.breakpoints_mut().insert(Linear(addr));
+        }
         Ok(true)
     }
 
     fn remove_sw_breakpoint(&mut self, addr: u64, _: usize) -> TargetResult<bool, Self> {
-        let found = remove(&mut self.inserted.software, Linear(addr));
+        let found = self.inserted.software.remove(&Linear(addr));
         Ok(found && self.machine.breakpoints_mut().remove(Linear(addr)))
     }
 }
 
 impl HwBreakpoint for Guest<'_> {
     fn add_hw_breakpoint(&mut self, addr: u64, _: usize) -> TargetResult<bool, Self> {
-        insert(&mut self.inserted.hardware, Linear(addr));
-        self.machine.breakpoints_mut().insert(Linear(addr));
+        if self.inserted.hardware.insert(Linear(addr)) {
+            self.machine.breakpoints_mut().insert(Linear(addr));
+        }
         Ok(true)
     }
 
     fn remove_hw_breakpoint(&mut self, addr: u64, _: usize) -> TargetResult<bool, Self> {
-        let found = remove(&mut self.inserted.hardware, Linear(addr));
+        let found = self.inserted.hardware.remove(&Linear(addr));
         Ok(found && self.machine.breakpoints_mut().remove(Linear(addr)))
     }
 }
@@ -100,7 +86,10 @@ impl HwWatchpoint for Guest<'_> {
         len: u64,
         kind: WatchKind,
     ) -> TargetResult<bool, Self> {
-        self.machine.breakpoints_mut().insert_watch(watch(addr, len, kind));
+        let watch = watch(addr, len, kind);
+        if !self.machine.breakpoints().watches().contains(&watch) {
+            self.machine.breakpoints_mut().insert_watch(watch);
+        }
         Ok(true)
     }
 

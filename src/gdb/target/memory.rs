@@ -14,7 +14,15 @@ impl Guest<'_> {
     ) -> TargetResult<usize, Self> {
         match self.machine.read_linear(addr, data) {
             0 if !data.is_empty() => Err(TargetError::Errno(FAULT)),
-            count => Ok(count),
+            count => {
+                if let Some((start, shadow)) = &self.shadow {
+                    for (byte, at) in data.iter_mut().take(count).zip(addr.0..) {
+                        let place = at.checked_sub(start.0).and_then(|n| usize::try_from(n).ok());
+                        *byte = place.and_then(|n| shadow.get(n)).copied().unwrap_or(*byte);
+                    }
+                }
+                Ok(count)
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! text is left in [`Guest`] for the session, which puts it into the reply.
 
 mod breakpoints;
+mod decide;
 mod info;
 mod memory;
 mod monitor_command;
@@ -21,14 +22,23 @@ use gdbstub::target::ext::target_description_xml_override::TargetDescriptionXmlO
 use gdbstub::target::{Target, TargetError};
 
 use super::arch::X86;
+use super::follow;
 use super::layout::Layout;
-use crate::machine::Machine;
+use super::program::Program;
+use crate::machine::{Machine, Observer, StopReason, Watch};
+use crate::x86::Linear;
+
+use decide::Agent;
+use resume::Nearness;
 
 pub use breakpoints::Inserted;
 pub use resume::Resume;
 
 /// What the `E` replies of gdbstub carry where no text takes their place: EFAULT.
 const FAULT: u8 = 14;
+
+/// Of a watched range, how many bytes a client compares.
+const LONGEST: usize = 4096;
 
 /// A machine under a debugger.
 #[derive(Debug)]
@@ -39,24 +49,94 @@ pub struct Guest<'m> {
     inserted: Inserted,
     /// How the client wants the guest to go on, until the session takes it.
     resume: Option<Resume>,
+    /// How it went on last was by steps.
+    stepping: bool,
     /// Why the last request failed, until the session takes it.
     error: Option<String>,
     /// `monitor quit` was given.
     quit: bool,
+    agent: Agent,
+    nearness: Nearness,
+    /// What was in the watched ranges before the guest went on last.
+    watched: Vec<(Linear, Vec<u8>)>,
+    /// What the client reads at an address in place of what is there.
+    shadow: Option<(Linear, Vec<u8>)>,
+    program: Option<Program>,
+    /// A client may have been started with a program, whose architecture it must not take.
+    welcomes: bool,
+    /// The client has had the guest started anew, and may look for its program.
+    is_fresh: bool,
+    /// It has looked, or taken the description of the program that it has.
+    has_looked: bool,
 }
 
 impl<'m> Guest<'m> {
-    /// `machine` under a debugger that has asked for nothing yet.
-    pub fn new(machine: &'m mut Machine) -> Guest<'m> {
+    /// `machine` under a debugger that has asked for nothing yet. What breakpoints print goes to `console`.
+    pub fn new(machine: &'m mut Machine, console: Box<dyn Observer>) -> Guest<'m> {
         let layout = Layout::for_mode(machine.cpu().mode());
         Guest {
             machine,
             layout,
             inserted: Inserted::default(),
             resume: None,
+            stepping: false,
             error: None,
             quit: false,
+            agent: Agent::new(console),
+            nearness: Nearness::default(),
+            watched: Vec::new(),
+            shadow: None,
+            program: None,
+            welcomes: true,
+            is_fresh: false,
+            has_looked: false,
         }
+    }
+
+    /// Offers `program` to clients that have none.
+    pub fn set_program(&mut self, program: Program) {
+        self.program = Some(program);
+    }
+
+    /// The program with the guest's symbols.
+    pub fn program_mut(&mut self) -> Option<&mut Program> {
+        self.program.as_mut()
+    }
+
+    /// What a client without a program is told to load: the file with the symbols. Once it has had the guest
+    /// started anew it has them, and would take the architecture of the file again: then it is the name of the
+    /// mode, which is no file.
+    pub fn program_name(&mut self) -> String {
+        self.has_looked = true;
+        match &self.program {
+            Some(program) if !self.is_fresh => program.name().to_owned(),
+            _ => follow::name(self.machine.cpu().mode()),
+        }
+    }
+
+    /// Says whether clients come with a program of an architecture.
+    pub fn set_welcomes(&mut self, welcomes: bool) {
+        self.welcomes = welcomes;
+    }
+
+    /// Whether a client has to be told at connect that it debugs no program.
+    #[must_use]
+    pub fn welcomes(&self) -> bool {
+        self.welcomes
+    }
+
+    /// Starts the guest anew, for a client that goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// The text for the client.
+    pub fn reboot(&mut self) -> Result<(), String> {
+        self.forget_breakpoints();
+        self.machine.reset().map_err(|error| error.to_string())?;
+        self.renew_layout();
+        self.is_fresh = true;
+        self.has_looked = false;
+        Ok(())
     }
 
     /// The machine.
@@ -82,12 +162,18 @@ impl<'m> Guest<'m> {
         self.renew_layout();
         self.resume = None;
         self.error = None;
+        self.shadow = None;
+        self.is_fresh = false;
+        if let Some(program) = &mut self.program {
+            program.forget_client();
+        }
     }
 
     /// Takes back all breakpoints and watchpoints.
     pub fn forget_breakpoints(&mut self) {
         self.machine.breakpoints_mut().clear();
         self.inserted = Inserted::default();
+        self.agent.forget();
     }
 
     /// Whether the present mode has another layout than the client knows.
@@ -102,9 +188,52 @@ impl<'m> Guest<'m> {
         self.layout = Layout::for_mode(self.machine.cpu().mode());
     }
 
+    /// Takes the layout for the description that the client is about to read. One that does not yet know of the
+    /// mode gets that of the program which it has, or will load: it would refuse another one with a warning.
+    pub fn serve_layout(&mut self, knows_mode: bool) {
+        let knows_mode = knows_mode && (!self.is_fresh || self.has_looked);
+        self.has_looked = true;
+        let of_program = self.program.as_ref().and_then(Program::layout);
+        match of_program {
+            Some(layout) if !knows_mode && self.welcomes => self.layout = layout,
+            _ => self.renew_layout(),
+        }
+    }
+
+    /// Shows the client memory as it was before `stop`, if that is the access to a watched range, until
+    /// [`Guest::reveal`]. A client that has to set its watchpoints anew takes what it reads for the old value.
+    pub fn conceal(&mut self, stop: &StopReason) {
+        if let StopReason::Watchpoint(hit) = stop {
+            self.shadow = self.watched.iter().find(|(addr, _)| *addr == hit.addr).cloned();
+        }
+    }
+
+    /// Keeps what is in the watched ranges: the old value, since the first change stops the guest.
+    fn remember_watched(&mut self) {
+        let machine = &self.machine;
+        let content = |watch: &Watch| {
+            let mut bytes = vec![0; usize::try_from(watch.len).unwrap_or(LONGEST).min(LONGEST)];
+            let read = machine.read_linear(watch.addr, &mut bytes);
+            bytes.truncate(read);
+            (watch.addr, bytes)
+        };
+        self.watched = machine.breakpoints().watches().iter().map(content).collect();
+    }
+
+    /// Shows memory as it is.
+    pub fn reveal(&mut self) {
+        self.shadow = None;
+    }
+
     /// How the client wants the guest to go on, if it has just said so.
     pub fn take_resume(&mut self) -> Option<Resume> {
         self.resume.take()
+    }
+
+    /// Whether the guest went on last by a step, or through a range.
+    #[must_use]
+    pub fn was_stepping(&self) -> bool {
+        self.stepping
     }
 
     /// Why the last request failed, if there is a text for it.

@@ -11,24 +11,29 @@ use gdbstub::target::{TargetError, TargetResult};
 use super::{FAULT, Guest};
 use crate::gdb::arch::{RegisterBytes, RegisterNumber};
 use crate::gdb::layout::{Change, RegisterError, RegisterFile};
+use crate::machine::Machine;
 use crate::x86::Linear;
+
+/// The integer registers, and of the others, which cost a system call each, what is wanted: x87 and SSE, debug
+/// registers. `Err` has the text for the client.
+pub(super) fn part_of_register_file(
+    machine: &Machine,
+    (fpu, debug): (bool, bool),
+) -> Result<RegisterFile, String> {
+    let mut file = RegisterFile { cpu: machine.cpu().clone(), ..RegisterFile::default() };
+    if fpu {
+        file.fpu = machine.fpu().map_err(|error| error.to_string())?;
+    }
+    if debug {
+        file.debug = machine.debug_registers().map_err(|error| error.to_string())?;
+    }
+    Ok(file)
+}
 
 impl Guest<'_> {
     /// All that registers show; `Err` has the text for the client.
     fn register_file(&self) -> Result<RegisterFile, String> {
-        self.part_of_register_file((true, true))
-    }
-
-    /// The integer registers, and of the others, which cost a system call each, what is wanted.
-    fn part_of_register_file(&self, (fpu, debug): (bool, bool)) -> Result<RegisterFile, String> {
-        let mut file = RegisterFile { cpu: self.machine.cpu().clone(), ..RegisterFile::default() };
-        if fpu {
-            file.fpu = self.machine.fpu().map_err(|error| error.to_string())?;
-        }
-        if debug {
-            file.debug = self.machine.debug_registers().map_err(|error| error.to_string())?;
-        }
-        Ok(file)
+        part_of_register_file(self.machine, (true, true))
     }
 
     /// Hands what a write changed to the machine.
@@ -76,7 +81,7 @@ impl Guest<'_> {
         parts: (bool, bool),
         write: impl FnOnce(&mut RegisterFile) -> Result<Vec<Change>, RegisterError>,
     ) -> TargetResult<(), Self> {
-        let changed = self.part_of_register_file(parts).and_then(|mut file| {
+        let changed = part_of_register_file(self.machine, parts).and_then(|mut file| {
             let changes = write(&mut file).map_err(|error| error.to_string())?;
             self.apply(&file, &changes)
         });
@@ -121,7 +126,8 @@ impl SingleRegisterAccess<()> for Guest<'_> {
         buffer: &mut [u8],
     ) -> TargetResult<usize, Self> {
         let parts = self.layout.parts(number.0);
-        let file = self.part_of_register_file(parts).map_err(|error| self.refuse(error))?;
+        let file =
+            part_of_register_file(self.machine, parts).map_err(|error| self.refuse(error))?;
         let value = self.layout.read(&file, number.0);
         let value =
             value.ok_or_else(|| self.refuse(RegisterError::Unknown { number: number.0 }))?;

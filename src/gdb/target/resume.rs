@@ -27,10 +27,99 @@ pub enum Resume {
 impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
-        match resume {
-            Resume::Continue => self.machine.run(),
-            Resume::Step => self.machine.step(),
-            Resume::Range(range) => self.machine.step_range(range.clone()),
+        self.stepping = *resume != Resume::Continue;
+        self.remember_watched();
+        let stop = loop {
+            let mode = self.machine.cpu().mode();
+            let stop = match resume {
+                Resume::Continue => self.machine.run(),
+                // A range may be left at any place, here at a switch of the mode.
+                Resume::Range(_) if self.machine.stops_at_mode_switch() => self.machine.step(),
+                Resume::Step => self.machine.step(),
+                Resume::Range(range) => self.machine.step_range(range.clone()),
+            };
+            let now = self.machine.cpu().mode();
+            if stop == StopReason::Stepped && self.machine.stops_at_mode_switch() && now != mode {
+                break StopReason::ModeSwitch(now);
+            }
+            if !self.passes(&stop) {
+                break stop;
+            }
+            // On from the breakpoint; the next step through a range leaves it anyway.
+            if *resume == Resume::Continue {
+                match self.leave_breakpoint() {
+                    StopReason::Stepped => {}
+                    stop => break stop,
+                }
+            }
+            self.has_moved();
+        };
+        // After a kick with nothing done, the breakpoint has had its turn already.
+        if stop != StopReason::Kicked {
+            self.has_moved();
+        }
+        stop
+    }
+}
+
+impl Guest<'_> {
+    /// Steps off the breakpoint at the next instruction, and on to the next one if that is near: to arm and
+    /// disarm debug registers takes as long as a few steps.
+    fn leave_breakpoint(&mut self) -> StopReason {
+        let steps = self.nearness.steps();
+        for _ in 0..steps {
+            let before = self.machine.cpu().pc();
+            match self.machine.step() {
+                StopReason::Stepped => {}
+                stop => return stop,
+            }
+            let pc = self.machine.cpu().pc();
+            if pc == before {
+                // A repetition, whose breakpoint has had its turn, or a jump to itself.
+                return StopReason::Stepped;
+            }
+            if self.machine.breakpoints().contains(pc) {
+                self.nearness.found();
+                return StopReason::Stepped;
+            }
+        }
+        self.nearness.missed(steps);
+        StopReason::Stepped
+    }
+}
+
+/// Whether breakpoints follow on each other so closely that it pays to step from one to the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nearness {
+    /// How many breakpoints are left without a look at what follows.
+    pause: u32,
+    /// How long the last such pause was.
+    last: u32,
+}
+
+impl Nearness {
+    /// Steps that are worth trying.
+    const NEAR: u32 = 4;
+    /// Longest pause, in breakpoints.
+    const LONGEST: u32 = 1024;
+
+    /// How many steps to make from a breakpoint on, at least the one that leaves it.
+    fn steps(&mut self) -> u32 {
+        if self.pause == 0 {
+            return Nearness::NEAR;
+        }
+        self.pause -= 1;
+        1
+    }
+
+    fn found(&mut self) {
+        *self = Nearness::default();
+    }
+
+    fn missed(&mut self, steps: u32) {
+        if steps > 1 {
+            self.last = (2 * self.last + 1).min(Nearness::LONGEST);
+            self.pause = self.last;
         }
     }
 }

@@ -1,20 +1,18 @@
-//! One client's connection: the writing end, and the thread that reads.
+//! One client's connection: the ends that write and read.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use super::{Incoming, Sink};
+use rustix::io::Errno;
 
 /// A client that takes nothing for so long counts as gone, so that it cannot hold up the guest.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes handed to a [`Sink`] at once.
+/// Most bytes read at once.
 const CHUNK: usize = 0x4000;
 
 /// Tells the clients of a server apart; never used twice.
@@ -53,11 +51,6 @@ impl Place {
         }
         *place = Some(Occupant { id, stream });
         Ok(true)
-    }
-
-    /// Whether `id` has the place.
-    fn is_of(&self, id: ConnectionId) -> bool {
-        self.lock().as_ref().is_some_and(|occupant| occupant.id == id)
     }
 
     /// Frees the place if `id` has it.
@@ -111,17 +104,8 @@ impl Stream {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = match self {
-                Stream::Tcp(stream) => stream.read(buffer),
-                Stream::Unix(stream) => stream.read(buffer),
-                Stream::Stdio => io::stdin().lock().read(buffer),
-            };
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        // Not through std's buffer around standard input, whose contents no poll would tell of.
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self.as_fd(), &mut *buffer))?)
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -139,13 +123,11 @@ impl Stream {
     /// Whether the other end has closed its writing direction, at least. What it sent before may still be
     /// unread.
     fn is_hung_up(&self) -> bool {
-        let poll_fd = match self {
-            Stream::Tcp(stream) => PollFd::new(stream, PollFlags::RDHUP),
-            Stream::Unix(stream) => PollFd::new(stream, PollFlags::RDHUP),
-            Stream::Stdio => return false,
-        };
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut [poll_fd], Some(&now)).is_ok_and(|ready| ready > 0)
+        let is_socket = !matches!(self, Stream::Stdio);
+        is_socket
+            && poll(&mut [PollFd::new(self, PollFlags::RDHUP)], Some(&now))
+                .is_ok_and(|ready| ready > 0)
     }
 
     pub(super) fn shutdown(&self, how: Shutdown) {
@@ -158,46 +140,43 @@ impl Stream {
     }
 }
 
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Stdio => rustix::stdio::stdin(),
+        }
+    }
+}
+
 /// The writing end of a client's connection. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct Connection {
     id: ConnectionId,
     stream: Stream,
     place: Place,
-    /// What the client still sends interests nobody; it is left to close its end.
-    finished: Arc<AtomicBool>,
+    finished: bool,
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub struct Input {
+    stream: Stream,
 }
 
 impl Connection {
-    /// Starts reading from `stream`, whose `place` is taken, and announces it to `sink`.
-    pub(super) fn start(
+    /// Both ends of `stream`, whose `place` is taken.
+    pub(super) fn open(
         id: ConnectionId,
         stream: Stream,
         place: Place,
-        sink: &Sink,
-    ) -> io::Result<()> {
+    ) -> io::Result<(Connection, Input)> {
         // From here on the place is freed whatever happens.
-        let connection = Connection { id, stream, place, finished: Arc::default() };
+        let connection = Connection { id, stream, place, finished: false };
         connection.stream.prepare()?;
-        let mut reader = connection.stream.try_clone()?;
-        let (sink, place) = (Arc::clone(sink), connection.place.clone());
-        let finished = Arc::clone(&connection.finished);
-        thread::Builder::new().name("gdb reader".to_owned()).spawn(move || {
-            sink(Incoming::Connected(connection));
-            let mut buffer = vec![0; CHUNK];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if place.is_of(id) {
-                    sink(Incoming::Bytes(id, buffer.iter().take(count).copied().collect()));
-                } else if !finished.load(Ordering::Acquire) {
-                    // Cut off. A client that does not stop sending would keep the stream alive.
-                    break;
-                }
-            }
-            // In this order, so that the next client is announced after the end of this one.
-            sink(Incoming::Closed(id));
-            place.free(id);
-        })?;
-        Ok(())
+        let input = Input { stream: connection.stream.try_clone()? };
+        Ok((connection, input))
     }
 
     /// Which connection this is.
@@ -215,9 +194,10 @@ impl Connection {
         if bytes.is_empty() { Ok(()) } else { self.stream.write(bytes) }
     }
 
-    /// Ends the connection behind what was sent: the client can still read it, then it sees the end.
-    pub fn finish(self) {
-        self.finished.store(true, Ordering::Release);
+    /// Ends the connection behind what was sent: the client can still read it, then it sees the end. It is
+    /// left to close its own; see [`Input::wait_for_end`].
+    pub fn finish(mut self) {
+        self.finished = true;
         // First, so that a client that sees the end may come again.
         self.place.free(self.id);
         self.stream.shutdown(Shutdown::Write);
@@ -226,9 +206,41 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.finished.load(Ordering::Acquire) {
+        if !self.finished {
             self.stream.shutdown(Shutdown::Both);
         }
         self.place.free(self.id);
+    }
+}
+
+impl Input {
+    /// What came next, waited for; empty at the end. A broken connection is at its end.
+    pub fn read(&mut self) -> Vec<u8> {
+        let mut buffer = vec![0; CHUNK];
+        let count = self.stream.read(&mut buffer).unwrap_or(0);
+        buffer.truncate(count);
+        buffer
+    }
+
+    /// Waits until the client has closed its end, no longer than `patience`. Closing with unread bytes would
+    /// take back what was sent last.
+    pub fn wait_for_end(mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(left) = Timespec::try_from(left) else { return };
+            let mut input = [PollFd::new(&self, PollFlags::IN)];
+            match poll(&mut input, Some(&left)) {
+                Ok(1..) if !self.read().is_empty() => {}
+                Err(Errno::INTR) => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+impl AsFd for Input {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

@@ -64,7 +64,7 @@ impl Listener {
         &self.address
     }
 
-    /// Starts accepting clients; what they do goes to `sink`.
+    /// Starts accepting clients, which go to `sink`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,8 @@ impl Listener {
             Socket::Stdio => {
                 let id = ConnectionId(1);
                 desk.place.take(id, &Stream::Stdio, PATIENCE)?;
-                Connection::start(id, Stream::Stdio, desk.place.clone(), &desk.sink)?;
+                let (connection, input) = Connection::open(id, Stream::Stdio, desk.place.clone())?;
+                (desk.sink)(connection, input);
                 (Waker::None, None, None)
             }
         };
@@ -198,7 +199,9 @@ impl Desk {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         if self.place.take(id, &stream, PATIENCE)? {
-            return Connection::start(id, stream, self.place.clone(), &self.sink);
+            let (connection, input) = Connection::open(id, stream, self.place.clone())?;
+            (self.sink)(connection, input);
+            return Ok(());
         }
         log::warn!("a second debugger was turned away");
         let count = Arc::clone(&self.turned_away);

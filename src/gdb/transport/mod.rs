@@ -1,7 +1,7 @@
 //! How a client reaches the server: TCP, a unix socket, or standard input and output.
 //!
-//! An acceptor thread waits for clients and a reader thread for each one's bytes; both hand what comes to a
-//! [`Sink`] and know nothing of packets, but for the one that turns a second client away. Nothing polls.
+//! An acceptor thread waits for clients and hands each to a [`Sink`]; whoever gets one reads from it. Nothing
+//! here knows of packets, but for what turns a second client away.
 
 mod address;
 mod connection;
@@ -14,22 +14,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use address::{Address, ParseAddressError};
-pub use connection::{Connection, ConnectionId};
+pub use connection::{Connection, ConnectionId, Input};
 pub use listener::{Acceptor, Listener};
 
-/// What the threads report.
-#[derive(Debug)]
-pub enum Incoming {
-    /// A client is there; it is the only one until it is gone.
-    Connected(Connection),
-    /// The client sent bytes.
-    Bytes(ConnectionId, Vec<u8>),
-    /// The client is gone.
-    Closed(ConnectionId),
-}
-
-/// Takes what the threads report, on their threads. While it blocks, the client is not read from.
-pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
+/// Takes a client on the acceptor's thread; it is the only one until its [`Connection`] is dropped or finished.
+pub type Sink = Arc<dyn Fn(Connection, Input) + Send + Sync>;
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]

@@ -11,23 +11,16 @@ use std::sync::mpsc::{self, Receiver};
 use super::*;
 use crate::gdb::frame::{Decoder, FrameEvent, Reply};
 
-fn listen(text: &str) -> (Address, Acceptor, Receiver<Incoming>) {
+fn listen(text: &str) -> (Address, Acceptor, Receiver<(Connection, Input)>) {
     let listener = Listener::bind(&text.parse().unwrap(), false).unwrap();
     let address = listener.address().clone();
     let (sender, receiver) = mpsc::channel();
-    let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
+    let sink: Sink = Arc::new(move |connection, input| drop(sender.send((connection, input))));
     (address, listener.start(sink).unwrap(), receiver)
 }
 
 fn connect(address: &Address) -> TcpStream {
     TcpStream::connect(address.to_string()).unwrap()
-}
-
-fn connected(receiver: &Receiver<Incoming>) -> Connection {
-    match receiver.recv().unwrap() {
-        Incoming::Connected(connection) => connection,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// A path in a new directory, which goes with the test.
@@ -59,14 +52,11 @@ fn bytes_go_both_ways_and_the_end_is_reported() {
     let (address, _acceptor, receiver) = listen("127.0.0.1:0");
     assert!(!address.to_string().ends_with(":0"), "port 0 becomes the real one");
     let mut client = connect(&address);
-    let mut connection = connected(&receiver);
+    let (mut connection, mut input) = receiver.recv().unwrap();
     client.write_all(b"+$?#3f").unwrap();
     let mut got = Vec::new();
     while got.len() < 6 {
-        match receiver.recv().unwrap() {
-            Incoming::Bytes(id, bytes) if id == connection.id() => got.extend(bytes),
-            other => panic!("{other:?}"),
-        }
+        got.extend(input.read());
     }
     assert_eq!(got, b"+$?#3f");
     connection.send(b"$OK#9a").unwrap();
@@ -74,7 +64,7 @@ fn bytes_go_both_ways_and_the_end_is_reported() {
     client.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"$OK#9a");
     drop(client);
-    assert!(matches!(receiver.recv(), Ok(Incoming::Closed(id)) if id == connection.id()));
+    assert_eq!(input.read(), b"");
 }
 
 #[test]
@@ -82,14 +72,14 @@ fn the_next_client_is_let_in_after_the_end_of_the_first() {
     let (address, _acceptor, receiver) = listen("localhost:0");
     for _ in 0..20 {
         let client = connect(&address);
-        let connection = connected(&receiver);
+        let (connection, mut input) = receiver.recv().unwrap();
         drop(client);
-        assert!(matches!(receiver.recv(), Ok(Incoming::Closed(id)) if id == connection.id()));
-        // The place is free once the old connection is let go, even if its reader still runs.
+        assert_eq!(input.read(), b"");
+        // The place is free once the old connection is let go, even if somebody could still read.
         drop(connection);
     }
     let mut client = connect(&address);
-    drop(connected(&receiver));
+    drop(receiver.recv().unwrap());
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "dropping a connection ends it");
 }
 
@@ -97,7 +87,7 @@ fn the_next_client_is_let_in_after_the_end_of_the_first() {
 fn a_second_client_is_told_why_it_cannot_have_the_guest() {
     let (address, _acceptor, receiver) = listen("127.0.0.1:0");
     let _first = connect(&address);
-    let mut connection = connected(&receiver);
+    let (mut connection, _input) = receiver.recv().unwrap();
     let mut second = connect(&address);
     second.write_all(b"+").unwrap();
     second.write_all(&Reply::new().text("qSupported:swbreak+").frame()).unwrap();
@@ -118,7 +108,7 @@ fn addresses_that_other_machines_reach_need_permission() {
     assert!(matches!(refused, TransportError::NotLoopback { .. }));
     assert!(refused.to_string().contains("--allow-remote"));
     let (sender, receiver) = mpsc::channel();
-    let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
+    let sink: Sink = Arc::new(move |connection, input| drop(sender.send((connection, input))));
     let acceptor = Listener::bind(&everywhere, true).unwrap().start(sink).unwrap();
     drop(acceptor);
     assert!(receiver.recv().is_err(), "the acceptor and its sink are gone");
@@ -141,7 +131,7 @@ fn a_unix_socket_is_private_and_goes_with_the_server() {
     let (address, acceptor, receiver) = listen(&format!("unix:{}", path.display()));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let client = UnixStream::connect(&path).unwrap();
-    let connection = connected(&receiver);
+    let connection = receiver.recv().unwrap();
     assert!(matches!(Listener::bind(&address, false), Err(TransportError::InUse { .. })));
     drop((client, connection, acceptor));
     assert!(!path.exists());

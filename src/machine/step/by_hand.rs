@@ -1,27 +1,52 @@
-//! Instructions that the step engine executes itself, because no trap stops behind them in time.
+//! Instructions that the step engine executes itself, because no trap stops behind them in time, or because
+//! the host's KVM cannot run them.
 
+use super::Step;
+use crate::emulator::Outcome;
 use crate::kvm::KvmError;
-use crate::machine::{Machine, StopReason};
+use crate::machine::Machine;
+use crate::x86::instruction::Facts;
 use crate::x86::operands::{self, SelectorSource};
 use crate::x86::registers::RFLAGS_RF;
 use crate::x86::{Gpr, SegmentName};
 
 impl Machine {
     /// HLT needs no processor: the next instruction is behind it, and the processor waits there.
-    pub(super) fn step_hlt(&mut self, len: u8) -> Result<StopReason, KvmError> {
+    pub(super) fn step_hlt(&mut self, len: u8) -> Result<Step, KvmError> {
+        self.step_over_hlt(len)?;
+        self.halted = true;
+        Ok(Step::stopped(self.halted_stop()))
+    }
+
+    /// HLT that something ends at once.
+    pub(super) fn step_over_hlt(&mut self, len: u8) -> Result<Step, KvmError> {
         let mut cpu = self.vcpu.cpu().clone();
+        cpu.rflags &= !RFLAGS_RF;
         cpu.advance(len);
         self.vcpu.set_cpu(&cpu)?;
-        self.halted = true;
-        Ok(self.halted_stop())
+        Ok(Step::COMPLETED)
+    }
+
+    /// An instruction by [`crate::emulator`]; by the processor if it is beyond that.
+    ///
+    /// Stepped under the trap flag, an interrupt runs its whole handler on hardware, and hangs in some software
+    /// KVMs; an IRET gives the guest's trap flag away.
+    pub(super) fn step_by_hand(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        Ok(match self.execute_at_pc()? {
+            Ok((_, Some(stop))) => Step::stopped(stop),
+            Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
+            Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
+            Err(_) if facts.branches => self.step_by_trap_flag(Some(facts))?,
+            Err(_) => self.step_forward(facts)?,
+        })
     }
 
     /// MOV SS and POP SS hold back the trap until the instruction after them has run, too, so they are
     /// done by hand; a load that faults is the processor's business and raises no shadow.
-    pub(super) fn step_load_ss(&mut self, bytes: &[u8], len: u8) -> Result<StopReason, KvmError> {
+    pub(super) fn step_load_ss(&mut self, bytes: &[u8], facts: Facts) -> Result<Step, KvmError> {
         let mut cpu = self.vcpu.cpu().clone();
         let Some(source) = operands::stack_segment_source(bytes, &cpu) else {
-            return self.step_forward();
+            return self.step_forward(facts);
         };
         let mut word = [0; 2];
         let (selector, popped) = match source {
@@ -37,14 +62,14 @@ impl Machine {
         };
         let loaded =
             selector.and_then(|selector| self.load_segment(SegmentName::Ss, selector).ok());
-        let Some(segment) = loaded else { return self.step_forward() };
+        let Some(segment) = loaded else { return self.step_forward(facts) };
         let mask = cpu.stack_mask();
         let sp = cpu.get(Gpr::Rsp);
         *cpu.get_mut(Gpr::Rsp) = (sp & !mask) | (sp.wrapping_add(popped) & mask);
         cpu.segments.ss = segment;
         cpu.rflags &= !RFLAGS_RF;
-        cpu.advance(len);
+        cpu.advance(facts.len);
         self.vcpu.set_cpu(&cpu)?;
-        Ok(StopReason::Stepped)
+        Ok(Step::COMPLETED)
     }
 }

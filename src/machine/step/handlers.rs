@@ -6,29 +6,51 @@
 
 use crate::kvm::{GuestDebug, KvmError};
 use crate::machine::Machine;
-use crate::x86::debug::DebugSlot;
+use crate::x86::debug::{DEBUG_SLOTS, DebugSlot};
+use crate::x86::instruction::{Facts, Hazard};
 use crate::x86::registers::{CR0_PE, CR0_PG, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::vectors::{
-    self, DIVIDE_ERROR, GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT, STACK_FAULT,
+    self, DEVICE_NOT_AVAILABLE, DIVIDE_ERROR, DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_OPCODE,
+    NOT_PRESENT, PAGE_FAULT, SIMD_ERROR, STACK_FAULT, X87_ERROR,
 };
 use crate::x86::{CpuState, Linear};
 
 impl Machine {
-    /// Single-step, with the handlers of the likeliest exceptions watched.
-    pub(super) fn guarded_step(&self) -> GuestDebug {
+    /// Single-step, with the handlers of the likeliest exceptions of an instruction watched, and before them
+    /// that at `first`.
+    pub(super) fn guarded_step(&self, facts: Option<Facts>, first: Option<Linear>) -> GuestDebug {
         let cpu = self.vcpu.cpu();
-        let memory_fault = if cpu.cr0 & CR0_PG == 0 { STACK_FAULT } else { PAGE_FAULT };
-        let vectors = [DIVIDE_ERROR, INVALID_OPCODE, GENERAL_PROTECTION, memory_fault];
-        let pc = cpu.pc();
-        // A breakpoint on the very instruction that is stepped would hold it there for ever.
-        let guard = |vector| vectors::handler(cpu, self, vector).filter(|handler| *handler != pc);
-        let slots = vectors.map(|vector| guard(vector).map(DebugSlot::execute));
-        GuestDebug { single_step: true, slots }
+        let mut guards = Guards { pc: cpu.pc(), slots: [None; DEBUG_SLOTS], used: 0 };
+        if let Some(handler) = first {
+            guards.add(handler);
+        }
+        for &vector in likely(facts.map(|facts| facts.hazard)) {
+            if vector == PAGE_FAULT && cpu.cr0 & CR0_PG == 0 {
+                continue;
+            }
+            match vectors::handler(cpu, self, vector) {
+                Some(handler) => guards.add(handler),
+                // What a missing handler leads to.
+                None if cpu.cr0 & CR0_PE != 0 => {
+                    for vector in [NOT_PRESENT, GENERAL_PROTECTION, DOUBLE_FAULT] {
+                        if let Some(handler) = vectors::handler(cpu, self, vector) {
+                            guards.add(handler);
+                        }
+                    }
+                }
+                None => {}
+            }
+            if guards.used == DEBUG_SLOTS {
+                break;
+            }
+        }
+        GuestDebug { single_step: true, slots: guards.slots }
     }
 
     /// After a step that began in `before` and was stopped at a handler: makes flags and frame those of
     /// a processor nobody steps.
     pub(super) fn land_on_handler(&mut self, before: &CpuState) -> Result<(), KvmError> {
+        self.vcpu.set_guest_trap_flag(false);
         self.clean_exception_frame(before);
         // Delivery clears RF (SDM vol. 3B, 18.3.1.1); some KVMs forget.
         if self.vcpu.cpu().rflags & RFLAGS_RF != 0 {
@@ -65,9 +87,48 @@ impl Machine {
         }
     }
 
-    fn read_word(&self, addr: Linear, width: u64) -> Option<u64> {
+    pub(super) fn read_word(&self, addr: Linear, width: u64) -> Option<u64> {
         let mut bytes = [0; 8];
         let width = usize::try_from(width).ok()?;
         (self.read_linear(addr, &mut bytes[..width]) == width).then(|| u64::from_le_bytes(bytes))
+    }
+}
+
+/// The exceptions that an instruction raises, the likeliest first.
+fn likely(hazard: Option<Hazard>) -> &'static [u8] {
+    match hazard {
+        Some(Hazard::Divide) => {
+            &[DIVIDE_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT, INVALID_OPCODE]
+        }
+        Some(Hazard::LoadSegment) => {
+            &[GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT, PAGE_FAULT, INVALID_OPCODE]
+        }
+        Some(Hazard::X87) => {
+            &[DEVICE_NOT_AVAILABLE, X87_ERROR, INVALID_OPCODE, GENERAL_PROTECTION, PAGE_FAULT]
+        }
+        Some(Hazard::Simd) => {
+            &[INVALID_OPCODE, DEVICE_NOT_AVAILABLE, GENERAL_PROTECTION, PAGE_FAULT, SIMD_ERROR]
+        }
+        Some(Hazard::None) | None => {
+            &[GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT, STACK_FAULT, DOUBLE_FAULT]
+        }
+    }
+}
+
+/// Debug registers as they fill up; handlers may be shared.
+struct Guards {
+    pc: Linear,
+    slots: [Option<DebugSlot>; DEBUG_SLOTS],
+    used: usize,
+}
+
+impl Guards {
+    fn add(&mut self, handler: Linear) {
+        let slot = Some(DebugSlot::execute(handler));
+        // A breakpoint on the very instruction that is stepped would hold it there for ever.
+        if handler != self.pc && self.used < DEBUG_SLOTS && !self.slots.contains(&slot) {
+            self.slots[self.used] = slot;
+            self.used += 1;
+        }
     }
 }

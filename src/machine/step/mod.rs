@@ -1,22 +1,42 @@
 //! The exact step: one instruction, on every host, whatever the instruction is.
 //!
 //! A processor's trap flag is not enough: it loses the trap with an access that leaves the guest, runs
-//! through `INT n`, shows itself in what PUSHF pushes, and takes a repeated string instruction whole or
-//! by iterations as the implementation likes. So the instruction is decoded first, and what the trap
-//! flag does not step faithfully is stepped in another way (SDM vol. 3B, 18.3.1.4).
+//! through `INT n`, shows itself in what PUSHF pushes, hides the guest's own trap flag, and takes a repeated
+//! string instruction whole or by iterations as the implementation likes. So the instruction is decoded
+//! first, and what the trap flag does not step faithfully is stepped in another way (SDM vol. 3B, 18.3.1.4).
 
 mod by_hand;
+mod debug_exception;
 mod handlers;
-mod interrupt;
 mod repeat;
 mod trap_flag;
+mod user;
 mod watch;
 
 use super::{Machine, StopReason};
-use crate::kvm::KvmError;
+use crate::kvm::{KvmError, probe};
 use crate::x86::instruction::{self, Facts, Kind};
-use crate::x86::registers::RFLAGS_OF;
+use crate::x86::registers::RFLAGS_TF;
 use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
+
+/// How a step went.
+#[derive(Debug)]
+struct Step {
+    stop: StopReason,
+    /// The instruction, or one iteration of it, is done: traps after it are due. Not so after a fault, after an
+    /// interrupt of its own will, and when nothing has run.
+    completed: bool,
+}
+
+impl Step {
+    const COMPLETED: Step = Step { stop: StopReason::Stepped, completed: true };
+    const ENTERED: Step = Step { stop: StopReason::Stepped, completed: false };
+
+    /// Ends for `stop`, with no trap to follow.
+    fn stopped(stop: StopReason) -> Step {
+        Step { stop, completed: false }
+    }
+}
 
 impl Machine {
     /// Executes one instruction, or one iteration of a repeated string instruction. Breakpoints do not
@@ -50,7 +70,7 @@ impl Machine {
             return Ok(self.halted_stop());
         }
         let mid_rep = self.mid_rep.take();
-        let stop = self.step_decoded()?;
+        let stop = self.step_with_traps()?;
         if stop == StopReason::Kicked {
             // Nothing has run: the repetition is where it was.
             self.mid_rep = mid_rep;
@@ -60,32 +80,73 @@ impl Machine {
         Ok(stop)
     }
 
-    fn step_decoded(&mut self) -> Result<StopReason, KvmError> {
-        let mut buffer = [0; 15];
+    /// The instruction, and the debug exceptions that the guest itself has asked for before and after it.
+    fn step_with_traps(&mut self) -> Result<StopReason, KvmError> {
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
-        let mode = self.vcpu.cpu().mode();
-        let facts = instruction::decode(&buffer[..len], mode);
-        match facts {
-            Some(Facts { kind: Kind::Hlt, len, .. }) if self.vcpu.cpu().cpl() == 0 => {
-                self.step_hlt(len)
+        let code = &buffer[..len];
+        let facts = instruction::decode(code, self.vcpu.cpu().mode());
+        if let Some(stop) = self.debug_fault(facts)? {
+            return Ok(stop);
+        }
+        let traps = self.traps_after(code, facts)?;
+        let step = self.step_decoded(code, facts)?;
+        if !step.completed {
+            self.held_traps = 0;
+            return Ok(step.stop);
+        }
+        if matches!(facts, Some(Facts { kind: Kind::LoadSs, .. })) {
+            // Held back for one instruction, but for single-step, which is lost (SDM vol. 3A, 6.8.3).
+            self.held_traps = traps.data;
+            return Ok(step.stop);
+        }
+        let mut traps = traps;
+        if matches!(facts, Some(Facts { kind: Kind::FastCall, .. })) {
+            traps.single_step = self.single_step_cause();
+        }
+        let due = traps.all() | std::mem::take(&mut self.held_traps);
+        let end = if due == 0 { None } else { self.debug_trap(due)? };
+        Ok(match step.stop {
+            StopReason::Stepped => end.unwrap_or(StopReason::Stepped),
+            stop => stop,
+        })
+    }
+
+    fn step_decoded(&mut self, code: &[u8], facts: Option<Facts>) -> Result<Step, KvmError> {
+        let Some(facts) = facts else { return self.step_by_trap_flag(None) };
+        let cpu = self.vcpu.cpu();
+        let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
+        match facts.kind {
+            // With the trap flag set the trap ends the halt at once.
+            Kind::Hlt if cpl == 0 && trap_flag => self.step_over_hlt(facts.len),
+            Kind::Hlt if cpl == 0 => self.step_hlt(facts.len),
+            Kind::Int(_)
+            | Kind::Int3
+            | Kind::Into
+            | Kind::Int1
+            | Kind::Iret
+            | Kind::FastCall
+            | Kind::Untrapped => self.step_by_hand(facts),
+            Kind::Rep(rep) => self.step_rep(rep, facts),
+            Kind::Pushf(_) => self.step_pushf(facts),
+            Kind::Popf(_) => self.step_popf(facts),
+            Kind::LoadSs => self.step_load_ss(code, facts),
+            Kind::DebugRegister => {
+                let step = self.step_forward(facts);
+                self.vcpu.forget_debug_registers();
+                step
             }
-            Some(Facts { kind: Kind::Rep(rep), len, .. }) => self.step_rep(rep, len),
-            Some(Facts { kind: Kind::Int(vector), len, .. }) if mode == CpuMode::Real => {
-                self.step_interrupt(vector, len)
+            Kind::Hypercall if self.is_endless(probe::host_facts()?) => {
+                self.answer_hypercall()?;
+                Ok(Step::COMPLETED)
             }
-            Some(Facts { kind: Kind::Int3, len, .. }) if mode == CpuMode::Real => {
-                self.step_interrupt(3, len)
+            // In the outer rings a software KVM makes #UD of what it does not know.
+            _ if cpl == 3 && mode != CpuMode::Real && probe::host_facts()?.refuses_integers() => {
+                self.step_by_hand(facts)
             }
-            Some(Facts { kind: Kind::Into, len, .. })
-                if mode == CpuMode::Real && self.vcpu.cpu().rflags & RFLAGS_OF != 0 =>
-            {
-                self.step_interrupt(4, len)
-            }
-            Some(Facts { kind: Kind::Pushf(_), len, .. }) => self.step_pushf(len),
-            Some(Facts { kind: Kind::LoadSs, len, .. }) => self.step_load_ss(&buffer, len),
-            Some(Facts { kind: Kind::Other, len, branches: false }) => self.step_plain(len),
-            Some(Facts { branches: false, .. }) => self.step_forward(),
-            _ => self.step_by_trap_flag(),
+            Kind::Other if !facts.branches => self.step_plain(facts),
+            _ if !facts.branches => self.step_forward(facts),
+            _ => self.step_by_trap_flag(Some(facts)),
         }
     }
 

@@ -1,71 +1,80 @@
 //! Steps that the processor makes itself, under its trap flag.
 
+use super::Step;
+use crate::emulator::Outcome;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
-use crate::machine::{Machine, StopReason};
-use crate::x86::CpuState;
+use crate::machine::run::INTERNAL_ERROR_EMULATION;
+use crate::machine::{Machine, Stats, StopReason};
 use crate::x86::debug::DebugHits;
+use crate::x86::instruction::Facts;
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
+use crate::x86::{CpuState, Linear};
 
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
-    pub(super) fn step_plain(&mut self, len: u8) -> Result<StopReason, KvmError> {
-        let next = self.vcpu.cpu().rip.wrapping_add(len.into());
-        let (exits, queued) = (self.stats.total(), self.stats.coalesced_writes);
-        let stop = self.step_forward()?;
-        // A write that KVM queued had no exit, but was emulated, which loses the flag on hardware.
-        let native = self.stats.total() == exits + 1 && self.stats.coalesced_writes == queued;
+    pub(super) fn step_plain(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        let next = self.vcpu.cpu().rip.wrapping_add(facts.len.into());
+        let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
+        let (exits, accesses) = (self.stats.total(), counted(&self.stats));
+        let step = self.step_forward(facts)?;
+        // An access that KVM reported or queued was emulated, which loses the flag on hardware.
+        let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
         if native && self.vcpu.cpu().rip == next {
             self.vcpu.trap_flag_survived();
         }
-        Ok(stop)
+        Ok(step)
     }
 
     /// A step over an instruction that does not branch: it leads to another address or changes
     /// something. Some processors stop before it once more, with nothing done.
-    pub(super) fn step_forward(&mut self) -> Result<StopReason, KvmError> {
+    pub(super) fn step_forward(&mut self, facts: Facts) -> Result<Step, KvmError> {
         let before = self.vcpu.cpu().clone();
         loop {
-            let stop = self.step_by_trap_flag()?;
-            if stop != StopReason::Stepped || !is_unchanged(&before, self.vcpu.cpu()) {
-                return Ok(stop);
+            let step = self.step_by_trap_flag(Some(facts))?;
+            if step.stop != StopReason::Stepped || !is_unchanged(&before, self.vcpu.cpu()) {
+                return Ok(step);
             }
         }
     }
 
-    /// PUSHF, `len` bytes long, pushes the trap flag that steps it: the guest must find its own instead.
-    pub(super) fn step_pushf(&mut self, len: u8) -> Result<StopReason, KvmError> {
-        let before = self.vcpu.cpu().clone();
-        let mut next = before.clone();
-        next.advance(len);
-        let stop = self.step_forward()?;
-        let pushed = stop == StopReason::Stepped && self.vcpu.cpu().rip == next.rip;
-        if pushed && before.rflags & RFLAGS_TF == 0 {
+    /// PUSHF pushes the trap flag that steps it, or none: the guest must find its own instead.
+    pub(super) fn step_pushf(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        let own = u8::from(self.vcpu.cpu().rflags & RFLAGS_TF != 0);
+        let step = self.step_forward(facts)?;
+        if step.completed {
             // TF is bit 8: the second byte of what was pushed, whatever the size.
             let top = self.stack_address(1);
             let mut byte = [0];
-            if self.read_linear(top, &mut byte) == 1 && byte[0] & 1 != 0 {
-                self.write_linear(top, &[byte[0] & !1]);
+            if self.read_linear(top, &mut byte) == 1 && byte[0] & 1 != own {
+                self.write_linear(top, &[byte[0] & !1 | own]);
             }
         }
-        Ok(stop)
+        Ok(step)
     }
 
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
-    pub(super) fn step_by_trap_flag(&mut self) -> Result<StopReason, KvmError> {
-        let mut progress = Progress::default();
-        let stop = self.step_with_progress(&mut progress);
+    pub(super) fn step_by_trap_flag(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        let detour = self.detour_of_user_trap()?;
+        let mut progress = Progress { handler: detour.handler(), ..Progress::default() };
+        let step = self.step_with_progress(&before, facts, &mut progress);
         if progress.kicked {
             // It was for whoever drives the machine.
             self.vcpu.kicker().kick();
         }
-        stop
+        let step = step?;
+        self.return_from_detour(&before, detour, step)
     }
 
-    fn step_with_progress(&mut self, progress: &mut Progress) -> Result<StopReason, KvmError> {
-        let before = self.vcpu.cpu().clone();
+    fn step_with_progress(
+        &mut self,
+        before: &CpuState,
+        facts: Option<Facts>,
+        progress: &mut Progress,
+    ) -> Result<Step, KvmError> {
+        let armed = self.guarded_step(facts, progress.handler);
         loop {
-            let armed = self.guarded_step();
             self.vcpu.arm(armed)?;
             let mut exit = self.enter()?;
             // What the instruction accesses on its way, until KVM has finished with all of it.
@@ -81,10 +90,13 @@ impl Machine {
             match exit {
                 Exit::Debug { dr6 } => {
                     if DebugHits::decode(dr6).among(&armed.slots).next().is_some() {
-                        self.land_on_handler(&before)?;
+                        if progress.handler != Some(self.vcpu.cpu().pc()) {
+                            self.land_on_handler(before)?;
+                        }
+                        progress.entered = true;
                     } else if !progress.started
                         && progress.idle_stops < MAX_IDLE_STOPS
-                        && is_unchanged(&before, self.vcpu.cpu())
+                        && is_unchanged(before, self.vcpu.cpu())
                     {
                         // A jump to itself looks the same, and may as well be repeated.
                         progress.idle_stops += 1;
@@ -94,7 +106,7 @@ impl Machine {
                 Exit::Interrupted if self.vcpu.cpu().rip == before.rip => {
                     if self.vcpu.take_kick() {
                         if !progress.started {
-                            return Ok(StopReason::Kicked);
+                            return Ok(Step::stopped(StopReason::Kicked));
                         }
                         // Half an instruction is no place to stop.
                         progress.kicked = true;
@@ -104,19 +116,46 @@ impl Machine {
                 Exit::Interrupted => {}
                 // Left over from an earlier instruction on some hosts: HLT itself never gets here.
                 Exit::Hlt => continue,
+                Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
+                    return self.step_refused();
+                }
+                Exit::Shutdown => {
+                    // Some of it may have happened, and AMD processors are reset.
+                    let stop = self.shutdown(before)?;
+                    self.vcpu.set_cpu(before)?;
+                    return Ok(Step::stopped(stop));
+                }
                 exit => {
-                    let end = self.serve_or_end(&exit, &before)?;
+                    let end = self.serve_or_end(&exit, before)?;
                     progress.stop = end.or(progress.stop.take());
+                    progress.entered = true;
                 }
             }
-            return Ok(progress.stop.take().unwrap_or(StopReason::Stepped));
+            let stop = progress.stop.take().unwrap_or(StopReason::Stepped);
+            return Ok(Step { stop, completed: !progress.entered });
         }
+    }
+
+    /// Does what KVM has refused to.
+    fn step_refused(&mut self) -> Result<Step, KvmError> {
+        Ok(match self.execute_at_pc()? {
+            Ok((outcome, stop)) => {
+                self.stats.completed += 1;
+                let completed = matches!(outcome, Outcome::Completed { .. });
+                Step { stop: stop.unwrap_or(StopReason::Stepped), completed }
+            }
+            Err(unsupported) => Step::stopped(self.beyond(unsupported)),
+        })
     }
 }
 
 /// How far a step has got.
 #[derive(Default)]
 struct Progress {
+    /// Where this host's KVM takes the step to, if that is no exception of the instruction's.
+    handler: Option<Linear>,
+    /// It was no end of the instruction.
+    entered: bool,
     /// An access has been served: the instruction has to be finished.
     started: bool,
     /// The first reason to stop that an access gave.

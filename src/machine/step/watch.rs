@@ -1,35 +1,58 @@
-//! Watchpoints, watched by the step engine: the operands of each instruction before it runs for reads,
-//! the watched bytes before and after for writes, whoever makes them.
+//! Watchpoints, watched by the step engine: the operands of each instruction before it runs, the frame of an
+//! interrupt that it enters, and the watched bytes before and after, whoever changes them.
+//!
+//! An access counts when its instruction has run. One that ends in a fault has accessed nothing but the
+//! frame. What the processor reads for itself, such as descriptors and vectors, is no access of the guest's.
 
 use crate::kvm::KvmError;
 use crate::machine::breakpoints::{Watch, WatchKind};
 use crate::machine::stop::WatchHit;
 use crate::machine::{Machine, StopReason};
+use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
+use crate::x86::registers::{CR0_PE, EFER_LMA};
+use crate::x86::{CpuState, Linear};
 
 impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
     /// none. Without watchpoints this is a plain step.
     pub(in crate::machine) fn step_watched(&mut self) -> Result<StopReason, KvmError> {
+        self.watched(Machine::try_step)
+    }
+
+    /// What `step`, which executes one instruction, comes to; an access to a watched range counts as the
+    /// reason to stop when `step` has none.
+    pub(in crate::machine) fn watched(
+        &mut self,
+        step: impl FnOnce(&mut Machine) -> Result<StopReason, KvmError>,
+    ) -> Result<StopReason, KvmError> {
         if self.breakpoints.watches().is_empty() {
-            return self.try_step();
+            return step(self);
         }
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
-        let accesses = operands::accesses(&buffer[..len], self.vcpu.cpu());
-        let watches = self.breakpoints.watches().to_vec();
-        let before: Vec<Vec<u8>> = watches.iter().map(|watch| self.watched_bytes(watch)).collect();
+        let before = self.vcpu.cpu().clone();
+        let operands = operands::accesses(&buffer[..len], &before);
+        let contents: Vec<Vec<u8>> =
+            self.breakpoints.watches().iter().map(|watch| self.watched_bytes(watch)).collect();
 
-        let stop = self.try_step()?;
+        let stop = step(self)?;
         if stop != StopReason::Stepped {
             return Ok(stop);
         }
-        let hit = watches.iter().zip(before).find(|(watch, before)| {
-            let written = || self.watched_bytes(watch) != *before;
+        let facts = instruction::decode(&buffer[..len], before.mode());
+        let accesses = match self.passage(&before, facts) {
+            Passage::Through => operands,
+            Passage::Interrupt(frame) => operands.into_iter().chain([frame]).collect(),
+            Passage::Fault(frame) => vec![frame],
+        };
+        let watches = self.breakpoints.watches();
+        let hit = watches.iter().zip(contents).find(|(watch, contents)| {
+            let written = || self.watched_bytes(watch) != *contents;
             match watch.kind {
-                WatchKind::Write => written() || touches(&accesses, watch, |access| access.write),
+                WatchKind::Write => touches(&accesses, watch, |access| access.write) || written(),
                 WatchKind::Read => touches(&accesses, watch, |access| access.read),
-                WatchKind::Access => written() || touches(&accesses, watch, |_| true),
+                WatchKind::Access => touches(&accesses, watch, |_| true) || written(),
             }
         });
         Ok(hit.map_or(StopReason::Stepped, |(watch, _)| {
@@ -44,6 +67,69 @@ impl Machine {
         bytes.truncate(read);
         bytes
     }
+
+    /// How the step from `before` over the instruction of `facts` has ended.
+    fn passage(&self, before: &CpuState, facts: Option<Facts>) -> Passage {
+        let cpu = self.vcpu.cpu();
+        let mut next = before.clone();
+        next.advance(facts.map_or(0, |facts| facts.len));
+        let software =
+            matches!(facts, Some(Facts { kind: Kind::Int(_) | Kind::Int3 | Kind::Into, .. }));
+        let same_code = cpu.segments.cs.selector == before.segments.cs.selector;
+        let repeats = matches!(facts, Some(Facts { kind: Kind::Rep(_), .. }));
+        if same_code && (cpu.rip == next.rip || repeats && cpu.rip == before.rip) {
+            return Passage::Through;
+        }
+        if software && let Some(frame) = self.interrupt_frame(before, next.rip) {
+            return Passage::Interrupt(frame);
+        }
+        self.interrupt_frame(before, before.rip).map_or(Passage::Through, Passage::Fault)
+    }
+
+    /// The interrupt frame on top of the stack, if there is one that leads back to `rip` in the code segment of
+    /// `before`, as the write that made it.
+    fn interrupt_frame(&self, before: &CpuState, rip: u64) -> Option<MemoryAccess> {
+        let cpu = self.vcpu.cpu();
+        // IP, CS and FLAGS, with SP and SS above them where the stack was switched, always so in long mode.
+        let switched = cpu.cpl() != before.cpl() || cpu.efer & EFER_LMA != 0;
+        let words = if switched { 5 } else { 3 };
+        let widths: &[u64] = match (before.cr0 & CR0_PE != 0, cpu.efer & EFER_LMA != 0) {
+            (false, _) => &[2],
+            (true, false) => &[4, 2],
+            (true, true) => &[8],
+        };
+        for &width in widths {
+            for error_code in [0, 1] {
+                let addr = self.stack_address(0);
+                let word = |n: u64| self.stack_word((n + error_code) * width, width);
+                let mask = u64::MAX >> (64 - 8 * width);
+                let leads_back = word(0) == Some(rip & mask)
+                    && word(1).map(|cs| cs & 0xffff) == Some(before.segments.cs.selector.into());
+                if leads_back {
+                    let len = (words + error_code) * width;
+                    return Some(MemoryAccess { addr, len, read: false, write: true });
+                }
+            }
+        }
+        None
+    }
+
+    fn stack_word(&self, offset: u64, width: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let width = usize::try_from(width).ok()?;
+        let addr: Linear = self.stack_address(offset);
+        (self.read_linear(addr, &mut bytes[..width]) == width).then(|| u64::from_le_bytes(bytes))
+    }
+}
+
+/// How a step has ended.
+enum Passage {
+    /// Behind the instruction, or where it branches to.
+    Through,
+    /// In the handler that the instruction asks for, which this was written for.
+    Interrupt(MemoryAccess),
+    /// In a fault's handler.
+    Fault(MemoryAccess),
 }
 
 /// Longest range whose contents are compared after each step; of a longer one the operands decide.

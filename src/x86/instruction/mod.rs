@@ -5,7 +5,9 @@
 //! leave the flag other than they found it are one kind, [`Kind::Special`], and all the rest is plain
 //! (SDM vol. 3B, 18.3.1.4 and vol. 2). Knows encodings, not what the instruction does to the machine.
 
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register,
+};
 
 use super::CpuMode;
 
@@ -24,6 +26,24 @@ pub struct Facts {
     pub kind: Kind,
     /// Control can go elsewhere than to the next instruction without a fault.
     pub branches: bool,
+    /// Which exceptions it is likelier to raise than others are.
+    pub hazard: Hazard,
+}
+
+/// What may go wrong in an instruction, beyond what may in any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hazard {
+    /// Nothing: #UD, #GP, and the faults of memory operands.
+    #[default]
+    None,
+    /// It divides: #DE.
+    Divide,
+    /// It loads a segment register: #NP, #SS, #TS.
+    LoadSegment,
+    /// It uses x87 or MMX: #NM, #MF.
+    X87,
+    /// It uses SSE or AVX: #NM, #XM.
+    Simd,
 }
 
 /// What is special about an instruction. Sizes are in bytes.
@@ -59,12 +79,27 @@ pub enum Kind {
     Int3,
     /// INTO.
     Into,
+    /// INT1, also called ICEBP.
+    Int1,
+    /// IRET of any operand size.
+    Iret,
+    /// POPF of this operand size: 2, 4 or 8.
+    Popf(u8),
+    /// MOV to or from a debug register.
+    DebugRegister,
     /// PUSHF of this operand size: 2, 4 or 8.
     Pushf(u8),
     /// MOV SS or POP SS, which hold back traps and interrupts for one instruction (SDM vol. 3A, 6.8.3).
     LoadSs,
-    /// Loads flags, changes what interrupts or traps the processor, or raises one: POPF, IRET, STI, CLI,
-    /// MOV to and from debug registers, INT1, BOUND, LSS. The trap flag steps it, but may not outlive it.
+    /// SYSCALL or SYSRET. The single-step trap after one depends on the flags that it loads.
+    FastCall,
+    /// VMCALL or VMMCALL.
+    Hypercall,
+    /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
+    /// without the trap, others the handler that BOUND leads to.
+    Untrapped,
+    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, LSS. The trap flag
+    /// steps it, but may not outlive it.
     Special,
 }
 
@@ -125,6 +160,7 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
         len: instruction.len() as u8,
         kind: Kind::of(&instruction),
         branches: instruction.flow_control() != FlowControl::Next,
+        hazard: Hazard::of(&instruction),
     })
 }
 
@@ -148,6 +184,14 @@ impl Kind {
         }
         match instruction.mnemonic() {
             Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::Bound
+            | Mnemonic::Lfence
+            | Mnemonic::Mfence
+            | Mnemonic::Sfence
+            | Mnemonic::Endbr32
+            | Mnemonic::Endbr64
+            | Mnemonic::Rdrand
+            | Mnemonic::Rdseed => Kind::Untrapped,
             Mnemonic::In => Kind::In {
                 size: width(instruction.op0_register()),
                 port: Port::of(instruction, instruction.op1_kind()),
@@ -164,17 +208,14 @@ impl Kind {
             Mnemonic::Pushfq => Kind::Pushf(8),
             Mnemonic::Pop if instruction.op0_register() == Register::SS => Kind::LoadSs,
             Mnemonic::Mov => Kind::of_move(instruction),
-            Mnemonic::Popf
-            | Mnemonic::Popfd
-            | Mnemonic::Popfq
-            | Mnemonic::Iret
-            | Mnemonic::Iretd
-            | Mnemonic::Iretq
-            | Mnemonic::Sti
-            | Mnemonic::Cli
-            | Mnemonic::Int1
-            | Mnemonic::Bound
-            | Mnemonic::Lss => Kind::Special,
+            Mnemonic::Int1 => Kind::Int1,
+            Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq => Kind::Iret,
+            Mnemonic::Popf => Kind::Popf(2),
+            Mnemonic::Popfd => Kind::Popf(4),
+            Mnemonic::Popfq => Kind::Popf(8),
+            Mnemonic::Syscall | Mnemonic::Sysret | Mnemonic::Sysretq => Kind::FastCall,
+            Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
+            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Lss => Kind::Special,
             _ => Kind::Other,
         }
     }
@@ -182,7 +223,7 @@ impl Kind {
     fn of_move(instruction: &iced_x86::Instruction) -> Kind {
         match instruction.code() {
             Code::Mov_dr_r32 | Code::Mov_dr_r64 | Code::Mov_r32_dr | Code::Mov_r64_dr => {
-                Kind::Special
+                Kind::DebugRegister
             }
             _ if instruction.op0_kind() == OpKind::Register
                 && instruction.op0_register() == Register::SS =>
@@ -225,6 +266,51 @@ impl Kind {
         };
         Kind::Rep(Rep { address_size: string_address_size(instruction), stops_on, io })
     }
+}
+
+impl Hazard {
+    fn of(instruction: &iced_x86::Instruction) -> Hazard {
+        let loads_segment = instruction.op0_kind() == OpKind::Register
+            && instruction.op0_register().is_segment_register();
+        match instruction.mnemonic() {
+            Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Aam => Hazard::Divide,
+            Mnemonic::Mov | Mnemonic::Pop if loads_segment => Hazard::LoadSegment,
+            Mnemonic::Lds
+            | Mnemonic::Les
+            | Mnemonic::Lfs
+            | Mnemonic::Lgs
+            | Mnemonic::Lss
+            | Mnemonic::Lldt
+            | Mnemonic::Ltr
+            | Mnemonic::Retf => Hazard::LoadSegment,
+            Mnemonic::Call | Mnemonic::Jmp if is_far(instruction) => Hazard::LoadSegment,
+            _ => Hazard::of_features(instruction),
+        }
+    }
+
+    fn of_features(instruction: &iced_x86::Instruction) -> Hazard {
+        use CpuidFeature as F;
+        let is = |of: fn(&F) -> bool| instruction.cpuid_features().iter().any(of);
+        if is(|feature| matches!(feature, F::FPU | F::FPU287 | F::FPU387 | F::MMX)) {
+            Hazard::X87
+        } else if is(|feature| {
+            matches!(
+                feature,
+                F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 | F::AVX | F::AVX2
+            )
+        }) {
+            Hazard::Simd
+        } else {
+            Hazard::None
+        }
+    }
+}
+
+fn is_far(instruction: &iced_x86::Instruction) -> bool {
+    instruction.is_jmp_far()
+        || instruction.is_call_far()
+        || instruction.is_jmp_far_indirect()
+        || instruction.is_call_far_indirect()
 }
 
 impl Port {

@@ -36,8 +36,7 @@ fn instructions_without_operands_keep_their_kind_in_every_mode() {
         (&[0xca, 4, 0], Kind::Other),
         (&[0xe2, 0xfe], Kind::Other),
         (&[0xe3, 0xfe], Kind::Other),
-        (&[0x0f, 0x05], Kind::Other),
-        (&[0x0f, 0x01, 0xc1], Kind::Other),
+        (&[0x0f, 0x05], Kind::FastCall),
     ] {
         assert_eq!(kinds(bytes), [expected; 3], "{bytes:02x?}");
     }
@@ -170,23 +169,28 @@ fn pushf_carries_the_operand_size() {
 
 #[test]
 fn what_may_change_the_trap_flag_or_when_traps_come_is_special() {
-    for bytes in [
-        &[0x9d][..],         // popf
-        &[0x66, 0x9d],       // popfd, popf
-        &[0xcf],             // iret
-        &[0x66, 0xcf],       // iretd, iret
-        &[0xfa],             // cli
-        &[0xfb],             // sti
-        &[0xf1],             // int1
-        &[0x0f, 0x23, 0xf8], // mov dr7, eax
-        &[0x0f, 0x21, 0xf0], // mov eax, dr6
+    for (bytes, kinds_found) in [
+        (&[0x9d][..], [Kind::Popf(2), Kind::Popf(4), Kind::Popf(8)]),
+        (&[0x66, 0x9d], [Kind::Popf(4), Kind::Popf(2), Kind::Popf(2)]),
+        (&[0xcf], [Kind::Iret; 3]),
+        (&[0x66, 0xcf], [Kind::Iret; 3]),
+        (&[0xfa], [Kind::Special; 3]),                   // cli
+        (&[0xfb], [Kind::Special; 3]),                   // sti
+        (&[0xf1], [Kind::Int1; 3]),                      // int1
+        (&[0x0f, 0x23, 0xf8], [Kind::DebugRegister; 3]), // mov dr7, eax
+        (&[0x0f, 0x21, 0xf0], [Kind::DebugRegister; 3]), // mov eax, dr6
+        (&[0x0f, 0x01, 0xc1], [Kind::Hypercall; 3]),     // vmcall
+        (&[0x0f, 0x01, 0xd9], [Kind::Hypercall; 3]),     // vmmcall
     ] {
-        assert_eq!(kinds(bytes), [Kind::Special; 3], "{bytes:02x?}");
+        assert_eq!(kinds(bytes), kinds_found, "{bytes:02x?}");
     }
-    assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Special);
+    assert_eq!(kind(&[0x48, 0xcf], LONG), Kind::Iret);
     assert_eq!(kind(&[0x0f, 0xb2, 0x27], REAL), Kind::Special); // lss
-    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Special); // bound
-    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Special);
+    assert_eq!(kind(&[0x62, 0x06, 0, 5], REAL), Kind::Untrapped); // bound
+    assert_eq!(kind(&[0x62, 0x07], PROT), Kind::Untrapped);
+    for bytes in [&[0x0f, 0xae, 0xe8][..], &[0xf3, 0x0f, 0x1e, 0xfa], &[0x0f, 0xc7, 0xf0]] {
+        assert_eq!(kinds(bytes), [Kind::Untrapped; 3], "{bytes:02x?}"); // lfence, endbr64, rdrand
+    }
     // Control registers and the flags of the ALU are nobody's concern.
     for bytes in [&[0x0f, 0x22, 0xc0][..], &[0x9e], &[0xf9], &[0xfc]] {
         assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
@@ -254,8 +258,31 @@ fn segment_and_size_prefixes_do_not_hide_a_kind() {
     // What is REX in 64-bit code is an instruction of its own elsewhere.
     assert_eq!(
         decode(&[0x40, 0xf4], REAL),
-        Some(Facts { len: 1, kind: Kind::Other, branches: false })
+        Some(Facts { len: 1, kind: Kind::Other, branches: false, hazard: Hazard::None })
     );
+}
+
+#[test]
+fn hazards_are_what_an_instruction_may_fault_for() {
+    let hazard = |bytes: &[u8]| decode(bytes, PROT).unwrap().hazard;
+    for (bytes, expected) in [
+        (&[0x90][..], Hazard::None),
+        (&[0xf7, 0xf3], Hazard::Divide),                  // div ebx
+        (&[0xd4, 0x0a], Hazard::Divide),                  // aam
+        (&[0x8e, 0xd8], Hazard::LoadSegment),             // mov ds, ax
+        (&[0x8c, 0xd8], Hazard::None),                    // mov ax, ds
+        (&[0x1f], Hazard::LoadSegment),                   // pop ds
+        (&[0x0f, 0xb2, 0x27], Hazard::LoadSegment),       // lss esp, [edi]
+        (&[0xea, 0, 0, 0, 0, 8, 0], Hazard::LoadSegment), // jmp 8:0
+        (&[0xff, 0x1e], Hazard::LoadSegment),             // call far [esi]
+        (&[0xff, 0x16], Hazard::None),                    // call [esi]
+        (&[0xcb], Hazard::LoadSegment),                   // retf
+        (&[0xdb, 0xe3], Hazard::X87),                     // fninit
+        (&[0x0f, 0x77], Hazard::X87),                     // emms
+        (&[0x0f, 0x58, 0xc1], Hazard::Simd),              // addps xmm0, xmm1
+    ] {
+        assert_eq!(hazard(bytes), expected, "{bytes:02x?}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ const KIND_CONFORMING: u8 = 1 << 2;
 /// Type bit: code, not data.
 const KIND_CODE: u8 = 1 << 3;
 /// Type bit: accessed.
-const KIND_ACCESSED: u8 = 1;
+pub const KIND_ACCESSED: u8 = 1;
 
 /// Why a selector cannot be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,6 +171,20 @@ impl Segment {
     pub fn null_stack(selector: u16, dpl: u8) -> Segment {
         let access = Access { dpl, default_big: true, granularity: true, ..Access::DATA16 };
         Segment { selector, base: 0, limit: 0xfff, access }
+    }
+
+    /// Whether `offset` is inside the limit, which data that expands down turns round (SDM vol. 3A, 5.3).
+    #[must_use]
+    pub fn contains(&self, offset: u64) -> bool {
+        let access = self.access;
+        let expands_down =
+            access.code_or_data && access.kind & (KIND_CODE | KIND_CONFORMING) == KIND_CONFORMING;
+        if expands_down {
+            let top = if access.default_big { 0xffff_ffff } else { 0xffff };
+            offset > self.limit.into() && offset <= top
+        } else {
+            offset <= self.limit.into()
+        }
     }
 
     fn raw_limit(&self) -> u32 {

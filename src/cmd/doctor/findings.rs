@@ -1,0 +1,99 @@
+//! What follows from a host's facts. The mechanisms are the planner's own answers.
+
+use serde::Serialize;
+use stepvisor::kvm::HostFacts;
+use stepvisor::kvm::probe::Lzcnt;
+use stepvisor::machine::plan::{DebugPlan, Mechanism, Place, Situation};
+use stepvisor::machine::{BreakpointSet, Watch, WatchKind};
+use stepvisor::x86::{CpuMode, Linear};
+
+/// How the debugger notices what.
+#[derive(Debug, Serialize)]
+pub struct Mechanisms {
+    /// Up to four breakpoints in real mode.
+    pub breakpoints_real: &'static str,
+    /// The same in protected mode.
+    pub breakpoints_protected: &'static str,
+    /// The same in long mode, as long as the guest cannot get into ring 3.
+    pub breakpoints_long: &'static str,
+    /// The same in long mode with a ring 3.
+    pub breakpoints_long_with_ring3: &'static str,
+    /// More breakpoints than four.
+    pub more_breakpoints: &'static str,
+    /// A write watchpoint on RAM.
+    pub watch_ram_writes: &'static str,
+    /// An access watchpoint on RAM.
+    pub watch_ram_accesses: &'static str,
+    /// A read watchpoint on RAM.
+    pub watch_ram_reads: &'static str,
+    /// Any watchpoint on device memory.
+    pub watch_device_memory: &'static str,
+    /// Instructions that KVM never gets past are noticed by a timer.
+    pub deadline: bool,
+}
+
+/// The planner's answers for `facts`.
+pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
+    let breakpoints = |count, mode, ring3| {
+        let mut set = BreakpointSet::default();
+        (0..count).for_each(|addr| set.insert(Linear(addr)));
+        let situation = Situation { mode, ring3, places: Vec::new() };
+        name(&DebugPlan::new(&set, facts, &situation))
+    };
+    let watch = |kind, place| {
+        let mut set = BreakpointSet::default();
+        set.insert_watch(Watch { addr: Linear(0), len: 4, kind });
+        let situation = Situation { mode: CpuMode::Real, ring3: false, places: vec![place] };
+        name(&DebugPlan::new(&set, facts, &situation))
+    };
+    Mechanisms {
+        breakpoints_real: breakpoints(4, CpuMode::Real, false),
+        breakpoints_protected: breakpoints(4, CpuMode::Protected32, false),
+        breakpoints_long: breakpoints(4, CpuMode::Long64, false),
+        breakpoints_long_with_ring3: breakpoints(4, CpuMode::Long64, true),
+        more_breakpoints: breakpoints(5, CpuMode::Real, false),
+        watch_ram_writes: watch(WatchKind::Write, Place::Ram),
+        watch_ram_accesses: watch(WatchKind::Access, Place::Ram),
+        watch_ram_reads: watch(WatchKind::Read, Place::Ram),
+        watch_device_memory: watch(WatchKind::Access, Place::Device),
+        deadline: facts.can_hang(),
+    }
+}
+
+fn name(plan: &DebugPlan) -> &'static str {
+    plan.mechanisms().next().map_or("none", Mechanism::name)
+}
+
+/// What this host's KVM gives no way to do.
+pub fn impossible(facts: &HostFacts) -> Vec<&'static str> {
+    let refused = &facts.refused;
+    let rows = [
+        (
+            !facts.execute_breakpoints.user,
+            "a breakpoint in ring 3 of long mode is missed if the guest makes its first ring 3 segment and \
+             goes there within a millisecond",
+        ),
+        (
+            !facts.step.exact.user,
+            "KVM steps no instruction in ring 3 of long mode: its trap goes to the guest's own handler",
+        ),
+        (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
+        (
+            !facts.real_mode_idt_limit,
+            "the limit of the interrupt table is ignored in real mode while the guest runs freely",
+        ),
+        (
+            refused.int_protected || refused.iret_protected,
+            "KVM runs no software interrupt (INT n) or no return from one (IRET) in protected mode",
+        ),
+        (refused.decimal, "KVM runs no decimal arithmetic (DAA and the like)"),
+        (refused.bit_count, "KVM runs no POPCNT and what is like it"),
+        (refused.x87, "KVM runs no x87 arithmetic in ring 0"),
+        (refused.sse, "KVM runs no SSE arithmetic in ring 0"),
+        (
+            facts.lzcnt == Lzcnt::RunsAsBsr,
+            "LZCNT runs as BSR, with another result, though CPUID offers it",
+        ),
+    ];
+    rows.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect()
+}

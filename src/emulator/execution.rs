@@ -1,0 +1,46 @@
+//! One instruction or delivery under way: a copy of the registers and the writes it will have made.
+
+use super::Environment;
+use super::fault::Fault;
+use crate::x86::{CpuState, Phys};
+
+/// Works on copies, so that nothing has happened until [`Execution::commit`].
+pub(super) struct Execution<'a> {
+    /// The registers as they become.
+    pub(super) cpu: CpuState,
+    pub(super) env: &'a mut dyn Environment,
+    /// Writes to memory in order.
+    pub(super) writes: Vec<PendingWrite>,
+    /// EXT of error codes: an event from outside the program is being delivered.
+    pub(super) external: bool,
+}
+
+/// A write that has passed all checks.
+pub(super) struct PendingWrite {
+    pub(super) addr: Phys,
+    pub(super) data: Vec<u8>,
+}
+
+impl<'a> Execution<'a> {
+    pub(super) fn new(cpu: &CpuState, env: &'a mut dyn Environment) -> Execution<'a> {
+        Execution { cpu: cpu.clone(), env, writes: Vec::new(), external: false }
+    }
+
+    /// Makes it happen.
+    pub(super) fn commit(self, cpu: &mut CpuState) {
+        for write in &self.writes {
+            self.env.write(write.addr, &write.data);
+        }
+        *cpu = self.cpu;
+    }
+
+    /// The error code for `selector`: without its RPL, with EXT (SDM vol. 3A, 6.13).
+    pub(super) fn code(&self, selector: u16) -> u32 {
+        u32::from(selector & !3) | u32::from(self.external)
+    }
+
+    /// #SS or #GP with no selector, for an access through SS or another segment.
+    pub(super) fn segment_fault(&self, stack: bool) -> Fault {
+        if stack { Fault::ss(self.code(0)) } else { Fault::gp(self.code(0)) }
+    }
+}

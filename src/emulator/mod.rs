@@ -1,0 +1,78 @@
+//! Executes single instructions and delivers interrupts and exceptions, for hosts whose KVM cannot.
+//!
+//! Owns no machine: the processor is a [`CpuState`], memory and what else belongs to the machine is an
+//! [`Environment`]. Segment limits, privilege and paging are checked as a processor does, and accessed and
+//! dirty bits are set. An instruction or a delivery either happens as a whole or not at all; what is
+//! beyond this module is [`Unsupported`] and has changed nothing. Must not know KVM, devices or debuggers.
+//! Follows the SDM, volumes 2 and 3A.
+
+pub mod fault;
+pub mod interrupt;
+
+mod bits;
+mod decimal;
+mod decode;
+mod execute;
+mod execution;
+mod far;
+mod fast_call;
+mod flags;
+mod memory;
+mod operands;
+mod protection;
+mod ret;
+mod segments;
+mod stack;
+mod system;
+#[cfg(test)]
+mod tests;
+
+pub use execute::{Outcome, execute};
+pub use interrupt::{Cause, Delivery, Event, deliver};
+
+use crate::x86::Phys;
+use crate::x86::paging::PhysRead;
+
+/// The machine around the processor.
+///
+/// [`PhysRead`] is for page tables: it has no side effects.
+pub trait Environment: PhysRead {
+    /// Fills `data` with what the guest reads from guest-physical `addr` on, devices included; all ones
+    /// where nothing is.
+    fn read(&mut self, addr: Phys, data: &mut [u8]);
+
+    /// Writes `data` from guest-physical `addr` on, devices included; nothing happens where nothing is.
+    fn write(&mut self, addr: Phys, data: &[u8]);
+
+    /// The model-specific register `index`, or nothing if there is none.
+    fn msr(&mut self, index: u32) -> Option<u64>;
+
+    /// The extended control register `index`, or nothing if there is none.
+    fn xcr(&mut self, index: u32) -> Option<u64>;
+
+    /// A random number, if one is to be had.
+    fn random(&mut self) -> Option<u64>;
+
+    /// Whether CPUID names Intel as the processor's maker: a few instructions differ.
+    fn is_intel(&self) -> bool;
+}
+
+/// What this module does not do. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A task switch: by a task gate or by IRET with RFLAGS.NT set (SDM vol. 3A, 8.3).
+    #[error("it switches tasks, which is not supported")]
+    TaskSwitch,
+    /// Virtual-8086 mode extensions: CR4.VME is set where it decides (SDM vol. 3A, 21.3).
+    #[error("it depends on the virtual-8086 mode extensions, which are not supported")]
+    Vme,
+    /// It enters virtual-8086 mode, and the host that has to go on there has none. Said by the caller.
+    #[error("it enters virtual-8086 mode, which this host's KVM does not have")]
+    NoVirtual8086,
+    /// x87, MMX, SSE or AVX.
+    #[error("it is an x87, MMX, SSE or AVX instruction, which are not supported")]
+    Fpu,
+    /// Another instruction that nobody has taught it.
+    #[error("it is not among those supported")]
+    Unknown,
+}

@@ -1,0 +1,144 @@
+//! Breakpoints that decide for themselves: conditions and commands of the client, carried out where the guest
+//! stops, without asking the client.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use super::Guest;
+use crate::gdb::agent::{Context, Plan, Verdict};
+use crate::machine::{Machine, Observer, StopReason};
+use crate::x86::Linear;
+
+/// What the client has left behind addresses.
+pub(super) struct Agent {
+    /// By kind of breakpoint (0 for `Z0`, 1 for `Z1`) and address.
+    plans: BTreeMap<(u8, Linear), Plan>,
+    /// Trace state variables.
+    variables: BTreeMap<u16, u64>,
+    /// Failures that were told.
+    told: HashSet<String>,
+    /// The breakpoint here has had its turn, but the guest has not left it yet.
+    passed: Option<Linear>,
+    console: Box<dyn Observer>,
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("plans", &self.plans).finish_non_exhaustive()
+    }
+}
+
+impl Agent {
+    pub(super) fn new(console: Box<dyn Observer>) -> Agent {
+        Agent {
+            plans: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            told: HashSet::new(),
+            passed: None,
+            console,
+        }
+    }
+
+    /// Takes back everything.
+    pub(super) fn forget(&mut self) {
+        self.plans.clear();
+        self.variables.clear();
+        self.told.clear();
+        self.passed = None;
+    }
+}
+
+/// What bytecode sees of a guest.
+struct View<'a> {
+    machine: &'a mut Machine,
+    layout: &'static crate::gdb::layout::Layout,
+    variables: &'a mut BTreeMap<u16, u64>,
+}
+
+impl Context for View<'_> {
+    fn register(&mut self, number: usize) -> Option<u64> {
+        self.layout.integer(self.machine.cpu(), number).or_else(|| {
+            let file =
+                super::registers::part_of_register_file(self.machine, self.layout.parts(number));
+            let bytes = self.layout.read(&file.ok()?, number)?;
+            let mut wide = [0; 8];
+            wide.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+            Some(u64::from_le_bytes(wide))
+        })
+    }
+
+    fn memory(&mut self, addr: u64, data: &mut [u8]) -> usize {
+        self.machine.read_linear(Linear(addr), data)
+    }
+
+    fn variable(&mut self, number: u16) -> u64 {
+        self.variables.get(&number).copied().unwrap_or_default()
+    }
+
+    fn set_variable(&mut self, number: u16, value: u64) {
+        self.variables.insert(number, value);
+    }
+}
+
+impl Guest<'_> {
+    /// Notes what the client wants of the breakpoint `kind` (0 or 1) at `addr`.
+    pub fn set_plan(&mut self, kind: u8, addr: Linear, plan: Plan) {
+        if plan.is_empty() {
+            self.agent.plans.remove(&(kind, addr));
+        } else {
+            self.agent.plans.insert((kind, addr), plan);
+        }
+    }
+
+    /// Whether the guest is to go on from the stop `stop`, which the client then never hears of.
+    pub(super) fn passes(&mut self, stop: &StopReason) -> bool {
+        let StopReason::Breakpoint(addr) = *stop else { return false };
+        if self.agent.plans.is_empty() {
+            return false;
+        }
+        if self.agent.passed == Some(addr) {
+            return true;
+        }
+        let inserted = [self.inserted.software(addr), self.inserted.hardware(addr)];
+        let mut stops = inserted == [false, false];
+        for (kind, _) in (0..).zip(inserted).filter(|(_, inserted)| *inserted) {
+            let Some(plan) = self.agent.plans.get(&(kind, addr)) else {
+                stops = true;
+                continue;
+            };
+            let mut view = View {
+                machine: self.machine,
+                layout: self.layout,
+                variables: &mut self.agent.variables,
+            };
+            let verdict = plan.decide(&mut view);
+            stops |= verdict.stop;
+            self.tell(addr, verdict);
+        }
+        self.agent.passed = (!stops).then_some(addr);
+        !stops
+    }
+
+    /// The guest has left the breakpoint at which it went on.
+    pub(super) fn has_moved(&mut self) {
+        self.agent.passed = None;
+    }
+
+    fn tell(&mut self, addr: Linear, verdict: Verdict) {
+        if !verdict.text.is_empty() {
+            self.agent.console.console(&verdict.text);
+        }
+        let condition = verdict.bad_condition.map(|error| {
+            format!("the condition of the breakpoint at {addr} fails and counts as true: {error}")
+        });
+        let command = verdict
+            .bad_command
+            .map(|error| format!("the command of the breakpoint at {addr} fails: {error}"));
+        for text in condition.into_iter().chain(command) {
+            // Each once: the same failure comes with each hit.
+            if self.agent.told.insert(text.clone()) {
+                self.agent.console.notice(&text);
+            }
+        }
+    }
+}

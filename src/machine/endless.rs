@@ -1,0 +1,180 @@
+//! The deadline on running: instructions that this host's KVM never gets past are noticed and completed by
+//! hand.
+//!
+//! The first time at a place it takes the deadline to notice; then a spare debug register stops the guest
+//! there at once. A host without such instructions has no deadline.
+
+use std::time::Duration;
+
+use super::free_run::{SITES, Site};
+use super::{Machine, StopReason};
+use crate::kvm::probe::{self, HostFacts};
+use crate::kvm::{Deadline, KvmError};
+use crate::x86::instruction::{self, Kind};
+use crate::x86::{CpuMode, Gpr, Linear};
+
+/// How often a guest that runs on is looked at.
+const PERIOD: Duration = Duration::from_millis(1);
+/// When a guest is looked at first while nobody knows yet whether that is needed: finding out takes longer
+/// than most runs.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+/// So many waits for the deadline in one run are enough: stepping is faster then.
+const MAX_WAITS: u32 = 32;
+
+/// The deadline, and where it has struck.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    deadline: Option<Deadline>,
+    /// Places of endless instructions, the latest first.
+    sites: Vec<Site>,
+    /// How often the deadline was needed in this run.
+    waits: u32,
+}
+
+/// An instruction that this host's KVM never gets past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndlessInstruction {
+    Interrupt,
+    Hypercall,
+}
+
+impl Guard {
+    /// A run begins.
+    pub(super) fn begin(&mut self) {
+        self.waits = 0;
+    }
+
+    /// Starts the deadline for what is about to run, if this host needs one or the caller does.
+    pub(super) fn watch(&mut self, recheck: bool) -> Result<(), KvmError> {
+        let period = match probe::known_facts() {
+            Some(facts) if recheck || facts.can_hang() => PERIOD,
+            Some(_) => return Ok(()),
+            None => FIRST_LOOK,
+        };
+        let deadline = match self.deadline.take() {
+            Some(deadline) => deadline,
+            None => Deadline::new()?,
+        };
+        self.deadline.insert(deadline).start(period);
+        Ok(())
+    }
+
+    /// Stops the deadline: nothing runs.
+    pub(super) fn rest(&mut self) {
+        if let Some(deadline) = &mut self.deadline {
+            deadline.stop();
+        }
+    }
+
+    /// Whether waiting for the deadline has become slower than stepping.
+    pub(super) fn steps_instead(&self) -> bool {
+        self.waits >= MAX_WAITS
+    }
+
+    /// The places of endless instructions, the latest first.
+    pub(super) fn sites(&self) -> impl Iterator<Item = Linear> + '_ {
+        self.sites.iter().copied()
+    }
+
+    pub(super) fn has_site(&self, pc: Linear) -> bool {
+        self.sites.contains(&pc)
+    }
+
+    fn remember(&mut self, pc: Linear) {
+        if self.sites.first() != Some(&pc) {
+            self.forget(pc);
+            self.sites.insert(0, pc);
+            self.sites.truncate(SITES);
+        }
+    }
+
+    fn forget(&mut self, pc: Linear) {
+        self.sites.retain(|site| *site != pc);
+    }
+}
+
+impl Machine {
+    /// After the deadline has struck: looks whether the guest hangs, and if so helps it on.
+    pub(super) fn look_after_deadline(&mut self) -> Result<Option<StopReason>, KvmError> {
+        let pc = self.vcpu.cpu().pc();
+        let asked_before = probe::known_facts().is_some();
+        if !asked_before {
+            // Its signals would interrupt the probes.
+            self.guard.rest();
+        }
+        let facts = probe::host_facts()?;
+        if !asked_before {
+            // From now on as often as this host needs it.
+            self.guard.watch(false)?;
+        }
+        let stop = self.pass_endless(facts)?;
+        if self.vcpu.cpu().pc() != pc {
+            self.guard.waits += 1;
+        }
+        Ok(stop)
+    }
+
+    /// Completes the next instruction if it is one that this host never gets past.
+    pub(super) fn pass_endless(
+        &mut self,
+        facts: &HostFacts,
+    ) -> Result<Option<StopReason>, KvmError> {
+        let pc = self.vcpu.cpu().pc();
+        let Some(endless) = self.endless_instruction(facts) else {
+            self.guard.forget(pc);
+            return Ok(None);
+        };
+        self.guard.remember(pc);
+        match endless {
+            EndlessInstruction::Interrupt => {
+                let by_hand = |machine: &mut Machine| match machine.complete_at_pc()? {
+                    Ok(stop) => Ok(stop.unwrap_or(StopReason::Stepped)),
+                    Err(_) => machine.try_step(),
+                };
+                match self.watched(by_hand)? {
+                    StopReason::Stepped => {}
+                    stop => return Ok(Some(stop)),
+                }
+            }
+            EndlessInstruction::Hypercall => self.answer_hypercall()?,
+        }
+        Ok(self.breakpoint_here())
+    }
+
+    /// Whether the next instruction is one that this host never gets past.
+    pub(super) fn is_endless(&self, facts: &HostFacts) -> bool {
+        self.endless_instruction(facts).is_some()
+    }
+
+    fn endless_instruction(&self, facts: &HostFacts) -> Option<EndlessInstruction> {
+        let cpu = self.vcpu.cpu();
+        let mut buffer = [0; 15];
+        let len = self.code_bytes(&mut buffer);
+        let endless = &facts.endless;
+        match &buffer[..len] {
+            [0x0f, 0x01, 0xc1, ..] if endless.vmcall && cpu.cpl() == 0 => {
+                Some(EndlessInstruction::Hypercall)
+            }
+            [0x0f, 0x01, 0xd9, ..] if endless.vmmcall && cpu.cpl() == 0 => {
+                Some(EndlessInstruction::Hypercall)
+            }
+            code if endless.int_80h_real && cpu.mode() == CpuMode::Real => {
+                let kind = instruction::decode(code, cpu.mode())?.kind;
+                matches!(kind, Kind::Int(0x80..)).then_some(EndlessInstruction::Interrupt)
+            }
+            _ => None,
+        }
+    }
+
+    /// VMCALL and VMMCALL as KVM on hardware answers calls that it does not know: RAX = -KVM_ENOSYS
+    /// (Documentation/virt/kvm/x86/hypercalls.rst).
+    pub(super) fn answer_hypercall(&mut self) -> Result<(), KvmError> {
+        const KVM_ENOSYS: i64 = 1000;
+        let mut cpu = self.vcpu.cpu().clone();
+        let answer = (-KVM_ENOSYS) as u64;
+        let wide = cpu.mode() == CpuMode::Long64;
+        *cpu.get_mut(Gpr::Rax) = if wide { answer } else { answer & 0xffff_ffff };
+        cpu.advance(3);
+        self.vcpu.set_cpu(&cpu)
+    }
+}

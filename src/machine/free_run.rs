@@ -1,0 +1,183 @@
+//! Running at full speed, the debug registers armed, until something is hit.
+
+use super::plan::{DebugPlan, Slots};
+use super::stop::WatchHit;
+use super::undefined::TakenBack;
+use super::{Machine, StopReason};
+use crate::kvm::{Exit, GuestDebug, KvmError, probe};
+use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
+use crate::x86::instruction::{self, Kind};
+use crate::x86::registers::RFLAGS_RF;
+use crate::x86::{CpuState, Gpr, Linear};
+
+impl Machine {
+    /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
+    pub(super) fn run_free(
+        &mut self,
+        plan: &DebugPlan,
+        slots: Slots,
+    ) -> Result<Option<StopReason>, KvmError> {
+        self.guard.watch(plan.recheck)?;
+        let end = self.run_guarded(plan, &slots);
+        self.guard.rest();
+        let end = end?;
+        if matches!(end, Some(ref stop) if *stop != StopReason::Kicked) {
+            self.clear_resume_flag()?;
+        }
+        Ok(end)
+    }
+
+    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1); some KVMs leave it
+    /// set in handlers and repetitions.
+    fn clear_resume_flag(&mut self) -> Result<(), KvmError> {
+        if self.vcpu.cpu().rflags & RFLAGS_RF == 0 {
+            return Ok(());
+        }
+        let mut cpu = self.vcpu.cpu().clone();
+        cpu.rflags &= !RFLAGS_RF;
+        self.vcpu.set_cpu(&cpu)
+    }
+
+    fn run_guarded(
+        &mut self,
+        plan: &DebugPlan,
+        slots: &Slots,
+    ) -> Result<Option<StopReason>, KvmError> {
+        self.arm_free(slots)?;
+        loop {
+            let before = self.vcpu.cpu().clone();
+            let exit = self.enter()?;
+            let stop = match exit {
+                Exit::Interrupted => {
+                    if self.vcpu.take_kick() {
+                        return Ok(Some(StopReason::Kicked));
+                    }
+                    if plan.recheck && !self.still_fits(plan)? || self.guard.steps_instead() {
+                        return Ok(None);
+                    }
+                    let stop = self.look_after_deadline()?;
+                    self.arm_free(slots)?;
+                    stop
+                }
+                Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
+                exit if exit.is_access() => self.serve_watching(&exit, &before)?,
+                exit @ Exit::InternalError { .. } => {
+                    let stop = self.end_watched(&exit, &before)?;
+                    // It may have been the way to ring 3.
+                    self.arm_free(slots)?;
+                    stop
+                }
+                exit => self.end_watched(&exit, &before)?,
+            };
+            if stop.is_some() {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// An exit that is no access: it may end in an instruction completed by hand, which no debug register and
+    /// no exit shows.
+    fn end_watched(
+        &mut self,
+        exit: &Exit,
+        before: &CpuState,
+    ) -> Result<Option<StopReason>, KvmError> {
+        let end = |machine: &mut Machine| {
+            let stop = machine.serve_or_end(exit, before)?;
+            Ok(stop.unwrap_or(StopReason::Stepped))
+        };
+        let stop = self.watched(end)?;
+        Ok((stop != StopReason::Stepped).then_some(stop))
+    }
+
+    /// Whether what the plan was made for is still so.
+    fn still_fits(&self, plan: &DebugPlan) -> Result<bool, KvmError> {
+        let now = self.plan()?;
+        Ok((now.drive, now.coalesce) == (plan.drive, plan.coalesce))
+    }
+
+    /// Arms what the plan wants, and in the registers that it leaves free the instructions that this host
+    /// never gets past.
+    fn arm_free(&mut self, slots: &Slots) -> Result<(), KvmError> {
+        let mut armed = slots.armed;
+        let breakpoints = &self.breakpoints;
+        let mut sites = self.guard.sites().filter(|site| !breakpoints.contains(*site));
+        for slot in armed.iter_mut().filter(|slot| slot.is_none()) {
+            *slot = sites.next().map(DebugSlot::execute);
+        }
+        drop(sites);
+        let armed = GuestDebug { slots: armed, ..GuestDebug::OFF };
+        self.vcpu.arm(self.with_undefined_guard(armed))
+    }
+
+    fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
+        if dr6 & DR6_BS != 0 {
+            // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
+            let stop = self.debug_trap(DR6_BS)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
+        }
+        let pc = self.vcpu.cpu().pc();
+        if let Some(watch) = data_hit(dr6, slots) {
+            self.note_repetition();
+            return Ok(self.watchpoint(watch));
+        }
+        if let TakenBack::Completed(stop) = self.take_back_undefined()? {
+            self.arm_free(slots)?;
+            return Ok(stop.or_else(|| self.breakpoint_here()));
+        }
+        if self.breakpoints.contains(pc) {
+            return Ok(Some(StopReason::Breakpoint(pc)));
+        }
+        let stop = if self.guard.has_site(pc) {
+            self.pass_endless(probe::host_facts()?)?
+        } else {
+            // Not one of ours, so something that the guest armed: a step leads past it.
+            match self.step_watched()? {
+                StopReason::Stepped => None,
+                stop => Some(stop),
+            }
+        };
+        self.arm_free(slots)?;
+        Ok(stop.or_else(|| self.breakpoint_here()))
+    }
+
+    /// The stop for a breakpoint at the next instruction, if there is one.
+    pub(super) fn breakpoint_here(&self) -> Option<StopReason> {
+        let pc = self.vcpu.cpu().pc();
+        let hits = self.mid_rep.is_none() && self.breakpoints.contains(pc);
+        hits.then_some(StopReason::Breakpoint(pc))
+    }
+
+    /// The stop for the watchpoint with this number.
+    pub(super) fn watchpoint(&self, watch: usize) -> Option<StopReason> {
+        let watch = self.breakpoints.watches().get(watch)?;
+        Some(StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind }))
+    }
+
+    /// After an access that stops the guest: if the next instruction is a repetition that is not finished, it
+    /// is under way. A breakpoint on it would have stopped it before its first iteration.
+    pub(super) fn note_repetition(&mut self) {
+        let cpu = self.vcpu.cpu();
+        let mut buffer = [0; 15];
+        let len = self.code_bytes(&mut buffer);
+        let facts = instruction::decode(&buffer[..len], cpu.mode());
+        let Some(Kind::Rep(rep)) = facts.map(|facts| facts.kind) else { return };
+        let mask = u64::MAX >> (64 - 8 * u32::from(rep.address_size));
+        let pc = cpu.pc();
+        if cpu.get(Gpr::Rcx) & mask != 0 && !self.breakpoints.contains(pc) {
+            self.mid_rep = Some(pc);
+        }
+    }
+}
+
+/// The first watchpoint whose debug register `dr6` names.
+fn data_hit(dr6: u64, slots: &Slots) -> Option<usize> {
+    let hits = DebugHits::decode(dr6).among(&slots.armed);
+    hits.filter_map(|slot| slots.watch[slot]).min()
+}
+
+/// How many sites of endless instructions are worth remembering.
+pub(super) const SITES: usize = DEBUG_SLOTS;
+
+/// Where such an instruction is.
+pub(super) type Site = Linear;

@@ -1,0 +1,116 @@
+//! What a plan depends on, looked up in the machine, and what it changes there.
+
+use super::plan::{DebugPlan, Place, Situation};
+use super::{Machine, Watch};
+use crate::devices::{self, vga};
+use crate::kvm::{KvmError, Vm, probe};
+use crate::x86::registers::{EFER_LMA, EFER_SCE};
+use crate::x86::{Phys, Segment};
+
+/// Pages of a watched range that are looked up; of a longer one it is not known where it is.
+const MAX_PIECES: usize = 256;
+
+impl Machine {
+    /// How the machine watches for what the user has set, as things are now. Finds out about the host when
+    /// there is something to watch for.
+    ///
+    /// # Errors
+    /// The host's KVM cannot be probed.
+    pub fn plan(&self) -> Result<DebugPlan, KvmError> {
+        if self.breakpoints.is_empty() {
+            return Ok(DebugPlan::NOTHING);
+        }
+        let facts = probe::host_facts()?;
+        let cpu = self.vcpu.cpu();
+        let situation = Situation {
+            mode: cpu.mode(),
+            ring3: cpu.efer & EFER_LMA != 0 && self.ring3_is_reachable(),
+            places: self.breakpoints.watches().iter().map(|watch| self.place(watch)).collect(),
+        };
+        Ok(DebugPlan::new(&self.breakpoints, facts, &situation))
+    }
+
+    /// Tells the user once that the guest is stepped from here on, and why.
+    pub(super) fn tell_slow(&mut self, plan: &DebugPlan) {
+        if let Some(why) = plan.slow()
+            && !std::mem::replace(&mut self.told_slow, true)
+        {
+            self.observer.notice(&format!(
+                "the guest runs instruction by instruction now, tens of times slower: {why} \
+                 (`monitor plan` tells more)"
+            ));
+        }
+    }
+
+    /// Lets KVM queue writes to text memory, or not.
+    pub(super) fn set_coalescing(&mut self, on: bool) -> Result<(), KvmError> {
+        if on != self.coalescing {
+            if on {
+                coalesce(&self.vm)?;
+            } else {
+                self.vm.report_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)?;
+            }
+            self.coalescing = on;
+        }
+        Ok(())
+    }
+
+    /// Where a watched range is, piece by piece; what is not mapped is left out, and the rest of a very long
+    /// one. The flag says whether anything was.
+    pub(super) fn watched_pieces(&self, watch: &Watch) -> (Vec<(Phys, u64)>, bool) {
+        let mut pieces = Vec::new();
+        let mut done = 0;
+        while done < watch.len {
+            if pieces.len() == MAX_PIECES {
+                return (pieces, true);
+            }
+            let Ok(translation) = self.translate(watch.addr.offset(done)) else {
+                return (pieces, true);
+            };
+            let len = translation.remaining.min(watch.len - done).max(1);
+            pieces.push((translation.phys, len));
+            done += len;
+        }
+        (pieces, false)
+    }
+
+    fn place(&self, watch: &Watch) -> Place {
+        let (pieces, left_out) = self.watched_pieces(watch);
+        let mut ram = 0;
+        let mut device = 0;
+        for (phys, len) in &pieces {
+            let end = phys.0.saturating_add(*len);
+            let overlap = |region: crate::memory::Region| {
+                let region_end = region.start.0 + region.size;
+                region_end.min(end).saturating_sub(region.start.0.max(phys.0))
+            };
+            let in_ram: u64 = self.vm.ram().regions().map(overlap).sum();
+            ram += in_ram;
+            device += len - in_ram;
+        }
+        match (left_out, ram, device) {
+            (false, _, 0) => Place::Ram,
+            (false, 0, _) => Place::Device,
+            _ => Place::Mixed,
+        }
+    }
+
+    /// Whether the guest is in ring 3, or could get there with its descriptor tables as they are.
+    fn ring3_is_reachable(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        if cpu.cpl() == 3 || cpu.efer & EFER_SCE != 0 || cpu.ldtr.selector & !3 != 0 {
+            return true;
+        }
+        let mut table = vec![0; usize::from(cpu.gdtr.limit) + 1];
+        let read = self.read_linear(crate::x86::Linear(cpu.gdtr.base), &mut table);
+        table[..read].as_chunks().0.iter().any(|bytes| {
+            let access = Segment::from_descriptor(0, u64::from_le_bytes(*bytes)).access;
+            access.present && access.is_code() && access.dpl == 3
+        })
+    }
+}
+
+/// Lets KVM queue writes to text memory.
+pub(super) fn coalesce(vm: &Vm) -> Result<(), KvmError> {
+    vm.coalesce_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)
+}

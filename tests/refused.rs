@@ -1,0 +1,240 @@
+//! Guests that use what some KVMs refuse: they neither die nor notice, on any host, run or stepped.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
+
+mod common;
+
+use common::modes::*;
+use common::{AX, BX, CX, DX, SP, START, boot, halted, read, set, step_to_end, write};
+use stepvisor::machine::{Machine, StopReason};
+use stepvisor::x86::Linear;
+
+/// The ways in which a guest can be driven.
+const DRIVES: [fn(&mut Machine) -> StopReason; 2] =
+    [Machine::run, |machine| step_to_end(machine, 1000)];
+
+/// Puts `gate` for `vector` into the interrupt table: code of ring 0 at `handler`, open to ring 3.
+fn gate(machine: &mut Machine, mode: Mode, vector: u64, handler: u64) {
+    let long = mode.is_long();
+    let selector = u64::from(if long { CODE64 } else { CODE0 });
+    let gate = handler & 0xffff | selector << 16 | 0xee << 40 | (handler >> 16) << 48;
+    write(machine, IDT + vector * if long { 16 } else { 8 }, &gate.to_le_bytes());
+}
+
+/// What ends all these guests: HLT with interrupts off, just before `offset` in `code`.
+#[track_caller]
+fn assert_halted(machine: &Machine, stop: &StopReason, at: u64) {
+    assert_eq!(*stop, halted(&machine.cpu().location()));
+    assert_eq!(machine.cpu().rip, at);
+}
+
+#[test]
+fn a_protected_mode_guest_takes_interrupts_and_exceptions_and_returns() {
+    for drive in DRIVES {
+        // int 0x30; mov bl, 0; div bl; mov ax, 0x1234; mov ds, ax; hlt
+        let code = [0xcd, 0x30, 0xb3, 0, 0xf6, 0xf3, 0x66, 0xb8, 0x34, 0x12, 0x8e, 0xd8, 0xf4];
+        let mut machine = machine_in(Mode::Protected, &code);
+        // Counts in CX and returns.
+        write(&mut machine, 0x8800, &[0x41, 0xcf]);
+        gate(&mut machine, Mode::Protected, 0x30, 0x8800);
+        // Division by zero: goes on behind the two bytes of DIV. add dword [esp], 2; inc edx; iret
+        write(&mut machine, 0x8810, &[0x83, 0x04, 0x24, 2, 0x42, 0xcf]);
+        gate(&mut machine, Mode::Protected, 0, 0x8810);
+        // General protection: pops the error code. pop esi; add dword [esp], 2; iret
+        write(&mut machine, 0x8820, &[0x5e, 0x83, 0x04, 0x24, 2, 0xcf]);
+        gate(&mut machine, Mode::Protected, 13, 0x8820);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, START + code.len() as u64);
+        let gpr = machine.cpu().gpr;
+        assert_eq!((gpr[CX], gpr[DX], gpr[6]), (1, 1, 0x1234), "counts and error code");
+        assert_eq!(gpr[SP], STACK, "every frame has been taken back");
+    }
+}
+
+#[test]
+fn ring_3_calls_ring_0_by_an_interrupt_and_gets_its_answer() {
+    for mode in [Mode::Protected3, Mode::Long3] {
+        for drive in DRIVES {
+            // mov eax, 20; int 0x80; mov ebx, eax; mov eax, 0; int 0x80
+            let code = [0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0x89, 0xc3, 0xb8, 0, 0, 0, 0, 0xcd, 0x80];
+            let mut machine = machine_in(mode, &code);
+            // test eax, eax; jz over; add eax, 22; iretd or iretq; over: hlt
+            let ret: &[u8] = if mode == Mode::Long3 { &[0x48, 0xcf] } else { &[0xcf] };
+            let skip = 3 + ret.len() as u8;
+            let handler = [&[0x85, 0xc0, 0x74, skip, 0x83, 0xc0, 22][..], ret, &[0xf4]].concat();
+            write(&mut machine, 0x8800, &handler);
+            gate(&mut machine, mode, 0x80, 0x8800);
+            let stop = drive(&mut machine);
+            assert_halted(&machine, &stop, 0x8800 + handler.len() as u64);
+            assert_eq!(machine.cpu().gpr[BX], 42, "{mode:?}");
+            let size = if mode == Mode::Long3 { 8 } else { 4 };
+            let cs = if mode == Mode::Long3 { CODE64_3 } else { CODE3 };
+            let frame = stack(&machine, 5, size);
+            assert_eq!((frame[0], frame[1]), (START + code.len() as u64, cs.into()));
+            assert_eq!((frame[3], frame[4]), (STACK, DATA3.into()));
+        }
+    }
+}
+
+#[test]
+fn a_privileged_instruction_in_ring_3_leads_to_ring_0s_handler() {
+    for mode in [Mode::Protected3, Mode::Long3] {
+        let mut machine = machine_in(mode, &[0xf4]);
+        assert_eq!(run(&mut machine), End::Handler(13));
+        assert_eq!(machine.cpu().cpl(), 0);
+        let size = if mode == Mode::Long3 { 8 } else { 4 };
+        assert_eq!(stack(&machine, 2, size), [0, START]);
+    }
+}
+
+#[test]
+fn a_virtual_8086_task_is_entered_left_and_resumed() {
+    // mov ax, 0x1234; int 0x80; hlt
+    let code = [0xb8, 0x34, 0x12, 0xcd, 0x80, 0xf4];
+    for drive in DRIVES {
+        let mut machine = machine_in(Mode::V86, &code);
+        // inc ebx; iret. HLT is for ring 0: general protection, whose handler halts.
+        write(&mut machine, 0x8800, &[0x43, 0xcf]);
+        gate(&mut machine, Mode::Protected, 0x80, 0x8800);
+        write(&mut machine, HANDLER + 4 * 13, &[0xf4]);
+        let stop = drive(&mut machine);
+        if let StopReason::Refused(refusal) = &stop {
+            let text = refusal.to_string();
+            assert!(text.contains("iret"), "{text}");
+            assert!(
+                text.contains("virtual-8086 mode, which this host's KVM does not have"),
+                "{text}"
+            );
+            eprintln!("skipped: {text}");
+            return;
+        }
+        assert_halted(&machine, &stop, HANDLER + 4 * 13 + 1);
+        assert_eq!((machine.cpu().gpr[AX], machine.cpu().gpr[BX]), (0x1234, 1));
+        let frame = stack(&machine, 4, 4);
+        assert_eq!(frame[1..3], [START + 5, 0], "HLT in the task");
+        assert_ne!(frame[3] & 1 << 17, 0, "from virtual-8086 mode");
+    }
+}
+
+#[test]
+fn decimal_arithmetic_adds_and_subtracts() {
+    // mov al, 0x38; add al, 0x45; daa; mov bl, al; mov ax, 0x0009; add al, 8; aaa; mov cx, ax;
+    // mov ax, 0x0203; sub al, 5; aas; hlt
+    let code = [
+        0xb0, 0x38, 0x04, 0x45, 0x27, 0x88, 0xc3, 0xb8, 9, 0, 0x04, 8, 0x37, 0x89, 0xc1, 0xb8, 3,
+        2, 0x2c, 5, 0x3f, 0xf4,
+    ];
+    for drive in DRIVES {
+        let mut machine = boot(&code);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, START + code.len() as u64);
+        let gpr = machine.cpu().gpr;
+        assert_eq!((gpr[BX] & 0xff, gpr[CX] & 0xffff, gpr[AX] & 0xffff), (0x83, 0x107, 0x108));
+    }
+}
+
+#[test]
+fn a_bound_that_is_passed_leads_to_its_handler_and_the_instruction_can_be_tried_again() {
+    // mov ax, 7; bound ax, [0x600]; hlt
+    let code = [0xb8, 7, 0, 0x62, 0x06, 0, 6, 0xf4];
+    for drive in DRIVES {
+        let mut machine = boot(&code);
+        write(&mut machine, 0x600, &[1, 0, 5, 0]);
+        write(&mut machine, 5 * 4, &[0, 8, 0, 0]);
+        // dec ax; inc cx; iret
+        write(&mut machine, 0x800, &[0x48, 0x41, 0xcf]);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, START + code.len() as u64);
+        assert_eq!((machine.cpu().gpr[AX], machine.cpu().gpr[CX]), (5, 2));
+    }
+}
+
+#[test]
+fn a_step_over_what_kvm_refuses_is_one_instruction() {
+    for (mode, code, len) in [
+        (Mode::Protected, &[0x27][..], 1),
+        (Mode::Protected3, &[0x27], 1),
+        (Mode::Protected, &[0xf3, 0x0f, 0xb8, 0xc1], 4),
+        (Mode::Long, &[0xf3, 0x0f, 0xb8, 0xc1], 4),
+        (Mode::Long, &[0xc8, 8, 0, 1], 4),
+        (Mode::Real, &[0x62, 0x06, 0, 5], 4),
+    ] {
+        let mut machine = machine_in(mode, code);
+        for _ in 0..=mode.steps_before() {
+            assert_eq!(machine.step(), StopReason::Stepped);
+        }
+        assert_eq!(machine.cpu().rip, START + len, "{mode:?} {code:02x?}");
+    }
+}
+
+#[test]
+fn a_breakpoint_right_behind_what_kvm_refuses_is_hit() {
+    for mode in [Mode::Real, Mode::Protected, Mode::Protected3, Mode::Long] {
+        // popcnt eax, ecx; nop
+        let mut machine = machine_in(mode, &[0xf3, 0x0f, 0xb8, 0xc1, 0x90]);
+        machine.breakpoints_mut().insert(Linear(START + 4));
+        assert_eq!(machine.run(), StopReason::Breakpoint(Linear(START + 4)), "{mode:?}");
+        // And in the handler that one enters.
+        let mut machine = machine_in(mode, &[0xcd, 0x30]);
+        let handler = Linear(HANDLER + 4 * 0x30);
+        machine.breakpoints_mut().insert(handler);
+        assert_eq!(machine.run(), StopReason::Breakpoint(handler), "{mode:?}");
+    }
+}
+
+#[test]
+fn an_operand_in_video_memory_is_the_devices() {
+    // popcnt ecx, [edi]; hlt
+    for drive in DRIVES {
+        let mut machine = machine_in(Mode::Protected, &[0xf3, 0x0f, 0xb8, 0x0f, 0xf4]);
+        set(&mut machine, |cpu| cpu.gpr[7] = common::VGA);
+        write(&mut machine, common::VGA, &[0xff, 0x0f, 0, 0x70]);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, START + 5);
+        assert_eq!(machine.cpu().gpr[CX], 15);
+    }
+    // arpl [edi], ax: writes there.
+    let mut machine = machine_in(Mode::Protected, &[0x63, 0x07, 0xf4]);
+    set(&mut machine, |cpu| (cpu.gpr[7], cpu.gpr[AX]) = (common::VGA, 3));
+    write(&mut machine, common::VGA, &[0x40, 0x07]);
+    let stop = machine.run();
+    assert_halted(&machine, &stop, START + 3);
+    assert_eq!(read(&machine, common::VGA, 2), [0x43, 0x07]);
+}
+
+#[test]
+fn a_fault_on_the_way_to_a_handler_becomes_a_double_fault_and_at_last_a_shutdown() {
+    // mov bl, 0; div bl
+    let code = [0xb3, 0, 0xf6, 0xf3];
+    for drive in DRIVES {
+        let mut machine = machine_in(Mode::Protected, &code);
+        write(&mut machine, IDT, &[0; 8]);
+        write(&mut machine, IDT + 13 * 8, &[0; 8]);
+        write(&mut machine, HANDLER + 4 * 8, &[0xf4]);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, HANDLER + 4 * 8 + 1);
+        assert_eq!(stack(&machine, 1, 4), [0], "a double fault's code is 0");
+        // An interrupt that has no gate, with nobody to tell.
+        let mut machine = machine_in(Mode::Protected, &[0xcd, 0x30]);
+        write(&mut machine, IDT, &[0; 0x800]);
+        let stop = drive(&mut machine);
+        assert!(matches!(stop, StopReason::Shutdown { .. }), "{stop}");
+    }
+}
+
+#[test]
+fn what_nobody_completes_stops_with_bytes_and_disassembly() {
+    // fld1, with x87 enabled.
+    let mut machine = machine_in(Mode::Protected, &[0xd9, 0xe8]);
+    match run(&mut machine) {
+        End::Done => {}
+        End::Stopped(StopReason::Refused(refusal)) => {
+            assert_eq!(
+                (refusal.bytes.as_slice(), refusal.text.as_str()),
+                (&[0xd9, 0xe8][..], "fld1")
+            );
+            assert!(refusal.cause.contains("x87, MMX, SSE or AVX"), "{}", refusal.cause);
+            assert_eq!(machine.cpu().rip, START);
+        }
+        end => panic!("{end:?}"),
+    }
+}
