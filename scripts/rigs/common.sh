@@ -139,6 +139,9 @@ fetch_kernel() {
     fetch_alone busybox busybox-static
 }
 
+# What of the guest's console is the binary's, line by line: for sed.
+visible='s/\r$//; /^RIG-/d; /reboot: Power down/d'
+
 # initrd MODULE OUT: writes the initial file system with the binary and KVM's MODULE to OUT. The guest's
 # program prints to the console, and its exit status last.
 initrd() {
