@@ -39,6 +39,7 @@ rig_arguments() {
     fi
     [[ $(. /etc/os-release && echo "${ID-}") == debian ]] ||
         die "the rigs are made of Debian's packages, and this is no Debian" 3
+    require python3=python3
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
     cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepvisor/rigs/$codename
     mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/deb" "$cache/root"

@@ -114,8 +114,12 @@ def main():
     for host in hosts:
         text = (pathlib.Path(logs) / f"{suite}.{host}").read_text(errors="replace")
         failures = re.findall(r"^---- (.+?) ----\n(.*?)(?=\n---- |\nfailures:|\Z)", text, re.S | re.M)
+        reasons = {}
         for name, why in failures:
-            print(f"{NAMES[host]}: {name}: {' '.join(why.split())[:600]}")
+            case, mode = split(name)
+            reasons.setdefault(case, (why, []))[1].append(mode)
+        for case, (why, modes) in reasons.items():
+            print(f"{NAMES[host]}: {case}, in {' '.join(modes)}; first: {' '.join(why.split())[:500]}")
         summary = re.search(r"^\S+: \d+ cases, \d+ of them .*?(?=\n(?!  )|\Z)", text, re.S | re.M)
         if summary:
             print(f"\n{summary[0]}")
