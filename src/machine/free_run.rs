@@ -43,6 +43,9 @@ impl Machine {
         plan: &DebugPlan,
         slots: &Slots,
     ) -> Result<Option<StopReason>, KvmError> {
+        if let Some(stop) = self.settle_trap()? {
+            return Ok(Some(stop));
+        }
         self.arm_free(slots)?;
         loop {
             let before = self.vcpu.cpu().clone();
@@ -111,20 +114,21 @@ impl Machine {
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
+        let hit = data_hit(dr6, slots).and_then(|watch| self.watchpoint(watch));
         if dr6 & DR6_BS != 0 {
             // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
-            let stop = self.debug_trap(DR6_BS)?;
+            let stop = self.debug_trap(DR6_BS)?.or(hit);
             return Ok(stop.or_else(|| self.breakpoint_here()));
         }
-        let pc = self.vcpu.cpu().pc();
-        if let Some(watch) = data_hit(dr6, slots) {
+        if hit.is_some() {
             self.note_repetition();
-            return Ok(self.watchpoint(watch));
+            return Ok(hit);
         }
         if let TakenBack::Completed(stop) = self.take_back_undefined()? {
             self.arm_free(slots)?;
             return Ok(stop.or_else(|| self.breakpoint_here()));
         }
+        let pc = self.vcpu.cpu().pc();
         if self.breakpoints.contains(pc) {
             return Ok(Some(StopReason::Breakpoint(pc)));
         }
@@ -133,12 +137,31 @@ impl Machine {
         } else {
             // Not one of ours, so something that the guest armed: a step leads past it.
             match self.step_watched()? {
-                StopReason::Stepped => None,
+                StopReason::Stepped => self.settle_trap()?,
                 stop => Some(stop),
             }
         };
         self.arm_free(slots)?;
         Ok(stop.or_else(|| self.breakpoint_here()))
+    }
+
+    /// After a step over an access: kvm-intel may have left its trap pending in the processor, and a guest that
+    /// runs freely would get it as its own debug exception. A step over something else takes it away.
+    fn settle_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
+        while self.trap_may_linger {
+            match self.step_watched()? {
+                StopReason::Stepped => {}
+                stop => return Ok(Some(stop)),
+            }
+            if let Some(stop) = self.breakpoint_here() {
+                return Ok(Some(stop));
+            }
+            // Steps that never enter the guest would not notice the kick.
+            if self.vcpu.take_kick() {
+                return Ok(Some(StopReason::Kicked));
+            }
+        }
+        Ok(None)
     }
 
     /// The stop for a breakpoint at the next instruction, if there is one.

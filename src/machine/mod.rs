@@ -111,6 +111,8 @@ pub struct Machine {
     mid_rep: Option<Linear>,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
+    /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
+    trap_may_linger: bool,
     /// KVM queues writes to text memory.
     coalescing: bool,
     /// The user knows that execution is slow.
@@ -155,6 +157,7 @@ impl Machine {
             halted: false,
             mid_rep: None,
             held_traps: 0,
+            trap_may_linger: false,
             coalescing: true,
             told_slow: false,
             guard: endless::Guard::default(),

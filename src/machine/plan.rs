@@ -75,6 +75,8 @@ pub enum Why {
     LateOutput,
     /// The range is neither all RAM nor all a device's.
     Mixed,
+    /// The guest uses the debug registers itself, and KVM gives them to one user only.
+    OwnBreakpoints,
     /// More debug registers are needed than there are.
     TooMany(usize),
     /// Something else needs the step engine, which then serves this as well.
@@ -101,6 +103,10 @@ pub struct Situation {
     pub ring3: bool,
     /// Where each of [`BreakpointSet::watches`] is.
     pub places: Vec<Place>,
+    /// The guest has breakpoints of its own in the debug registers.
+    pub own_breakpoints: bool,
+    /// Loads of SS right before one of the breakpoints.
+    pub loads_of_ss: Vec<Linear>,
 }
 
 impl Mechanism {
@@ -135,6 +141,10 @@ impl DebugPlan {
             breakpoints.push((addr, execution));
             slots.push((DebugSlot::execute(addr), None));
         }
+        // A load of SS holds back a breakpoint behind it for good, so the guest is stopped before the load
+        // (SDM vol. 3A, 6.8.3).
+        let held_back = situation.loads_of_ss.iter().filter(|addr| !set.contains(**addr));
+        slots.extend(held_back.map(|addr| (DebugSlot::execute(*addr), None)));
         let mut watches = Vec::new();
         let places = situation.places.iter().copied().chain(std::iter::repeat(Place::Mixed));
         for (index, (&watch, place)) in set.watches().iter().zip(places).enumerate() {
@@ -219,6 +229,8 @@ fn execution(facts: &HostFacts, situation: &Situation) -> Mechanism {
     };
     if !here {
         Mechanism::StepEngine(Why::NoExecution)
+    } else if situation.own_breakpoints {
+        Mechanism::StepEngine(Why::OwnBreakpoints)
     } else if is_long(situation.mode) && situation.ring3 && !fires.user {
         Mechanism::StepEngine(Why::Ring3)
     } else {
@@ -238,6 +250,7 @@ fn data(watch: &Watch, place: Place, facts: &HostFacts, situation: &Situation) -
     let why = match place {
         Place::Device => return Mechanism::DeviceModel,
         _ if !here => Why::NoData,
+        _ if situation.own_breakpoints => Why::OwnBreakpoints,
         _ if watch.kind == WatchKind::Read => Why::ReadsAlone,
         _ if facts.data_breakpoint_in_rep != Some(RepSteps::ByIteration) => Why::WholeRepetitions,
         _ if reads && facts.step.out == ExitRip::Past => Why::LateOutput,
@@ -304,6 +317,7 @@ impl fmt::Display for Why {
             Why::ReadsAlone => f.write_str("the processor has no breakpoint on reads alone"),
             Why::LateOutput => f.write_str("string output is over when this host's KVM reports it"),
             Why::Mixed => f.write_str("the range is not all RAM, nor all device memory"),
+            Why::OwnBreakpoints => f.write_str("the guest uses the debug registers itself"),
             Why::TooMany(needed) => {
                 write!(f, "{needed} debug registers are needed, and there are {DEBUG_SLOTS}")
             }

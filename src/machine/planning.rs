@@ -4,8 +4,9 @@ use super::plan::{DebugPlan, Place, Situation};
 use super::{Machine, Watch};
 use crate::devices::{self, vga};
 use crate::kvm::{KvmError, Vm, probe};
+use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LMA, EFER_SCE};
-use crate::x86::{Phys, Segment};
+use crate::x86::{Linear, Phys, Segment, instruction};
 
 /// Pages of a watched range that are looked up; of a longer one it is not known where it is.
 const MAX_PIECES: usize = 256;
@@ -22,7 +23,10 @@ impl Machine {
         }
         let facts = probe::host_facts()?;
         let cpu = self.vcpu.cpu();
+        let own = self.vcpu.debug_registers()?;
         let situation = Situation {
+            own_breakpoints: OwnBreakpoints(&own).any(),
+            loads_of_ss: if facts.step.load_ss_shadow { self.loads_of_ss() } else { Vec::new() },
             mode: cpu.mode(),
             ring3: cpu.efer & EFER_LMA != 0 && self.ring3_is_reachable(),
             places: self.breakpoints.watches().iter().map(|watch| self.place(watch)).collect(),
@@ -95,6 +99,19 @@ impl Machine {
         }
     }
 
+    /// The instructions that may be loads of SS, each right before a breakpoint. Some may only look like one in
+    /// another mode: a stop too many, which nobody notices.
+    fn loads_of_ss(&self) -> Vec<Linear> {
+        let before = |addr: Linear| {
+            let mut bytes = [0; instruction::MAX_LEN];
+            let start = addr.0.checked_sub(bytes.len() as u64)?;
+            let read = self.read_linear(Linear(start), &mut bytes) == bytes.len();
+            let len = read.then(|| instruction::load_of_ss_at_end(&bytes)).flatten()?;
+            Some(Linear(addr.0 - len as u64))
+        };
+        self.breakpoints.addresses().filter_map(before).collect()
+    }
+
     /// Whether the guest is in ring 3, or could get there with its descriptor tables as they are.
     fn ring3_is_reachable(&self) -> bool {
         let cpu = self.vcpu.cpu();
@@ -102,7 +119,7 @@ impl Machine {
             return true;
         }
         let mut table = vec![0; usize::from(cpu.gdtr.limit) + 1];
-        let read = self.read_linear(crate::x86::Linear(cpu.gdtr.base), &mut table);
+        let read = self.read_linear(Linear(cpu.gdtr.base), &mut table);
         table[..read].as_chunks().0.iter().any(|bytes| {
             let access = Segment::from_descriptor(0, u64::from_le_bytes(*bytes)).access;
             access.present && access.is_code() && access.dpl == 3

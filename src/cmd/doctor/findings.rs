@@ -28,6 +28,8 @@ pub struct Mechanisms {
     pub watch_ram_reads: &'static str,
     /// Any watchpoint on device memory.
     pub watch_device_memory: &'static str,
+    /// Integer instructions that KVM refuses to run are completed in software.
+    pub completes_integers: bool,
     /// Instructions that KVM never gets past are noticed by a timer.
     pub deadline: bool,
 }
@@ -56,6 +58,7 @@ pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
         watch_ram_accesses: watch(WatchKind::Access, Place::Ram),
         watch_ram_reads: watch(WatchKind::Read, Place::Ram),
         watch_device_memory: watch(WatchKind::Access, Place::Device),
+        completes_integers: facts.refuses_integers(),
         deadline: facts.can_hang(),
     }
 }
@@ -75,21 +78,16 @@ pub fn impossible(facts: &HostFacts) -> Vec<&'static str> {
         ),
         (
             !facts.step.exact.user,
-            "KVM steps no instruction in ring 3 of long mode: its trap goes to the guest's own handler",
+            "a step over an x87 or SSE instruction in ring 3 of long mode needs a guest that has a handler for \
+             debug exceptions",
         ),
         (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
         (
             !facts.real_mode_idt_limit,
             "the limit of the interrupt table is ignored in real mode while the guest runs freely",
         ),
-        (
-            refused.int_protected || refused.iret_protected,
-            "KVM runs no software interrupt (INT n) or no return from one (IRET) in protected mode",
-        ),
-        (refused.decimal, "KVM runs no decimal arithmetic (DAA and the like)"),
-        (refused.bit_count, "KVM runs no POPCNT and what is like it"),
-        (refused.x87, "KVM runs no x87 arithmetic in ring 0"),
-        (refused.sse, "KVM runs no SSE arithmetic in ring 0"),
+        (refused.x87, "KVM runs no x87 arithmetic in ring 0, and nobody does it instead"),
+        (refused.sse, "KVM runs no SSE arithmetic in ring 0, and nobody does it instead"),
         (
             facts.lzcnt == Lzcnt::RunsAsBsr,
             "LZCNT runs as BSR, with another result, though CPUID offers it",

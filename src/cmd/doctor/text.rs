@@ -107,6 +107,14 @@ fn does(text: &mut String, facts: &HostFacts) {
         (facts.endless.vmcall, "VMCALL"),
         (facts.endless.vmmcall, "VMMCALL"),
     ];
+    let refused = [
+        (facts.refused.int_protected, "INT in protected mode"),
+        (facts.refused.iret_protected, "IRET in protected mode"),
+        (facts.refused.decimal, "DAA and the like"),
+        (facts.refused.bit_count, "POPCNT and the like"),
+        (facts.refused.x87, "x87 arithmetic"),
+        (facts.refused.sse, "SSE arithmetic"),
+    ];
     let hlt = match step.hlt {
         HltStep::Hlt => "a HLT exit",
         HltStep::Debug => "a debug exit, as if it had not halted",
@@ -141,6 +149,8 @@ fn does(text: &mut String, facts: &HostFacts) {
         ("a step over INT n", int.to_owned()),
         ("PUSHF shows our trap flag", yes(step.pushf_shows_flag)),
         ("a shutdown resets the processor", yes(facts.shutdown_resets)),
+        ("32-bit paging is possible", yes(facts.paging32)),
+        ("KVM refuses in ring 0", list(&refused)),
         ("KVM never gets past", list(&endless)),
     ];
     for (name, value) in rows {
@@ -195,6 +205,9 @@ fn therefore(text: &mut String, mechanisms: &Mechanisms) {
         text,
         "INT3 is never written into the guest: no KVM can hide it from a guest that reads its code",
     );
+    if mechanisms.completes_integers {
+        line(text, "integer instructions that KVM refuses are completed in software");
+    }
     if mechanisms.deadline {
         line(
             text,

@@ -245,7 +245,11 @@ impl Guest {
     /// Runs on with what is armed.
     pub fn run_on(&mut self) -> Result<End, KvmError> {
         let start = Instant::now();
-        let exit = self.vcpu.run()?;
+        let mut exit = self.vcpu.run()?;
+        // A signal for somebody else on this thread.
+        while exit == Exit::Interrupted {
+            exit = self.vcpu.run()?;
+        }
         self.visit = start.elapsed();
         self.end(exit)
     }

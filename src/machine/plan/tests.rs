@@ -63,7 +63,13 @@ fn hosts() -> [HostFacts; 3] {
 }
 
 fn real(places: &[Place]) -> Situation {
-    Situation { mode: CpuMode::Real, ring3: false, places: places.to_vec() }
+    Situation {
+        mode: CpuMode::Real,
+        ring3: false,
+        places: places.to_vec(),
+        own_breakpoints: false,
+        loads_of_ss: Vec::new(),
+    }
 }
 
 fn breakpoints(count: u64) -> BreakpointSet {
@@ -166,7 +172,7 @@ fn breakpoints_and_watchpoints_share_the_debug_registers() {
 
 #[test]
 fn long_mode_is_stepped_where_ring_3_would_escape() {
-    let at = |mode, ring3| Situation { mode, ring3, places: Vec::new() };
+    let at = |mode, ring3| Situation { mode, ring3, ..real(&[]) };
     let set = breakpoints(1);
     for (mode, ring3, expected) in [
         (CpuMode::Real, true, Some(1)),
@@ -203,4 +209,23 @@ fn a_plan_explains_each_line() {
          stepping, because debug registers do not fire for data here\n\
          looked at anew every millisecond: another mode or other page tables may need another way\n"
     );
+}
+
+#[test]
+fn a_breakpoint_behind_a_load_of_ss_takes_another_register() {
+    let behind = Situation { loads_of_ss: vec![Linear(0x7bfe)], ..real(&[]) };
+    let plan = |count| DebugPlan::new(&breakpoints(count), &intel(), &behind);
+    assert_eq!([3, 4].map(|count| armed(&plan(count))), [Some(4), None]);
+    let on_it = Situation { loads_of_ss: vec![Linear(0x7c00)], ..real(&[]) };
+    assert_eq!(armed(&DebugPlan::new(&breakpoints(1), &intel(), &on_it)), Some(1));
+}
+
+#[test]
+fn a_guest_that_uses_the_debug_registers_keeps_them() {
+    let own = Situation { own_breakpoints: true, ..real(&[Place::Ram]) };
+    for facts in hosts() {
+        assert_eq!(armed(&DebugPlan::new(&breakpoints(1), &facts, &own)), None);
+        let watch = watching(0x500, 1, WatchKind::Write);
+        assert_eq!(armed(&DebugPlan::new(&watch, &facts, &own)), None);
+    }
 }

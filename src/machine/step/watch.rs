@@ -17,7 +17,15 @@ impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
     /// none. Without watchpoints this is a plain step.
     pub(in crate::machine) fn step_watched(&mut self) -> Result<StopReason, KvmError> {
-        self.watched(Machine::try_step)
+        let accesses =
+            |machine: &Machine| (machine.stats.accesses(), machine.stats.coalesced_writes);
+        let (before, exits) = (accesses(self), self.stats.total());
+        let stop = self.watched(Machine::try_step);
+        // What is done by hand leaves the processor as it is.
+        if self.stats.total() != exits {
+            self.trap_may_linger = accesses(self) != before;
+        }
+        stop
     }
 
     /// What `step`, which executes one instruction, comes to; an access to a watched range counts as the

@@ -98,8 +98,9 @@ pub enum Kind {
     /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
     /// without the trap, others the handler that BOUND leads to.
     Untrapped,
-    /// Changes what interrupts or traps the processor, or raises a trap: STI, CLI, LSS. The trap flag
-    /// steps it, but may not outlive it.
+    /// Changes what interrupts or traps the processor, or is left to KVM on hardware: STI, CLI, LSS, moves to
+    /// control registers, LMSW, CLTS, WRMSR, RDMSR, CPUID, INVLPG and the like. The trap flag steps it, but may
+    /// not outlive it.
     Special,
 }
 
@@ -164,6 +165,18 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
     })
 }
 
+/// The length of the load of SS that `bytes` ends with, in whatever mode it is one; nothing if none does.
+#[must_use]
+pub fn load_of_ss_at_end(bytes: &[u8]) -> Option<usize> {
+    (1..=bytes.len()).find(|&len| {
+        let bytes = &bytes[bytes.len() - len..];
+        [CpuMode::Real, CpuMode::Protected32, CpuMode::Long64].into_iter().any(|mode| {
+            decode(bytes, mode)
+                .is_some_and(|facts| facts.kind == Kind::LoadSs && usize::from(facts.len) == len)
+        })
+    })
+}
+
 impl Kind {
     /// Width in bytes of the port accesses the instruction makes, if it makes any.
     #[must_use]
@@ -215,7 +228,20 @@ impl Kind {
             Mnemonic::Popfq => Kind::Popf(8),
             Mnemonic::Syscall | Mnemonic::Sysret | Mnemonic::Sysretq => Kind::FastCall,
             Mnemonic::Vmcall | Mnemonic::Vmmcall => Kind::Hypercall,
-            Mnemonic::Sti | Mnemonic::Cli | Mnemonic::Lss => Kind::Special,
+            Mnemonic::Sti
+            | Mnemonic::Cli
+            | Mnemonic::Lss
+            | Mnemonic::Lmsw
+            | Mnemonic::Clts
+            | Mnemonic::Wrmsr
+            | Mnemonic::Rdmsr
+            | Mnemonic::Cpuid
+            | Mnemonic::Invlpg
+            | Mnemonic::Invd
+            | Mnemonic::Wbinvd
+            | Mnemonic::Xsetbv
+            | Mnemonic::Pause
+            | Mnemonic::Rdpmc => Kind::Special,
             _ => Kind::Other,
         }
     }
@@ -224,6 +250,9 @@ impl Kind {
         match instruction.code() {
             Code::Mov_dr_r32 | Code::Mov_dr_r64 | Code::Mov_r32_dr | Code::Mov_r64_dr => {
                 Kind::DebugRegister
+            }
+            Code::Mov_cr_r32 | Code::Mov_cr_r64 | Code::Mov_r32_cr | Code::Mov_r64_cr => {
+                Kind::Special
             }
             _ if instruction.op0_kind() == OpKind::Register
                 && instruction.op0_register() == Register::SS =>

@@ -22,7 +22,7 @@ fn kinds(bytes: &[u8]) -> [Kind; 3] {
 
 #[test]
 fn unremarkable_instructions_are_other() {
-    for bytes in [&[0x90][..], &[0x89, 0xd8], &[0xeb, 0xfe], &[0x0f, 0xa2], &[0xf3, 0x90]] {
+    for bytes in [&[0x90][..], &[0x89, 0xd8], &[0xeb, 0xfe], &[0x0f, 0x31]] {
         assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
     }
 }
@@ -191,8 +191,11 @@ fn what_may_change_the_trap_flag_or_when_traps_come_is_special() {
     for bytes in [&[0x0f, 0xae, 0xe8][..], &[0xf3, 0x0f, 0x1e, 0xfa], &[0x0f, 0xc7, 0xf0]] {
         assert_eq!(kinds(bytes), [Kind::Untrapped; 3], "{bytes:02x?}"); // lfence, endbr64, rdrand
     }
-    // Control registers and the flags of the ALU are nobody's concern.
-    for bytes in [&[0x0f, 0x22, 0xc0][..], &[0x9e], &[0xf9], &[0xfc]] {
+    for bytes in [&[0x0f, 0x22, 0xc0][..], &[0x0f, 0x20, 0xc0], &[0x0f, 0xa2], &[0xf3, 0x90]] {
+        assert_eq!(kinds(bytes), [Kind::Special; 3], "{bytes:02x?}"); // mov cr0, cpuid, pause
+    }
+    // The flags of the ALU are nobody's concern.
+    for bytes in [&[0x9e][..], &[0xf9], &[0xfc]] {
         assert_eq!(kinds(bytes), [Kind::Other; 3], "{bytes:02x?}");
     }
 }
@@ -239,6 +242,20 @@ fn loads_of_ss_are_told_from_loads_of_other_segments() {
     assert_eq!(kinds(&[0x8c, 0xd0]), [Kind::Other; 3]);
     assert_eq!(kind(&[0x16], REAL), Kind::Other);
     assert_eq!(kind(&[0x1f], REAL), Kind::Other);
+}
+
+#[test]
+fn a_load_of_ss_is_found_from_its_end() {
+    for (bytes, len) in [
+        (&[0x90, 0x90, 0x8e, 0xd0][..], Some(2)),
+        (&[0x40, 0x17], Some(1)),
+        (&[0x90, 0x8e, 0x16, 0, 5], Some(4)),
+        (&[0x90, 0x8e, 0xd8], None),
+        (&[0x8e, 0xd0, 0x90], None),
+        (&[], None),
+    ] {
+        assert_eq!(load_of_ss_at_end(bytes), len, "{bytes:02x?}");
+    }
 }
 
 #[test]
