@@ -109,6 +109,20 @@ pub struct Situation {
     pub loads_of_ss: Vec<Linear>,
 }
 
+impl Situation {
+    /// A guest in `mode` that does nothing special, with nothing watched.
+    #[must_use]
+    pub fn plain(mode: CpuMode) -> Situation {
+        Situation {
+            mode,
+            ring3: false,
+            places: Vec::new(),
+            own_breakpoints: false,
+            loads_of_ss: Vec::new(),
+        }
+    }
+}
+
 impl Mechanism {
     /// Its name, for a program to read.
     #[must_use]

@@ -39,13 +39,13 @@ pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
     let breakpoints = |count, mode, ring3| {
         let mut set = BreakpointSet::default();
         (0..count).for_each(|addr| set.insert(Linear(addr)));
-        let situation = Situation { mode, ring3, places: Vec::new() };
+        let situation = Situation { ring3, ..Situation::plain(mode) };
         name(&DebugPlan::new(&set, facts, &situation))
     };
     let watch = |kind, place| {
         let mut set = BreakpointSet::default();
         set.insert_watch(Watch { addr: Linear(0), len: 4, kind });
-        let situation = Situation { mode: CpuMode::Real, ring3: false, places: vec![place] };
+        let situation = Situation { places: vec![place], ..Situation::plain(CpuMode::Real) };
         name(&DebugPlan::new(&set, facts, &situation))
     };
     Mechanisms {

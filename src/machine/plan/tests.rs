@@ -63,13 +63,7 @@ fn hosts() -> [HostFacts; 3] {
 }
 
 fn real(places: &[Place]) -> Situation {
-    Situation {
-        mode: CpuMode::Real,
-        ring3: false,
-        places: places.to_vec(),
-        own_breakpoints: false,
-        loads_of_ss: Vec::new(),
-    }
+    Situation { places: places.to_vec(), ..Situation::plain(CpuMode::Real) }
 }
 
 fn breakpoints(count: u64) -> BreakpointSet {
@@ -172,7 +166,7 @@ fn breakpoints_and_watchpoints_share_the_debug_registers() {
 
 #[test]
 fn long_mode_is_stepped_where_ring_3_would_escape() {
-    let at = |mode, ring3| Situation { mode, ring3, ..real(&[]) };
+    let at = |mode, ring3| Situation { ring3, ..Situation::plain(mode) };
     let set = breakpoints(1);
     for (mode, ring3, expected) in [
         (CpuMode::Real, true, Some(1)),
