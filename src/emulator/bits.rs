@@ -1,5 +1,8 @@
-//! Counting, moving and scattering bits: POPCNT, LZCNT, TZCNT, BMI1, BMI2, ADX, CRC32 and MOVBE
-//! (SDM vol. 2). Flags that are undefined stay as they are, but for those that AMD defines.
+//! Counting, moving and scattering bits: POPCNT, BMI1, BMI2, ADX, CRC32 and MOVBE (SDM vol. 2). Flags that
+//! are undefined stay as they are.
+//!
+//! LZCNT and TZCNT are left out: no host refuses them. One that does not know them runs BSR and BSF, as
+//! processors without them do, and what is executed here must not differ from what runs there.
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
@@ -19,24 +22,13 @@ fn low_bits(count: u32) -> u64 {
 }
 
 impl Execution<'_> {
-    /// POPCNT, LZCNT or TZCNT.
+    /// POPCNT.
     pub(super) fn count_bits(&mut self, instruction: &Instruction) -> Result<(), Trouble> {
         let size = self.register_size(instruction);
-        let bits = 8 * size as u32;
         let source = self.operand(instruction, 1, size)?;
-        let count = match instruction.mnemonic() {
-            Mnemonic::Popcnt => source.count_ones(),
-            Mnemonic::Lzcnt => source.leading_zeros() - (64 - bits),
-            _ => source.trailing_zeros().min(bits),
-        };
-        self.set_operand(instruction, 0, size, count.into())?;
-        if instruction.mnemonic() == Mnemonic::Popcnt {
-            self.cpu.rflags &= !STATUS;
-            self.set_flag(RFLAGS_ZF, source == 0);
-        } else {
-            self.set_flag(RFLAGS_CF, source == 0);
-            self.set_flag(RFLAGS_ZF, count == 0);
-        }
+        self.set_operand(instruction, 0, size, source.count_ones().into())?;
+        self.cpu.rflags &= !STATUS;
+        self.set_flag(RFLAGS_ZF, source == 0);
         Ok(())
     }
 

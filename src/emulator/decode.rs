@@ -29,6 +29,7 @@ impl Execution<'_> {
             (DecoderError::None, _) => Ok(instruction),
             (DecoderError::NoMoreBytes, Some(trouble)) => Err(trouble),
             (DecoderError::NoMoreBytes, None) => Err(Fault::gp(0).into()),
+            (_, None) if instruction.len() >= MAX_LEN => Err(Fault::gp(0).into()),
             _ => Err(Fault::UD.into()),
         }
     }

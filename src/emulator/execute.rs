@@ -155,7 +155,7 @@ impl Execution<'_> {
             Mnemonic::Verw => self.verify(instruction, true)?,
             Mnemonic::Xgetbv => self.xgetbv()?,
             Mnemonic::Rdtscp => self.rdtscp()?,
-            Mnemonic::Popcnt | Mnemonic::Lzcnt | Mnemonic::Tzcnt => self.count_bits(instruction)?,
+            Mnemonic::Popcnt => self.count_bits(instruction)?,
             Mnemonic::Movbe => self.movbe(instruction)?,
             Mnemonic::Crc32 => self.crc32(instruction)?,
             Mnemonic::Andn
@@ -191,7 +191,7 @@ impl Execution<'_> {
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),
-            _ if is_not_integer(instruction) => return Err(self.not_integer()),
+            _ if is_not_integer(instruction) => return Err(self.not_integer(instruction)),
             _ => return Err(Unsupported::Unknown.into()),
         }
         Ok(Done::Next)

@@ -45,7 +45,7 @@ impl Execution<'_> {
         let descriptor = self.descriptor_or(target.selector, fault)?;
         let access = descriptor.segment.access;
         if access.code_or_data {
-            return self.to_code(descriptor, target, calls.then_some(next));
+            return self.jump_to_code(descriptor, target, calls.then_some(next));
         }
         match access.kind {
             0xc => {}
@@ -91,7 +91,7 @@ impl Execution<'_> {
     }
 
     /// To a code segment named directly, in the present ring.
-    fn to_code(
+    fn jump_to_code(
         &mut self,
         cs: Descriptor,
         target: Target,

@@ -1,10 +1,10 @@
 //! Executes single instructions and delivers interrupts and exceptions, for hosts whose KVM cannot.
 //!
-//! Owns no machine: the processor is a [`CpuState`], memory and what else belongs to the machine is an
-//! [`Environment`]. Segment limits, privilege and paging are checked as a processor does, and accessed and
-//! dirty bits are set. An instruction or a delivery either happens as a whole or not at all; what is
-//! beyond this module is [`Unsupported`] and has changed nothing. Must not know KVM, devices or debuggers.
-//! Follows the SDM, volumes 2 and 3A.
+//! Owns no machine: the processor is a [`CpuState`](crate::x86::CpuState), memory and what else belongs to
+//! the machine is an [`Environment`]. Segment limits, privilege and paging are checked as a processor does,
+//! and accessed and dirty bits are set. An instruction or a delivery either happens as a whole or not at
+//! all; what is beyond this module is [`Unsupported`] and has changed nothing. Must not know KVM, devices or
+//! debuggers. Follows the SDM, volumes 2 and 3A.
 
 pub mod fault;
 pub mod interrupt;

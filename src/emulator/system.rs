@@ -1,7 +1,7 @@
 //! System instructions (SDM vol. 2): extended control registers, time stamps, monitors, SYSENTER, cache
 //! lines, random numbers and 16-byte compare and exchange.
 
-use iced_x86::{Instruction, Mnemonic, Register};
+use iced_x86::{CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
@@ -9,8 +9,10 @@ use super::memory::AccessKind;
 use super::operands::set_register;
 use super::{Unsupported, flags};
 use crate::x86::registers::{
-    CR0_PE, CR4_OSXSAVE, CR4_TSD, RFLAGS_AC, RFLAGS_CF, RFLAGS_IF, RFLAGS_RF, RFLAGS_VM, RFLAGS_ZF,
+    CR0_EM, CR0_MP, CR0_PE, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_TSD, RFLAGS_AC, RFLAGS_CF,
+    RFLAGS_IF, RFLAGS_RF, RFLAGS_VM, RFLAGS_ZF,
 };
+use crate::x86::vectors::DEVICE_NOT_AVAILABLE;
 use crate::x86::{Access, Gpr, Segment};
 
 /// MSRs that instructions here look at (SDM vol. 4, table 2-2).
@@ -181,8 +183,38 @@ impl Execution<'_> {
         self.cpu.segments.ss = flat(selector.wrapping_add(8), 3);
     }
 
-    /// What belongs to x87, MMX, SSE or AVX, and is for a module that is to come.
-    pub(super) fn not_integer(&self) -> Trouble {
-        Unsupported::Fpu.into()
+    /// What belongs to x87, MMX, SSE or AVX: the exceptions of an operating system that has switched it off
+    /// (SDM vol. 3A, 2.5 and 13.1). The instructions themselves are for a module that is to come.
+    pub(super) fn not_integer(&self, instruction: &Instruction) -> Trouble {
+        let cr0 = |flag| self.cpu.cr0 & flag != 0;
+        let off = |flag| self.cpu.cr4 & flag == 0;
+        let uses = |test: fn(Register) -> bool| {
+            (0..instruction.op_count()).any(|index| test(instruction.op_register(index)))
+        };
+        let wait = instruction.mnemonic() == Mnemonic::Wait;
+        let x87 = wait || instruction.cpuid_features().iter().any(|feature| X87.contains(feature));
+        let fault = if instruction.encoding() != EncodingKind::Legacy {
+            off(CR4_OSXSAVE).then_some(Fault::UD)
+        } else if wait {
+            return if cr0(CR0_TS) && cr0(CR0_MP) { NM.into() } else { Unsupported::Fpu.into() };
+        } else if x87 {
+            cr0(CR0_EM).then_some(NM)
+        } else if uses(Register::is_mm) {
+            cr0(CR0_EM).then_some(Fault::UD)
+        } else {
+            (cr0(CR0_EM) || off(CR4_OSFXSR)).then_some(Fault::UD)
+        };
+        match fault {
+            Some(fault) => fault.into(),
+            None if cr0(CR0_TS) => NM.into(),
+            None => Unsupported::Fpu.into(),
+        }
     }
 }
+
+/// #NM.
+const NM: Fault = Fault::bare(DEVICE_NOT_AVAILABLE);
+
+/// The generations of x87, and FXSAVE, which goes with it.
+const X87: [CpuidFeature; 4] =
+    [CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::FXSR];

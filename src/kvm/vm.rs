@@ -12,8 +12,6 @@ use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
 use crate::x86::Phys;
 
-/// CPUID leaf 1, ECX: MOVBE.
-const MOVBE: u32 = 1 << 22;
 /// `Genu`, as in `GenuineIntel`.
 const GENUINE: u32 = u32::from_le_bytes(*b"Genu");
 
@@ -85,26 +83,16 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_UNREGISTER_COALESCED_MMIO"))
     }
 
-    /// Makes the one vCPU, with every CPU feature the host's KVM supports, and MOVBE where KVM emulates it.
-    /// What the host cannot run right is thus nothing that CPUID offers: LZCNT, for instance, runs as BSR
-    /// on software KVMs, as on a processor without it, and CPUID says that there is none.
+    /// Makes the one vCPU, with every CPU feature the host's KVM supports. Software KVMs offer more than
+    /// they say, whatever they are told: all that ring 3, which they run natively, has got.
     ///
     /// # Errors
     /// A failed ioctl.
     pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
-        let mut cpuid = self
+        let cpuid = self
             .kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
-        // Kernels before Linux 3.15 do not know the question.
-        if let Ok(emulated) = self.kvm.get_emulated_cpuid(KVM_MAX_CPUID_ENTRIES) {
-            let leaf_1 = |entry: &&kvm_cpuid_entry2| entry.function == 1;
-            let movbe =
-                emulated.as_slice().iter().find(leaf_1).map_or(0, |entry| entry.ecx) & MOVBE;
-            for entry in cpuid.as_mut_slice().iter_mut().filter(|entry| entry.function == 1) {
-                entry.ecx |= movbe;
-            }
-        }
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
         // CPUID leaf 0, EBX: the first four letters of the maker's name.

@@ -71,6 +71,9 @@ impl fmt::Display for Stats {
         if self.steps > 0 {
             write!(f, "\ninstructions executed one by one: {}", self.steps)?;
         }
+        if self.completed > 0 {
+            write!(f, "\ninstructions that KVM refused: {}", self.completed)?;
+        }
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! Invalid opcodes that are none: outside ring 0 some software KVMs do not leave the guest for an
-//! instruction they do not know, but raise #UD in the guest.
+//! instruction they do not know, but raise #UD in the guest, and in any ring they do so for MOVBE.
 //!
 //! In a free run such a guest is caught at its handler's first instruction, by a debug register that nobody
 //! else needs, and put back before the instruction, which is then completed. What was on ring 0's stack
@@ -9,7 +9,7 @@ use super::{Machine, StopReason};
 use crate::emulator::Unsupported;
 use crate::kvm::{GuestDebug, KvmError, probe};
 use crate::x86::debug::DebugSlot;
-use crate::x86::paging;
+use crate::x86::instruction::{self, Kind, MAX_LEN};
 use crate::x86::registers::{CR0_PE, EFER_LMA, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM};
 use crate::x86::segment::read_descriptor;
 use crate::x86::vectors::{self, INVALID_OPCODE};
@@ -35,11 +35,7 @@ impl Machine {
         let cpu = self.vcpu.cpu();
         let refuses = self.stats.completed > 0
             || probe::known_facts().is_some_and(|facts| facts.refuses_integers());
-        if refuses && cpu.cr0 & CR0_PE != 0 {
-            vectors::handler(cpu, self, INVALID_OPCODE)
-        } else {
-            None
-        }
+        refuses.then(|| vectors::handler(cpu, self, INVALID_OPCODE)).flatten()
     }
 
     /// Whether the processor is at the handler of an #UD that KVM may have raised wrongly. If so, the
@@ -70,78 +66,104 @@ impl Machine {
         }
     }
 
-    /// The registers of the program of ring 3 that the exception interrupted, from the frame on the stack.
+    /// The registers of the program that the exception interrupted, from the frame on the stack.
     fn interrupted_program(&self) -> Option<CpuState> {
         let now = self.vcpu.cpu();
-        let long = now.efer & EFER_LMA != 0;
-        let widths: &[usize] = if long { &[8] } else { &[4, 2] };
-        widths.iter().find_map(|&width| {
-            let top = now.linear(SegmentName::Ss, now.get(Gpr::Rsp) & now.stack_mask());
-            let mut frame = [0; 9];
-            let words = if long { 5 } else { 9 };
-            let mut bytes = [0; 40];
-            paging::read_linear(now, self, top, &mut bytes[..5 * width]).ok()?;
-            let at = |bytes: &[u8]| {
-                let mut value = [0; 8];
-                value[..width].copy_from_slice(bytes);
-                u64::from_le_bytes(value)
-            };
-            for (word, bytes) in frame.iter_mut().zip(bytes.chunks(width).take(5)) {
-                *word = at(bytes);
-            }
-            if frame[2] & RFLAGS_VM != 0 && width == 4 && !long {
-                for (index, word) in frame.iter_mut().enumerate().take(words).skip(5) {
-                    let mut bytes = [0; 4];
-                    let addr = top.offset((index * width) as u64);
-                    paging::read_linear(now, self, addr, &mut bytes).ok()?;
-                    *word = u32::from_le_bytes(bytes).into();
-                }
-            }
-            self.program_of(&frame)
-        })
+        if now.cr0 & CR0_PE == 0 {
+            let [rip, cs, flags] = self.stack_words::<3>(2)?;
+            let mut cpu = self.same_stack(3 * 2);
+            let selector = u16::try_from(cs).ok()?;
+            cpu.segments.cs =
+                Segment { selector, base: u64::from(selector) << 4, ..now.segments.cs };
+            cpu.rip = rip;
+            cpu.rflags = now.rflags & !0xffff | flags;
+            return self.is_movbe(&cpu).then_some(cpu);
+        }
+        let widths: &[usize] = if now.efer & EFER_LMA != 0 { &[8] } else { &[4, 2] };
+        widths.iter().find_map(|&width| self.protected_program(width))
     }
 
-    /// What a frame of the instruction pointer, CS, flags, stack pointer and SS, and of the segments of
-    /// virtual-8086 mode, says; nothing if it is no frame of ring 3.
-    fn program_of(&self, frame: &[u64; 9]) -> Option<CpuState> {
-        let [rip, cs, flags, rsp, ss, es, ds, fs, gs] = *frame;
+    /// The same in protected or long mode, where each word of the frame has `width` bytes.
+    fn protected_program(&self, width: usize) -> Option<CpuState> {
+        let [rip, cs, flags] = self.stack_words::<3>(width)?;
+        // No flag has a number above 21, and one is always set.
         if flags & RFLAGS_FIXED == 0 || flags >> 22 != 0 {
             return None;
         }
-        let mut cpu = self.vcpu.cpu().clone();
+        let selector = u16::try_from(cs & 0xffff).ok()?;
+        let (inner, in_v86) = (selector & 3 == 0, flags & RFLAGS_VM != 0);
+        let mut cpu = self.same_stack(if width == 8 { 0 } else { 3 * width as u64 });
         cpu.rip = rip;
         cpu.rflags = flags & !RFLAGS_RF;
-        *cpu.get_mut(Gpr::Rsp) = rsp;
-        if flags & RFLAGS_VM != 0 {
-            let access = Access { dpl: 3, ..Access::DATA16 };
-            let selectors = [
-                (SegmentName::Cs, cs),
-                (SegmentName::Ss, ss),
-                (SegmentName::Es, es),
-                (SegmentName::Ds, ds),
-                (SegmentName::Fs, fs),
-                (SegmentName::Gs, gs),
-            ];
-            for (name, selector) in selectors {
-                let selector = u16::try_from(selector & 0xffff).ok()?;
-                *cpu.segments.get_mut(name) = Segment::paragraph(selector, access);
-            }
-            return Some(cpu);
+        if in_v86 {
+            return self.v86_program(cpu);
         }
-        for (name, selector) in [(SegmentName::Cs, cs), (SegmentName::Ss, ss)] {
+        let code = read_descriptor(&cpu, self, selector).ok()?;
+        if !code.access.is_code() {
+            return None;
+        }
+        cpu.segments.cs = code;
+        if inner && width != 8 {
+            return self.is_movbe(&cpu).then_some(cpu);
+        }
+        let [_, _, _, rsp, ss] = self.stack_words::<5>(width)?;
+        *cpu.get_mut(Gpr::Rsp) = rsp;
+        if inner {
+            return self.is_movbe(&cpu).then_some(cpu);
+        }
+        let selector = u16::try_from(ss & 0xffff).ok()?;
+        let stack = read_descriptor(&cpu, self, selector).ok()?;
+        cpu.segments.ss = stack;
+        (stack.access.is_writable_data() && stack.access.dpl == 3).then_some(cpu)
+    }
+
+    /// A virtual-8086 program, whose segments are in the frame as well.
+    fn v86_program(&self, mut cpu: CpuState) -> Option<CpuState> {
+        let [_, cs, _, rsp, ss, es, ds, fs, gs] = self.stack_words::<9>(4)?;
+        *cpu.get_mut(Gpr::Rsp) = rsp;
+        let access = Access { dpl: 3, ..Access::DATA16 };
+        let selectors = [
+            (SegmentName::Cs, cs),
+            (SegmentName::Ss, ss),
+            (SegmentName::Es, es),
+            (SegmentName::Ds, ds),
+            (SegmentName::Fs, fs),
+            (SegmentName::Gs, gs),
+        ];
+        for (name, selector) in selectors {
             let selector = u16::try_from(selector & 0xffff).ok()?;
-            let segment = read_descriptor(&cpu, self, selector).ok()?;
-            let fits = if name == SegmentName::Cs {
-                segment.access.is_code()
-            } else {
-                segment.access.is_writable_data() && segment.access.dpl == 3
-            };
-            if !fits || selector & 3 != 3 {
-                return None;
-            }
-            *cpu.segments.get_mut(name) = segment;
+            *cpu.segments.get_mut(name) = Segment::paragraph(selector, access);
         }
         Some(cpu)
+    }
+
+    /// The registers as they are, with `len` bytes of frame taken from the stack.
+    fn same_stack(&self, len: u64) -> CpuState {
+        let mut cpu = self.vcpu.cpu().clone();
+        let mask = cpu.stack_mask();
+        let rsp = cpu.get(Gpr::Rsp);
+        *cpu.get_mut(Gpr::Rsp) = rsp & !mask | rsp.wrapping_add(len) & mask;
+        cpu
+    }
+
+    /// The topmost `N` words of the stack.
+    fn stack_words<const N: usize>(&self, width: usize) -> Option<[u64; N]> {
+        let mut frame = [0; N];
+        for (word, at) in frame.iter_mut().zip((0..).step_by(width)) {
+            let mut bytes = [0; 8];
+            let addr = self.stack_address(at);
+            let read = self.read_linear(addr, &mut bytes[..width]);
+            *word = (read == width).then(|| u64::from_le_bytes(bytes))?;
+        }
+        Some(frame)
+    }
+
+    /// Whether the next instruction of `program` is MOVBE, the only one of ring 0 that is in question.
+    fn is_movbe(&self, program: &CpuState) -> bool {
+        let mut bytes = [0; MAX_LEN];
+        let len = self.read_linear(program.pc(), &mut bytes);
+        let facts = instruction::decode(&bytes[..len], program.mode());
+        facts.is_some_and(|facts| facts.kind == Kind::Movbe)
     }
 }
 

@@ -9,6 +9,8 @@ use super::{CpuMode, Linear, SegOff};
 
 /// CR0.PE, protection enable (SDM vol. 3A, 2.5).
 pub const CR0_PE: u64 = 1 << 0;
+/// CR0.MP, monitor coprocessor: whether WAIT minds CR0.TS.
+pub const CR0_MP: u64 = 1 << 1;
 /// CR0.EM, no x87: its instructions raise #NM.
 pub const CR0_EM: u64 = 1 << 2;
 /// CR0.TS, task switched.

@@ -60,10 +60,10 @@ fn print() {
         let mut machine = machine_in(mode, &[]);
         for case in cases(mode) {
             let ran = case.result(&mut machine, mode, Drive::Run);
-            println!("{}: {ran}", case.name);
+            println!("{} => {ran}", case.name);
             let stepped = case.result(&mut machine, mode, Drive::Step);
             if stepped != ran {
-                println!("STEP {}: {stepped}", case.name);
+                println!("STEP {} => {stepped}", case.name);
             }
         }
     }
@@ -92,7 +92,8 @@ fn compare(mode: Mode, drive: Drive) -> Result<(), Failed> {
     if !exists(mode) {
         return Ok(());
     }
-    let parse = |text| lines(text).map(|line| line.split_once(": ").expect("a name and a result"));
+    let parse =
+        |text| lines(text).map(|line| line.split_once(" => ").expect("a name and a result"));
     let golden: BTreeMap<&str, &str> = parse(GOLDEN).collect();
     let exceptions: BTreeMap<&str, &str> = parse(EXCEPTIONS).collect();
     let software = host_facts()?.refuses_integers();

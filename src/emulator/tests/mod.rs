@@ -1,6 +1,8 @@
 //! The emulator on memory that is a mere array of bytes.
 
+mod integer;
 mod interrupt;
+mod ret;
 
 use super::Environment;
 use crate::x86::paging::PhysRead;
@@ -26,6 +28,7 @@ pub(super) const CODE0: u16 = 0x08;
 pub(super) const DATA0: u16 = 0x10;
 pub(super) const CODE3: u16 = 0x1b;
 pub(super) const DATA3: u16 = 0x23;
+pub(super) const CODE16: u16 = 0x28;
 pub(super) const TASK: u16 = 0x38;
 /// Not present.
 pub(super) const ABSENT: u16 = 0x48;

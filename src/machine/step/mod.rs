@@ -126,7 +126,8 @@ impl Machine {
             | Kind::Int1
             | Kind::Iret
             | Kind::FastCall
-            | Kind::Untrapped => self.step_by_hand(facts),
+            | Kind::Untrapped
+            | Kind::Movbe => self.step_by_hand(facts),
             Kind::Rep(rep) => self.step_rep(rep, facts),
             Kind::Pushf(_) => self.step_pushf(facts),
             Kind::Popf(_) => self.step_popf(facts),

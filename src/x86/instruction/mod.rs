@@ -98,6 +98,8 @@ pub enum Kind {
     /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
     /// without the trap, others the handler that BOUND leads to.
     Untrapped,
+    /// MOVBE, which some KVMs have at hand and yet make #UD of.
+    Movbe,
     /// Changes what interrupts or traps the processor, or is left to KVM on hardware: STI, CLI, LSS, moves to
     /// control registers, LMSW, CLTS, WRMSR, RDMSR, CPUID, INVLPG and the like. The trap flag steps it, but may
     /// not outlive it.
@@ -197,6 +199,7 @@ impl Kind {
         }
         match instruction.mnemonic() {
             Mnemonic::Hlt => Kind::Hlt,
+            Mnemonic::Movbe => Kind::Movbe,
             Mnemonic::Bound
             | Mnemonic::Lfence
             | Mnemonic::Mfence
