@@ -156,7 +156,8 @@ B=/bin/busybox
 for module in irqbypass kvm $module; do \$B insmod /\$module.ko || echo "RIG-LACKS \$module"; done
 export STEPVISOR_RIG=$name HOME=/tmp TERM=dumb
 cd /tmp; /binary $words; echo "RIG-EXIT \$?"
-\$B sleep 1
+# The serial line has a buffer, which goes with the power.
+\$B sleep 3
 \$B poweroff -f
 EOI
     strip -o "$scratch/binary" "$binary" 2>/dev/null || cp "$binary" "$scratch/binary"
@@ -179,7 +180,7 @@ finish() {
     status=$(tr -d '\r' <"$1" | sed -n 's/^RIG-EXIT //p' | tail -n 1)
     grep -a '^RIG-LACKS' "$1" >&2 || true
     [[ -z $status ]] || exit "$status"
-    printf '%s: no result after %s s at most: the emulator ended or hung. Its last words:\n' "$name" "$limit" >&2
+    printf '%s: no result: the emulator ended, or ran longer than %s s. Its last words:\n' "$name" "$limit" >&2
     tail -n 3 "$2" | cut -c 1-300 >&2
     exit 125
 }
