@@ -77,8 +77,13 @@ pub enum Why {
     Mixed,
     /// The guest uses the debug registers itself, and KVM gives them to one user only.
     OwnBreakpoints,
-    /// More debug registers are needed than there are.
-    TooMany(usize),
+    /// More debug registers are needed than there are for the user.
+    TooMany {
+        /// So many are needed.
+        needed: usize,
+        /// So many there are.
+        available: usize,
+    },
     /// Something else needs the step engine, which then serves this as well.
     Anyway,
 }
@@ -179,8 +184,9 @@ impl DebugPlan {
         };
         let steps = |mechanism: Mechanism| matches!(mechanism, Mechanism::StepEngine(_));
         let needed = slots.len();
-        if needed > DEBUG_SLOTS {
-            plan.replace(Why::TooMany(needed));
+        let available = available(facts, situation);
+        if needed > available {
+            plan.replace(Why::TooMany { needed, available });
         } else if plan.mechanisms().any(steps) {
             plan.replace(Why::Anyway);
         } else {
@@ -210,7 +216,7 @@ impl DebugPlan {
         for mechanism in self.mechanisms_mut() {
             match (&mechanism, why) {
                 (Mechanism::StepEngine(_), _) => {}
-                (Mechanism::DeviceModel, Why::TooMany(_)) => {
+                (Mechanism::DeviceModel, Why::TooMany { .. }) => {
                     *mechanism = Mechanism::StepEngine(Why::Anyway);
                 }
                 _ => *mechanism = Mechanism::StepEngine(why),
@@ -231,6 +237,13 @@ impl DebugPlan {
         });
         whys.next()
     }
+}
+
+/// How many debug registers the user may have. Where KVM makes #UD of instructions it does not know, one is for
+/// the handler of that, as soon as there can be an outer ring.
+fn available(facts: &HostFacts, situation: &Situation) -> usize {
+    let reserves = facts.refuses_integers() && situation.mode != CpuMode::Real;
+    if reserves { DEBUG_SLOTS - 1 } else { DEBUG_SLOTS }
 }
 
 /// How breakpoints are noticed.
@@ -332,8 +345,8 @@ impl fmt::Display for Why {
             Why::LateOutput => f.write_str("string output is over when this host's KVM reports it"),
             Why::Mixed => f.write_str("the range is not all RAM, nor all device memory"),
             Why::OwnBreakpoints => f.write_str("the guest uses the debug registers itself"),
-            Why::TooMany(needed) => {
-                write!(f, "{needed} debug registers are needed, and there are {DEBUG_SLOTS}")
+            Why::TooMany { needed, available } => {
+                write!(f, "{needed} debug registers are needed, and there are {available}")
             }
             Why::Anyway => f.write_str("the guest is stepped anyway"),
         }
