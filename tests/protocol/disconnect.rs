@@ -104,12 +104,22 @@ fn a_client_may_vanish_while_the_guest_runs() {
         client.resume("vCont;c");
         client.vanish();
     }
-    // They all counted as detached: it ran to where it loops.
+    // It goes on for whoever is next, to where it loops.
     let mut client = next_client(&server);
-    client.resume("vCont;c");
-    client.raw(&[3]);
-    client.stop();
+    client.order("Z0,7c20,1");
+    client.run("vCont;c");
     assert_eq!(client.memory(0x7c22, 6), [5, 0, 4, 0, 9, 0]);
+}
+
+#[test]
+fn a_guest_whose_client_vanished_runs_on() {
+    let mut server = Server::of("portio");
+    let mut client = server.connect();
+    client.resume("vCont;c");
+    client.vanish();
+    server.wait_for("a debugger may attach and look");
+    let mut client = next_client(&server);
+    assert!(client.monitor("screen").contains("port 1234 reads FF and FFFF"));
 }
 
 #[test]

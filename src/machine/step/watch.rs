@@ -11,7 +11,7 @@ use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
 use crate::x86::registers::{CR0_PE, EFER_LMA};
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuMode, CpuState, Linear};
 
 impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
@@ -98,9 +98,14 @@ impl Machine {
     /// `before`, as the write that made it.
     fn interrupt_frame(&self, before: &CpuState, rip: u64) -> Option<MemoryAccess> {
         let cpu = self.vcpu.cpu();
-        // IP, CS and FLAGS, with SP and SS above them where the stack was switched, always so in long mode.
+        // IP, CS and FLAGS, with SP and SS above them where the stack was switched, always so in long mode, and
+        // with ES, DS, FS and GS above those on the way out of virtual-8086 mode.
         let switched = cpu.cpl() != before.cpl() || cpu.efer & EFER_LMA != 0;
-        let words = if switched { 5 } else { 3 };
+        let words = match (before.mode(), switched) {
+            (CpuMode::Virtual8086, true) => 9,
+            (_, true) => 5,
+            (_, false) => 3,
+        };
         let widths: &[u64] = match (before.cr0 & CR0_PE != 0, cpu.efer & EFER_LMA != 0) {
             (false, _) => &[2],
             (true, false) => &[4, 2],
