@@ -15,7 +15,7 @@ pub(super) mod watch;
 
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
-use crate::x86::instruction::{self, Facts, Kind};
+use crate::x86::instruction::{self, Facts, Hazard, Kind};
 use crate::x86::registers::RFLAGS_TF;
 use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
 
@@ -150,6 +150,7 @@ impl Machine {
                 self.step_by_hand(facts)
             }
             Kind::Other if !facts.branches => self.step_plain(facts),
+            Kind::Other if facts.hazard == Hazard::None => self.step_branch(facts),
             _ if !facts.branches => self.step_forward(facts),
             _ => self.step_by_trap_flag(Some(facts)),
         }

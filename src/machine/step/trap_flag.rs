@@ -14,13 +14,25 @@ use crate::x86::{CpuState, Linear};
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
     pub(super) fn step_plain(&mut self, facts: Facts) -> Result<Step, KvmError> {
-        let next = self.vcpu.cpu().rip.wrapping_add(facts.len.into());
+        self.step_native(|machine| machine.step_forward(facts))
+    }
+
+    /// A step over a near branch.
+    pub(super) fn step_branch(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        self.step_native(|machine| machine.step_by_trap_flag(Some(facts)))
+    }
+
+    /// A step over an instruction that leaves the trap flag alone, if the processor itself has executed it.
+    fn step_native(
+        &mut self,
+        step: impl FnOnce(&mut Machine) -> Result<Step, KvmError>,
+    ) -> Result<Step, KvmError> {
         let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
         let (exits, accesses) = (self.stats.total(), counted(&self.stats));
-        let step = self.step_forward(facts)?;
+        let step = step(self)?;
         // An access that KVM reported or queued was emulated, which loses the flag on hardware.
         let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
-        if native && self.vcpu.cpu().rip == next {
+        if native && step.completed {
             self.vcpu.trap_flag_survived();
         }
         Ok(step)
