@@ -8,6 +8,7 @@
 mod by_hand;
 mod debug_exception;
 mod handlers;
+mod own_handler;
 mod repeat;
 mod trap_flag;
 mod user;
@@ -117,7 +118,7 @@ impl Machine {
     }
 
     fn step_decoded(&mut self, code: &[u8], facts: Option<Facts>) -> Result<Step, KvmError> {
-        let Some(facts) = facts else { return self.step_by_trap_flag(None) };
+        let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
         match facts.kind {

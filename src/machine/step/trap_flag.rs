@@ -3,7 +3,7 @@
 use super::Step;
 use crate::emulator::Outcome;
 use crate::kvm::vcpu::Completion;
-use crate::kvm::{Exit, KvmError};
+use crate::kvm::{Exit, GuestDebug, KvmError};
 use crate::machine::run::INTERNAL_ERROR_EMULATION;
 use crate::machine::{Machine, Stats, StopReason};
 use crate::x86::debug::DebugHits;
@@ -85,7 +85,23 @@ impl Machine {
         facts: Option<Facts>,
         progress: &mut Progress,
     ) -> Result<Step, KvmError> {
-        let armed = self.guarded_step(facts, progress.handler);
+        let (armed, at_own_handler) = self.guarded_step(facts, progress.handler);
+        if !at_own_handler {
+            return self.step_armed(before, armed, progress);
+        }
+        let diverted = self.divert_own_handlers(facts);
+        let (armed, _) = self.guarded_step(facts, progress.handler);
+        let step = self.step_armed(before, armed, progress);
+        self.restore_handlers(&diverted, before)?;
+        step
+    }
+
+    fn step_armed(
+        &mut self,
+        before: &CpuState,
+        armed: GuestDebug,
+        progress: &mut Progress,
+    ) -> Result<Step, KvmError> {
         loop {
             self.vcpu.arm(armed)?;
             let mut exit = self.enter()?;
