@@ -195,7 +195,7 @@ struct Progress {
 }
 
 /// How many stops before the instruction a step bears with.
-const MAX_IDLE_STOPS: u32 = 2;
+const MAX_IDLE_STOPS: u32 = 8;
 
 /// Whether nothing has been executed between two states, or a mere jump to itself. Some hosts change
 /// the access rights of real-mode segments, which no program sees, when they first enter the guest.
