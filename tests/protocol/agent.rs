@@ -116,6 +116,22 @@ fn an_interrupt_ends_a_run_of_conditions_that_are_never_true() {
 }
 
 #[test]
+fn an_interrupt_ends_it_where_no_instruction_needs_the_processor() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    // int 0x30, whose handler it is itself.
+    client.order("M8000,2:cd30");
+    client.order("Mc0,4:00800000");
+    let xml = TargetXml::read(&mut client, 0x1000);
+    assert_eq!(xml.set(&mut client, "eip", 0x8000), "OK");
+    client.order("Z0,8000,1;X3,220027");
+    client.resume("vCont;c");
+    client.raw(b"\x03");
+    assert!(client.stop().starts_with("T02"));
+    assert_eq!(xml.get(&mut client, "eip"), 0x8000);
+}
+
+#[test]
 fn lists_of_another_form_are_refused() {
     let server = Server::of("hello");
     let mut client = server.connect();

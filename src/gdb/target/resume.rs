@@ -53,6 +53,10 @@ impl Guest<'_> {
                 }
             }
             self.has_moved();
+            // Instructions that never enter the guest would not notice the kick.
+            if self.machine.take_kick() {
+                break StopReason::Kicked;
+            }
         };
         // After a kick with nothing done, the breakpoint has had its turn already.
         if stop != StopReason::Kicked {
