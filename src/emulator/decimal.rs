@@ -1,7 +1,8 @@
-//! Packed and unpacked decimal adjustment (SDM vol. 2A: AAA, AAS, DAA). OF and, for AAA and AAS, SF, ZF
-//! and PF are undefined: they stay as they are.
+//! Packed and unpacked decimal adjustment (SDM vol. 2A: AAA, AAD, AAM, AAS, DAA, DAS). What flags the manual
+//! leaves undefined stay as they are.
 
 use super::execution::Execution;
+use super::fault::{Fault, Trouble};
 use crate::x86::Gpr;
 use crate::x86::registers::{RFLAGS_AF, RFLAGS_CF};
 
@@ -59,6 +60,25 @@ impl Execution<'_> {
         self.set_flag(RFLAGS_AF, adjust);
         self.set_flag(RFLAGS_CF, adjust);
         self.set_ax(ax & 0xff0f);
+    }
+
+    /// AAD with this base.
+    pub(super) fn ascii_adjust_before_division(&mut self, base: u8) {
+        let [al, ah] = self.ax().to_le_bytes();
+        let al = al.wrapping_add(ah.wrapping_mul(base));
+        self.set_ax(al.into());
+        self.set_result_flags(al.into(), 1);
+    }
+
+    /// AAM with this base.
+    pub(super) fn ascii_adjust_after_multiplication(&mut self, base: u8) -> Result<(), Trouble> {
+        let al = self.al();
+        let (Some(high), Some(low)) = (al.checked_div(base), al.checked_rem(base)) else {
+            return Err(Fault::DE.into());
+        };
+        self.set_ax(u16::from_le_bytes([low, high]));
+        self.set_result_flags(low.into(), 1);
+        Ok(())
     }
 
     fn al(&self) -> u8 {

@@ -171,6 +171,8 @@ impl Execution<'_> {
             Mnemonic::Bound => self.bound(instruction)?,
             Mnemonic::Daa => self.daa(),
             Mnemonic::Das => self.das(),
+            Mnemonic::Aad => self.ascii_adjust_before_division(instruction.immediate8()),
+            Mnemonic::Aam => self.ascii_adjust_after_multiplication(instruction.immediate8())?,
             Mnemonic::Aaa => self.ascii_adjust(false),
             Mnemonic::Aas => self.ascii_adjust(true),
             Mnemonic::Enter => self.enter_frame(instruction)?,
@@ -212,7 +214,10 @@ impl Execution<'_> {
             | Mnemonic::Mfence
             | Mnemonic::Sfence
             | Mnemonic::Endbr32
-            | Mnemonic::Endbr64 => {}
+            | Mnemonic::Endbr64
+            // The hints 0F 18 to 0F 1F are no more than that (SDM vol. 2B, NOP).
+            | Mnemonic::Nop
+            | Mnemonic::Reservednop => {}
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),

@@ -7,3 +7,4 @@ exec-file guests/bin/hello.elf
 compare-sections
 set {char}0x7c00 = 0
 compare-sections .text
+# wait: a debugger may attach and look

@@ -6,3 +6,4 @@ break long_entry
 continue
 info registers rip mode r8
 next
+# wait: a debugger may attach and look

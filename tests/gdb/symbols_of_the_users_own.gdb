@@ -4,3 +4,4 @@
 tbreak print
 continue
 x/2i $pc
+# wait: a debugger may attach and look

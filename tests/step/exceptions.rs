@@ -2,6 +2,7 @@
 //! the handler finds on its stack what it would find without a debugger.
 
 use super::*;
+use crate::common::modes::{IDT, Mode, STACK, machine_in, stack};
 use crate::common::{AX, BX, CX, SP};
 
 /// Where the vectors of these tests lead: 0000:0510.
@@ -24,7 +25,11 @@ fn a_fault_leads_to_the_first_instruction_of_its_handler() {
         Case {
             asm: "div bl",
             code: &[0xf6, 0xf3],
-            before: |cpu| (cpu.gpr[BX], cpu.rflags) = (0, 0x202),
+            before: |cpu| {
+                (cpu.gpr[BX], cpu.rflags) = (0, 0x202);
+                // The stack is 16 bits wide, and the rest of ESP none of its business.
+                cpu.gpr[SP] |= 0x1234_0000;
+            },
             memory: &[(0, &VECTOR), HANDLER],
             ..Case::default()
         },
@@ -167,4 +172,100 @@ fn loads_of_ss_are_one_instruction() {
     for case in &cases {
         case.check();
     }
+}
+
+#[test]
+fn a_handler_whose_first_instruction_faults_into_itself_faults_once_a_step() {
+    for mode in [Mode::Real, Mode::Protected, Mode::Long] {
+        // ud2 at which the gate of #UD leads.
+        let mut machine = machine_in(mode, &[0x0f, 0x0b]);
+        let (gate, size, aligned) = match mode {
+            Mode::Real => (6 * 4, 6, !0),
+            Mode::Protected => (IDT + 6 * 8, 12, !0),
+            _ => (IDT + 6 * 16, 40, !0xf),
+        };
+        let mut sp = STACK;
+        write(&mut machine, gate, &0x7c00_u16.to_le_bytes());
+        let table = common::read(&machine, gate, 16);
+        for _ in 0..3 {
+            assert_eq!(machine.step(), StopReason::Stepped, "{mode:?}");
+            assert_eq!(machine.cpu().rip, START, "{mode:?}");
+            sp = (sp & aligned) - size;
+            assert_eq!(machine.cpu().gpr[SP], sp, "{mode:?}: frames");
+        }
+        assert_eq!(common::read(&machine, gate, 16), table, "{mode:?}: the guest's table");
+        assert_eq!(stack(&machine, 1, if mode == Mode::Real { 2 } else { 4 }), [START]);
+    }
+}
+
+#[test]
+fn a_jump_to_where_no_handler_is_stays_there() {
+    // jmp short $+10h, and $-10h, while #GP leads to the jump.
+    for (code, to) in [([0xeb, 0x0e], START + 0x10), ([0xeb, 0xee], START - 0x10)] {
+        let mut machine = machine_in(Mode::Protected, &code);
+        write(&mut machine, IDT + 13 * 8, &0x7c00_u16.to_le_bytes());
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!(machine.cpu().rip, to);
+    }
+}
+
+#[test]
+fn what_is_no_instruction_is_invalid_whatever_its_operand_is() {
+    // mov ?, [di], of which there is no such segment register.
+    Case {
+        asm: "8e 35",
+        code: &[0x8e, 0x35],
+        before: |cpu| {
+            cpu.gpr[common::DI] = 0xffff;
+            cpu.gpr[SP] = 0x1234_7c00;
+            cpu.rflags = 0x202;
+        },
+        memory: &[(6 * 4, &VECTOR), HANDLER],
+        effect: enter_handler,
+        expected: &[FRAME],
+        ..Case::default()
+    }
+    .check();
+}
+
+#[test]
+fn hints_and_decimal_adjustments_are_one_instruction_each() {
+    for code in [[0x0f, 0x18, 0x00], [0x0f, 0x19, 0x00], [0x0f, 0x1d, 0xc2], [0x0f, 0x1e, 0xc2]] {
+        Case { asm: "nop", code: &code, ..Case::default() }.check();
+    }
+    // Of 09h * 16h + 0Bh = D1h only AL counts for the flags: SF, PF.
+    Case {
+        asm: "aad 0x16",
+        code: &[0xd5, 0x16],
+        before: |cpu| (cpu.gpr[AX], cpu.rflags) = (0x8765_090b, 2),
+        effect: |cpu| (cpu.gpr[AX], cpu.rflags) = (0x8765_00d1, 0x86),
+        ..Case::default()
+    }
+    .check();
+    // 2Ch = 2 * 16h: ZF, PF, whatever is in the rest of EAX.
+    Case {
+        asm: "aam 0x16",
+        code: &[0xd4, 0x16],
+        before: |cpu| (cpu.gpr[AX], cpu.rflags) = (0x8765_ff2c, 2),
+        effect: |cpu| (cpu.gpr[AX], cpu.rflags) = (0x8765_0200, 0x46),
+        ..Case::default()
+    }
+    .check();
+}
+
+#[test]
+fn enter_pushes_in_the_width_of_its_operand() {
+    // o32 enter 8, 0
+    Case {
+        asm: "o32 enter 8, 0",
+        code: &[0x66, 0xc8, 8, 0, 0],
+        before: |cpu| cpu.gpr[common::BP] = 0x4321,
+        effect: |cpu| {
+            cpu.gpr[SP] = 0x7c00 - 4 - 8;
+            cpu.gpr[common::BP] = 0x7bfc;
+        },
+        expected: &[(0x7bfc, &[0x21, 0x43, 0, 0])],
+        ..Case::default()
+    }
+    .check();
 }

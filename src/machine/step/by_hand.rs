@@ -3,7 +3,7 @@
 
 use super::Step;
 use crate::emulator::Outcome;
-use crate::kvm::KvmError;
+use crate::kvm::{KvmError, probe};
 use crate::machine::Machine;
 use crate::x86::instruction::Facts;
 use crate::x86::operands::{self, SelectorSource};
@@ -25,6 +25,20 @@ impl Machine {
         cpu.advance(len);
         self.vcpu.set_cpu(&cpu)?;
         Ok(Step::COMPLETED)
+    }
+
+    /// What is no instruction raises #UD, whatever else is wrong with it. A software KVM may look at its operand
+    /// first and raise another exception, or lose the upper half of ESP in real mode.
+    pub(super) fn step_invalid(&mut self) -> Result<Step, KvmError> {
+        if !probe::host_facts()?.refuses_integers() {
+            return self.step_by_trap_flag(None);
+        }
+        Ok(match self.execute_at_pc()? {
+            Ok((_, Some(stop))) => Step::stopped(stop),
+            Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
+            Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
+            Err(_) => self.step_by_trap_flag(None)?,
+        })
     }
 
     /// An instruction by [`crate::emulator`]; by the processor if it is beyond that.

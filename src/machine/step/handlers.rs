@@ -13,14 +13,19 @@ use crate::x86::vectors::{
     self, DEVICE_NOT_AVAILABLE, DIVIDE_ERROR, DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_OPCODE,
     NOT_PRESENT, PAGE_FAULT, SIMD_ERROR, STACK_FAULT, X87_ERROR,
 };
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// Single-step, with the handlers of the likeliest exceptions of an instruction watched, and before them
-    /// that at `first`.
-    pub(super) fn guarded_step(&self, facts: Option<Facts>, first: Option<Linear>) -> GuestDebug {
+    /// that at `first`. Also whether the instruction is such a handler itself, which nothing can watch.
+    pub(super) fn guarded_step(
+        &self,
+        facts: Option<Facts>,
+        first: Option<Linear>,
+    ) -> (GuestDebug, bool) {
         let cpu = self.vcpu.cpu();
-        let mut guards = Guards { pc: cpu.pc(), slots: [None; DEBUG_SLOTS], used: 0 };
+        let mut guards =
+            Guards { pc: cpu.pc(), slots: [None; DEBUG_SLOTS], used: 0, at_own: false };
         if let Some(handler) = first {
             guards.add(handler);
         }
@@ -44,7 +49,7 @@ impl Machine {
                 break;
             }
         }
-        GuestDebug { single_step: true, slots: guards.slots }
+        (GuestDebug { single_step: true, slots: guards.slots }, guards.at_own)
     }
 
     /// After a step that began in `before` and was stopped at a handler: makes flags and frame those of
@@ -52,6 +57,7 @@ impl Machine {
     pub(super) fn land_on_handler(&mut self, before: &CpuState) -> Result<(), KvmError> {
         self.vcpu.set_guest_trap_flag(false);
         self.clean_exception_frame(before);
+        self.keep_upper_stack_pointer(before)?;
         // Delivery clears RF (SDM vol. 3B, 18.3.1.1); some KVMs forget.
         if self.vcpu.cpu().rflags & RFLAGS_RF != 0 {
             let mut cpu = self.vcpu.cpu().clone();
@@ -61,11 +67,35 @@ impl Machine {
         Ok(())
     }
 
+    /// In real mode only SP moves; some KVMs clear the upper half of ESP.
+    fn keep_upper_stack_pointer(&mut self, before: &CpuState) -> Result<(), KvmError> {
+        let sp = before.get(Gpr::Rsp);
+        let lost = self.vcpu.cpu().get(Gpr::Rsp) >> 16 != sp >> 16;
+        if before.cr0 & CR0_PE != 0 || !lost {
+            return Ok(());
+        }
+        let mut cpu = self.vcpu.cpu().clone();
+        let rsp = cpu.get_mut(Gpr::Rsp);
+        *rsp = sp & !0xffff | *rsp & 0xffff;
+        self.vcpu.set_cpu(&cpu)
+    }
+
     /// Takes our trap flag out of the frame that the exception pushed.
     fn clean_exception_frame(&mut self, before: &CpuState) {
         if before.rflags & RFLAGS_TF != 0 {
             return;
         }
+        let Some(flags) = self.pushed_flags(before) else { return };
+        let flags = flags.offset(1);
+        let mut byte = [0];
+        if self.read_linear(flags, &mut byte) == 1 && byte[0] & 1 != 0 {
+            self.write_linear(flags, &[byte[0] & !1]);
+        }
+    }
+
+    /// Where the flags are in the frame of a fault of the instruction that `before` is about to execute, if
+    /// such a frame is on the top of the stack.
+    pub(super) fn pushed_flags(&self, before: &CpuState) -> Option<Linear> {
         // IP, CS, FLAGS, perhaps below an error code; a gate decides the width in protected mode.
         let widths: &[u64] = if before.cr0 & CR0_PE == 0 { &[2] } else { &[4, 8, 2] };
         for &width in widths {
@@ -76,15 +106,11 @@ impl Machine {
                 let is_frame = at(0) == Some(before.rip & mask)
                     && at(1).map(|cs| cs & 0xffff) == Some(before.segments.cs.selector.into());
                 if is_frame {
-                    let flags = slot(2).offset(1);
-                    let mut byte = [0];
-                    if self.read_linear(flags, &mut byte) == 1 && byte[0] & 1 != 0 {
-                        self.write_linear(flags, &[byte[0] & !1]);
-                    }
-                    return;
+                    return Some(slot(2));
                 }
             }
         }
+        None
     }
 
     pub(super) fn read_word(&self, addr: Linear, width: u64) -> Option<u64> {
@@ -95,7 +121,7 @@ impl Machine {
 }
 
 /// The exceptions that an instruction raises, the likeliest first.
-fn likely(hazard: Option<Hazard>) -> &'static [u8] {
+pub(super) fn likely(hazard: Option<Hazard>) -> &'static [u8] {
     match hazard {
         Some(Hazard::Divide) => {
             &[DIVIDE_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT, INVALID_OPCODE]
@@ -120,10 +146,13 @@ struct Guards {
     pc: Linear,
     slots: [Option<DebugSlot>; DEBUG_SLOTS],
     used: usize,
+    /// A handler begins with the instruction.
+    at_own: bool,
 }
 
 impl Guards {
     fn add(&mut self, handler: Linear) {
+        self.at_own |= handler == self.pc;
         let slot = Some(DebugSlot::execute(handler));
         // A breakpoint on the very instruction that is stepped would hold it there for ever.
         if handler != self.pc && self.used < DEBUG_SLOTS && !self.slots.contains(&slot) {

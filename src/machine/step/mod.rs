@@ -8,6 +8,7 @@
 mod by_hand;
 mod debug_exception;
 mod handlers;
+mod own_handler;
 pub(super) mod repeat;
 mod trap_flag;
 mod user;
@@ -15,7 +16,7 @@ pub(super) mod watch;
 
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
-use crate::x86::instruction::{self, Facts, Kind};
+use crate::x86::instruction::{self, Facts, Hazard, Kind};
 use crate::x86::registers::RFLAGS_TF;
 use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
 
@@ -120,7 +121,7 @@ impl Machine {
     }
 
     fn step_decoded(&mut self, code: &[u8], facts: Option<Facts>) -> Result<Step, KvmError> {
-        let Some(facts) = facts else { return self.step_by_trap_flag(None) };
+        let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
         match facts.kind {
@@ -153,6 +154,7 @@ impl Machine {
                 self.step_by_hand(facts)
             }
             Kind::Other if !facts.branches => self.step_plain(facts),
+            Kind::Other if facts.hazard == Hazard::None => self.step_branch(facts),
             _ if !facts.branches => self.step_forward(facts),
             _ => self.step_by_trap_flag(Some(facts)),
         }

@@ -3,7 +3,7 @@
 use super::Step;
 use crate::emulator::Outcome;
 use crate::kvm::vcpu::Completion;
-use crate::kvm::{Exit, KvmError};
+use crate::kvm::{Exit, GuestDebug, KvmError};
 use crate::machine::run::INTERNAL_ERROR_EMULATION;
 use crate::machine::{Machine, Stats, StopReason};
 use crate::x86::debug::DebugHits;
@@ -14,13 +14,25 @@ use crate::x86::{CpuState, Linear};
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
     pub(super) fn step_plain(&mut self, facts: Facts) -> Result<Step, KvmError> {
-        let next = self.vcpu.cpu().rip.wrapping_add(facts.len.into());
+        self.step_native(|machine| machine.step_forward(facts))
+    }
+
+    /// A step over a near branch.
+    pub(super) fn step_branch(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        self.step_native(|machine| machine.step_by_trap_flag(Some(facts)))
+    }
+
+    /// A step over an instruction that leaves the trap flag alone, if the processor itself has executed it.
+    fn step_native(
+        &mut self,
+        step: impl FnOnce(&mut Machine) -> Result<Step, KvmError>,
+    ) -> Result<Step, KvmError> {
         let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
         let (exits, accesses) = (self.stats.total(), counted(&self.stats));
-        let step = self.step_forward(facts)?;
+        let step = step(self)?;
         // An access that KVM reported or queued was emulated, which loses the flag on hardware.
         let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
-        if native && self.vcpu.cpu().rip == next {
+        if native && step.completed {
             self.vcpu.trap_flag_survived();
         }
         Ok(step)
@@ -73,7 +85,23 @@ impl Machine {
         facts: Option<Facts>,
         progress: &mut Progress,
     ) -> Result<Step, KvmError> {
-        let armed = self.guarded_step(facts, progress.handler);
+        let (armed, at_own_handler) = self.guarded_step(facts, progress.handler);
+        if !at_own_handler {
+            return self.step_armed(before, armed, progress);
+        }
+        let diverted = self.divert_own_handlers(facts);
+        let (armed, _) = self.guarded_step(facts, progress.handler);
+        let step = self.step_armed(before, armed, progress);
+        self.restore_handlers(&diverted, before)?;
+        step
+    }
+
+    fn step_armed(
+        &mut self,
+        before: &CpuState,
+        armed: GuestDebug,
+        progress: &mut Progress,
+    ) -> Result<Step, KvmError> {
         loop {
             self.vcpu.arm(armed)?;
             let mut exit = self.enter()?;

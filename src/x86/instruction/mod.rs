@@ -95,8 +95,9 @@ pub enum Kind {
     FastCall,
     /// VMCALL or VMMCALL.
     Hypercall,
-    /// BOUND, fences, ENDBR, RDRAND or RDSEED: some KVMs let one of them go on to the next instruction
-    /// without the trap, others the handler that BOUND leads to.
+    /// BOUND, fences, ENDBR and other hints, RDRAND or RDSEED: some KVMs let one of them go on to the next
+    /// instruction without the trap, others the handler that BOUND leads to. AAD and AAM: some KVMs
+    /// set SF and ZF for EAX in place of AL. ENTER: some push EBP in the stack's width.
     Untrapped,
     /// MOVBE, which some KVMs have at hand and yet make #UD of.
     Movbe,
@@ -220,6 +221,10 @@ impl Kind {
             | Mnemonic::Sfence
             | Mnemonic::Endbr32
             | Mnemonic::Endbr64
+            | Mnemonic::Reservednop
+            | Mnemonic::Aad
+            | Mnemonic::Aam
+            | Mnemonic::Enter
             | Mnemonic::Rdrand
             | Mnemonic::Rdseed => Kind::Untrapped,
             Mnemonic::In => Kind::In {
