@@ -218,6 +218,7 @@ impl Execution<'_> {
             // The hints 0F 18 to 0F 1F are no more than that (SDM vol. 2B, NOP).
             | Mnemonic::Nop
             | Mnemonic::Reservednop => {}
+            Mnemonic::Wait => self.wait()?,
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),

@@ -183,6 +183,12 @@ impl Execution<'_> {
         self.cpu.segments.ss = flat(selector.wrapping_add(8), 3);
     }
 
+    /// WAIT. No exception of the x87 is pending where no instruction of its has run.
+    pub(super) fn wait(&self) -> Result<(), Trouble> {
+        let belongs_to_another_task = self.cpu.cr0 & (CR0_TS | CR0_MP) == CR0_TS | CR0_MP;
+        if belongs_to_another_task { Err(NM.into()) } else { Ok(()) }
+    }
+
     /// What belongs to x87, MMX, SSE or AVX: the exceptions of an operating system that has switched it off
     /// (SDM vol. 3A, 2.5 and 13.1). The instructions themselves are for a module that is to come.
     pub(super) fn not_integer(&self, instruction: &Instruction) -> Trouble {
@@ -191,12 +197,9 @@ impl Execution<'_> {
         let uses = |test: fn(Register) -> bool| {
             (0..instruction.op_count()).any(|index| test(instruction.op_register(index)))
         };
-        let wait = instruction.mnemonic() == Mnemonic::Wait;
-        let x87 = wait || instruction.cpuid_features().iter().any(|feature| X87.contains(feature));
+        let x87 = instruction.cpuid_features().iter().any(|feature| X87.contains(feature));
         let fault = if instruction.encoding() != EncodingKind::Legacy {
             off(CR4_OSXSAVE).then_some(Fault::UD)
-        } else if wait {
-            return if cr0(CR0_TS) && cr0(CR0_MP) { NM.into() } else { Unsupported::Fpu.into() };
         } else if x87 {
             cr0(CR0_EM).then_some(NM)
         } else if uses(Register::is_mm) {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::emulator::{Outcome, Unsupported, execute};
 use crate::x86::registers::{
-    CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF,
+    CR0_MP, CR0_TS, CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF,
 };
 
 const DONE: Result<Outcome, Unsupported> =
@@ -251,6 +251,15 @@ fn without_randomness_the_number_is_zero_and_the_carry_says_so() {
     pc.memory.random = None;
     pc.complete(&[0x0f, 0xc7, 0xf8]);
     assert_eq!((pc.cpu.get(Gpr::Rax), pc.flags()), (0, 0));
+}
+
+#[test]
+fn wait_is_nothing_unless_the_x87_belongs_to_another_task() {
+    let mut pc = Pc::protected(0);
+    pc.gate(7, CODE0, HANDLER, 0x8e);
+    pc.complete(&[0x9b]);
+    pc.cpu.cr0 |= CR0_TS | CR0_MP;
+    assert_eq!(pc.execute(&[0x9b]), Ok(Outcome::Entered { vector: 7 }));
 }
 
 #[test]
