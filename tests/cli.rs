@@ -693,6 +693,13 @@ fn doctor_misses_gdb() {
 }
 
 #[test]
+fn doctor_does_not_take_a_program_that_fails_for_gdb() {
+    let outcome = stepvisor(["doctor", "--gdb", "/bin/false"]);
+    assert_eq!(outcome.code, Some(10), "{outcome:?}");
+    assert!(outcome.stdout.contains("/bin/false: --version fails: exit status: 1"), "{outcome:?}");
+}
+
+#[test]
 fn paths_that_are_not_text_are_no_problem() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;

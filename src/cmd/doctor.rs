@@ -170,5 +170,8 @@ fn examine_gdb(program: &Path) -> Gdb {
 
 fn output_of(program: &Path, args: &[&str]) -> io::Result<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("{} fails: {}", args.join(" "), output.status)));
+    }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

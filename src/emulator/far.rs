@@ -174,6 +174,10 @@ impl Execution<'_> {
         let old = self.cpu.clone();
         let copied = self.parameters(parameters, target.size)?;
         self.switch_stack(access.dpl)?;
+        if self.is_ia32e() {
+            // The stack is that of 64-bit code already, which the program need not be.
+            self.cpu.segments.cs.access = access;
+        }
         self.push(old.segments.ss.selector.into(), target.size)?;
         self.push(old.get(Gpr::Rsp), target.size)?;
         for value in copied {

@@ -1,12 +1,13 @@
 //! Faults that the memory operands of an instruction raise, whatever the instruction is.
 
-use iced_x86::{InstructionInfoFactory, OpAccess, Register};
+use iced_x86::{InstructionInfoFactory, OpAccess};
 
 use super::Environment;
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::memory::AccessKind;
-use crate::x86::{CpuState, SegmentName};
+use super::operands::segment_name;
+use crate::x86::CpuState;
 
 /// The fault of the first memory operand of the instruction at CS:IP that has one, stack slots among them.
 /// What else the instruction may raise, before or after, is not looked at. `env` should drop what is written
@@ -21,14 +22,7 @@ pub fn operand_fault(cpu: &CpuState, env: &mut dyn Environment) -> Option<Fault>
             OpAccess::None | OpAccess::NoMemAccess => continue,
             _ => AccessKind::Write,
         };
-        let name = match memory.segment() {
-            Register::CS => SegmentName::Cs,
-            Register::SS => SegmentName::Ss,
-            Register::ES => SegmentName::Es,
-            Register::FS => SegmentName::Fs,
-            Register::GS => SegmentName::Gs,
-            _ => SegmentName::Ds,
-        };
+        let name = segment_name(memory.segment());
         let offset = memory.try_virtual_address(0, |register, _, _| {
             if register.is_segment_register() {
                 return Some(0);

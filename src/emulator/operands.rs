@@ -34,7 +34,7 @@ fn is_high_byte(register: Register) -> bool {
     matches!(register, Register::AH | Register::BH | Register::CH | Register::DH)
 }
 
-fn segment_name(register: Register) -> SegmentName {
+pub(super) fn segment_name(register: Register) -> SegmentName {
     match register {
         Register::CS => SegmentName::Cs,
         Register::SS => SegmentName::Ss,

@@ -166,17 +166,8 @@ impl Execution<'_> {
                 Err(Fault::gp(0).into())
             };
         }
-        let fault = Fault::gp(self.code(selector));
-        let descriptor = self.descriptor_or(selector, fault)?;
-        let access = descriptor.segment.access;
-        let fits =
-            selector & 3 == u16::from(ring) && access.dpl == ring && access.is_writable_data();
-        if !fits {
-            return Err(fault.into());
-        }
-        if !access.present {
-            return Err(Fault::ss(self.code(selector)).into());
-        }
+        let wrong = Fault::gp(self.code(selector));
+        let descriptor = self.stack_descriptor(selector, ring, wrong)?;
         let mut segment = self.access_segment(descriptor)?;
         segment.selector = selector;
         Ok(segment)

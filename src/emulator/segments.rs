@@ -56,6 +56,26 @@ impl Execution<'_> {
         self.descriptor(selector)?.ok_or(Trouble::Fault(absent))
     }
 
+    /// The descriptor of `selector`, not null, as that of the stack of `ring`; `wrong` if it is none.
+    pub(super) fn stack_descriptor(
+        &mut self,
+        selector: u16,
+        ring: u8,
+        wrong: Fault,
+    ) -> Result<Descriptor, Trouble> {
+        let descriptor = self.descriptor_or(selector, wrong)?;
+        let access = descriptor.segment.access;
+        let fits =
+            selector & 3 == u16::from(ring) && access.dpl == ring && access.is_writable_data();
+        if !fits {
+            return Err(wrong.into());
+        }
+        if !access.present {
+            return Err(Fault::ss(self.code(selector)).into());
+        }
+        Ok(descriptor)
+    }
+
     /// Marks a code or data segment as accessed, in its descriptor and in the register made of it.
     pub(super) fn access_segment(&mut self, descriptor: Descriptor) -> Result<Segment, Trouble> {
         let mut segment = descriptor.segment;

@@ -377,6 +377,9 @@ impl<'m> Server<'m> {
             }
             StopReason::Exit { status } => {
                 if let Some(session) = &mut self.session {
+                    if session.hold() == Hold::Released {
+                        Relay(Rc::clone(&self.outbox)).notice(&stop.to_string());
+                    }
                     let status = status.to_le_bytes()[0];
                     session.report_exit(&mut self.guest, &stop.to_string(), status);
                     if session.is_extended() {

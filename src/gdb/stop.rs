@@ -61,7 +61,7 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
 /// What a process would be sent for the exception `vector`.
 fn exception_signal(vector: u8) -> Signal {
     match vector {
-        // #DE, #OF's and #BR's relatives among the arithmetic ones, #MF, #XM.
+        // #DE, #OF, #MF, #XM.
         0 | 4 | 16 | 19 => Signal::SIGFPE,
         1 | 3 => Signal::SIGTRAP,
         6 => Signal::SIGILL,

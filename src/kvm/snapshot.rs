@@ -16,8 +16,8 @@ pub struct VcpuSnapshot {
     msrs: Vec<kvm_msr_entry>,
 }
 
-/// Model-specific registers that a guest may write and find again: SYSENTER, SYSCALL, the bases of FS and GS
-/// by another name, PAT, TSC_AUX and the time-stamp counter. KVM has EFER and the APIC base in the special
+/// Model-specific registers that a guest may write and find again: SYSENTER, PAT, SYSCALL, KERNEL_GS_BASE,
+/// TSC_AUX and the time-stamp counter. KVM has EFER, the bases of FS and GS and the APIC base in the special
 /// registers.
 const MSRS: [u32; 11] = [
     0x174,

@@ -1,6 +1,7 @@
 //! Running at full speed, the debug registers armed, until something is hit.
 
 use super::plan::{DebugPlan, Slots};
+use super::step::repeat::counter_mask;
 use super::stop::WatchHit;
 use super::undefined::TakenBack;
 use super::{Machine, StopReason};
@@ -185,9 +186,8 @@ impl Machine {
         let len = self.code_bytes(&mut buffer);
         let facts = instruction::decode(&buffer[..len], cpu.mode());
         let Some(Kind::Rep(rep)) = facts.map(|facts| facts.kind) else { return };
-        let mask = u64::MAX >> (64 - 8 * u32::from(rep.address_size));
         let pc = cpu.pc();
-        if cpu.get(Gpr::Rcx) & mask != 0 && !self.breakpoints.contains(pc) {
+        if cpu.get(Gpr::Rcx) & counter_mask(rep) != 0 && !self.breakpoints.contains(pc) {
             self.mid_rep = Some(pc);
         }
     }

@@ -47,8 +47,9 @@ enum Piece {
 }
 
 impl Machine {
-    /// After a shutdown that has reset the vCPU: puts the machine before the instruction that did it. If that cannot be found, all is put back as it was at the shutdown,
-    /// but for the processor, which stands at the checkpoint.
+    /// After a shutdown that has reset the vCPU: puts the machine before the instruction that did it. If that
+    /// cannot be found, all is put back as it was at the shutdown, but for the processor, which stands at the
+    /// checkpoint.
     ///
     /// # Errors
     /// A KVM call failed.
@@ -191,6 +192,7 @@ impl Machine {
         for _ in 0..steps {
             match self.try_step()? {
                 StopReason::Stepped => {}
+                StopReason::Kicked => return Ok(Err(Lost::Interrupted)),
                 _ => return Ok(Err(Lost::OtherCourse)),
             }
         }

@@ -147,7 +147,17 @@ impl Machine {
     }
 
     fn outcome(&mut self, exit: &Exit, page: Linear) -> Result<Option<Fault>, KvmError> {
-        let Exit::PortWrite(access) = *exit else { return Ok(None) };
+        let Exit::PortWrite(access) = *exit else {
+            // An access under way would be finished at the next entry, in the state that is put back.
+            let mut under_way = exit.is_access();
+            while under_way {
+                under_way = match self.vcpu.complete()? {
+                    Completion::Exit(next) => next.is_access(),
+                    Completion::Done => false,
+                };
+            }
+            return Ok(None);
+        };
         let cpu = self.vcpu.cpu().clone();
         let vector = u8::try_from(access.port).unwrap_or(VECTORS);
         let handler = page.0 + HANDLERS + 2 * u64::from(vector);

@@ -3,6 +3,7 @@
 //! Those are the accesses to device memory, and those to RAM by an instruction that accesses a port or device
 //! memory as well: INS, OUTS, and moves between RAM and a device.
 
+use super::step::repeat::counter_mask;
 use super::{Machine, StopReason, Watch, WatchKind};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
@@ -46,6 +47,9 @@ impl Machine {
         let len = self.code_bytes(&mut buffer);
         let facts = instruction::decode(&buffer[..len], before.mode());
         let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return Ok(None) };
+        if before.get(Gpr::Rcx) & counter_mask(rep) == 0 {
+            return Ok(None);
+        }
         self.count_one(rep)?;
         Ok(Some((rep, len, before)))
     }

@@ -116,6 +116,27 @@ fn an_interrupt_ends_a_run_of_conditions_that_are_never_true() {
 }
 
 #[test]
+fn an_interrupt_ends_it_where_no_instruction_needs_the_processor() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    // int 0x30, whose handler it is itself.
+    client.order("M8000,2:cd30");
+    client.order("Mc0,4:00800000");
+    let xml = TargetXml::read(&mut client, 0x1000);
+    assert_eq!(xml.set(&mut client, "eip", 0x8000), "OK");
+    // Away from the code, which the stack would come to.
+    assert_eq!(xml.set(&mut client, "ss", 0x2000), "OK");
+    // The first time around it prints; false in any case.
+    let code = "2c0001200018_22012d000129_2200220034000004_785c6e00_220027".replace('_', "");
+    client.order(format!("Z0,8000,1;X{:x},{code}", code.len() / 2));
+    client.resume("vCont;c");
+    assert_eq!(client.text(), "O780a");
+    client.raw(b"\x03");
+    assert!(client.stop().starts_with("T02"));
+    assert_eq!(xml.get(&mut client, "eip"), 0x8000);
+}
+
+#[test]
 fn lists_of_another_form_are_refused() {
     let server = Server::of("hello");
     let mut client = server.connect();

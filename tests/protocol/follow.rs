@@ -199,6 +199,14 @@ fn steps_end_at_a_switch_that_is_told_at_once() {
 }
 
 #[test]
+fn a_switch_at_a_breakpoint_with_a_false_condition_is_told() {
+    let server = Server::with(&["guests/bin/modes.elf", "--mode-events", "eager"]);
+    let mut client = follower(&server);
+    client.order("Z0,7c2e,1;X3,220027");
+    assert_eq!(mode(&client.run("vCont;c")), "[16-bit protected mode]");
+}
+
+#[test]
 fn a_client_that_does_not_follow_stops_with_a_line_about_the_switch() {
     let server = Server::with(&["guests/bin/modes.elf", "--mode-events", "eager"]);
     let mut client = server.connect();

@@ -59,7 +59,7 @@ const VALID: &[&[u8]] = &[
     b"QThreadEvents:1",
     b"vFile:open:2f",
     b"vFile:setfs:0",
-    b"vFile:open:2f776f726b,0,0",
+    b"vFile:open:2f686f6d65,0,0",
     b"vFile:pread:3,100,0",
     b"vFile:fstat:3",
     b"vFile:close:3",

@@ -269,3 +269,12 @@ fn enter_pushes_in_the_width_of_its_operand() {
     }
     .check();
 }
+
+#[test]
+fn a_handler_that_begins_with_a_change_of_its_own_gate_changes_it() {
+    // mov byte [6 * 4], 0x55
+    let mut machine = boot(&[0xc6, 0x06, 24, 0, 0x55]);
+    write(&mut machine, 24, &(START as u32).to_le_bytes());
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!(read(&machine, 24, 4), [0x55, 0x7c, 0, 0]);
+}

@@ -177,17 +177,8 @@ impl Execution<'_> {
         if selector & !3 == 0 {
             return Err(Fault::ts(self.code(0)).into());
         }
-        let fault = Fault::ts(self.code(selector));
-        let descriptor = self.descriptor_or(selector, fault)?;
-        let access = descriptor.segment.access;
-        let fits =
-            selector & 3 == u16::from(ring) && access.dpl == ring && access.is_writable_data();
-        if !fits {
-            return Err(fault.into());
-        }
-        if !access.present {
-            return Err(Fault::ss(self.code(selector)).into());
-        }
+        let wrong = Fault::ts(self.code(selector));
+        let descriptor = self.stack_descriptor(selector, ring, wrong)?;
         Ok(InnerStack { selector, pointer, descriptor })
     }
 

@@ -1,9 +1,9 @@
-//! IRET and far returns.
+//! IRET, far returns and call gates.
 
 use super::*;
 use crate::emulator::{Outcome, Unsupported};
-use crate::x86::SegmentName;
 use crate::x86::registers::{RFLAGS_IF, RFLAGS_IOPL, RFLAGS_NT, RFLAGS_VM};
+use crate::x86::{CpuMode, SegmentName};
 
 const RETURNED: Result<Outcome, Unsupported> =
     Ok(Outcome::Completed { single_step: false, unblocks_nmi: true });
@@ -148,4 +148,20 @@ fn a_far_return_to_an_outer_ring_drops_parameters_on_both_stacks() {
     let done = Ok(Outcome::Completed { single_step: false, unblocks_nmi: false });
     assert_eq!(pc.execute(&[0xca, 8, 0]), done); // retf 8
     assert_eq!((pc.cpu.rip, pc.cpu.get(Gpr::Rsp), pc.cpu.cpl()), (0x1234, 0x5008, 3));
+}
+
+#[test]
+fn a_call_gate_leads_from_compatibility_mode_to_64_bit_code_of_ring_0() {
+    const GATE: u16 = 0x6b;
+    let mut pc = Pc::long(3);
+    pc.cpu.segments.cs = pc.segment(CODE3);
+    let at = GDT + u64::from(GATE & !7);
+    pc.put(at, HANDLER | u64::from(CODE64) << 16 | 0xec << 40, 8);
+    pc.cpu.gdtr.limit += 16;
+    let [low, high] = GATE.to_le_bytes();
+    let called = Ok(Outcome::Completed { single_step: false, unblocks_nmi: false });
+    assert_eq!(pc.execute(&[0x9a, 0, 0, 0, 0, low, high]), called);
+    assert_eq!((pc.cpu.rip, pc.cpu.cpl(), pc.cpu.mode()), (HANDLER, 0, CpuMode::Long64));
+    assert_eq!(pc.cpu.get(Gpr::Rsp), STACK0 - 32);
+    assert_eq!(pc.stack(4, 8), [CODE + 7, CODE3.into(), STACK, DATA3.into()]);
 }

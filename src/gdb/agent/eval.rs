@@ -4,7 +4,8 @@
 //! All integer bytecodes are here. There is no trace buffer to record to, so that the bytecodes that trace only
 //! take their operands; floating point is refused, as gdb itself never emits it.
 
-use super::format;
+use super::LONGEST_TEXT;
+use super::format::{self, FormatError};
 
 /// Deepest stack; gdb's own expressions stay far below.
 const STACK: usize = 256;
@@ -62,7 +63,7 @@ pub enum BytecodeError {
     Width(u8),
     /// A format that cannot be printed.
     #[error("cannot print: {0}")]
-    Format(#[from] format::FormatError),
+    Format(#[from] FormatError),
 }
 
 /// Carries out `code`; what it prints goes to `output`. The result is what is on top of the stack at the end,
@@ -72,7 +73,8 @@ pub(super) fn run(
     context: &mut dyn Context,
     output: &mut Vec<u8>,
 ) -> Result<u64, BytecodeError> {
-    let mut machine = Evaluation { code, at: 0, stack: Vec::new(), context, output };
+    let start = output.len();
+    let mut machine = Evaluation { code, at: 0, stack: Vec::new(), context, output, start };
     for _ in 0..STEPS {
         let opcode = machine.byte()?;
         if opcode == op::END {
@@ -138,6 +140,8 @@ struct Evaluation<'a> {
     stack: Vec<u64>,
     context: &'a mut dyn Context,
     output: &'a mut Vec<u8>,
+    /// How much of the output was there before.
+    start: usize,
 }
 
 type Done = Result<(), BytecodeError>;
@@ -342,6 +346,13 @@ impl Evaluation<'_> {
         for _ in 0..count {
             arguments.push(self.pop()?);
         }
-        Ok(format::print(text, &arguments, self.context, self.output)?)
+        format::print(text, &arguments, self.context, self.output)?;
+        // Printed in a loop, short texts add up.
+        let most = self.start + LONGEST_TEXT;
+        if self.output.len() > most {
+            self.output.truncate(most);
+            return Err(FormatError::Length.into());
+        }
+        Ok(())
     }
 }

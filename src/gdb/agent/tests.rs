@@ -264,3 +264,16 @@ fn lists_have_one_form_only() {
         assert_eq!(Plan::parse(bad.as_bytes()), None, "{bad}");
     }
 }
+
+#[test]
+fn what_a_loop_prints_has_an_end() {
+    // again: printf("%4096d", 0); goto again
+    let text = b"%4096d\0";
+    let mut code = vec![0x22, 0, 0x22, 0, 0x22, 0, 0x34, 1, 0, text.len() as u8];
+    code.extend(text);
+    code.extend([0x21, 0, 0]);
+    let mut output = b"before".to_vec();
+    let end = eval::run(&code, &mut Guest::default(), &mut output);
+    assert_eq!(end, Err(BytecodeError::Format(format::FormatError::Length)));
+    assert_eq!(output.len(), "before".len() + LONGEST_TEXT);
+}

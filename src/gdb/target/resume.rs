@@ -53,6 +53,10 @@ impl Guest<'_> {
                 }
             }
             self.has_moved();
+            // Instructions that never enter the guest would not notice the kick.
+            if self.machine.take_kick() {
+                break StopReason::Kicked;
+            }
         };
         // After a kick with nothing done, the breakpoint has had its turn already.
         if stop != StopReason::Kicked {
@@ -68,12 +72,15 @@ impl Guest<'_> {
     fn leave_breakpoint(&mut self) -> StopReason {
         let steps = self.nearness.steps();
         for _ in 0..steps {
-            let before = self.machine.cpu().pc();
+            let (before, mode) = (self.machine.cpu().pc(), self.machine.cpu().mode());
             match self.machine.step() {
                 StopReason::Stepped => {}
                 stop => return stop,
             }
-            let pc = self.machine.cpu().pc();
+            let (pc, now) = (self.machine.cpu().pc(), self.machine.cpu().mode());
+            if self.machine.stops_at_mode_switch() && now != mode {
+                return StopReason::ModeSwitch(now);
+            }
             if pc == before {
                 // A repetition, whose breakpoint has had its turn, or a jump to itself.
                 return StopReason::Stepped;

@@ -227,8 +227,9 @@ impl Input {
     pub fn wait_for_end(mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(left) = Timespec::try_from(left) else { return };
+            // A client that goes on sending does not stay any longer.
+            let left = deadline.checked_duration_since(Instant::now());
+            let Some(Ok(left)) = left.map(Timespec::try_from) else { return };
             let mut input = [PollFd::new(&self, PollFlags::IN)];
             match poll(&mut input, Some(&left)) {
                 Ok(1..) if !self.read().is_empty() => {}

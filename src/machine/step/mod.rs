@@ -9,7 +9,7 @@ mod by_hand;
 mod debug_exception;
 mod handlers;
 mod own_handler;
-mod repeat;
+pub(super) mod repeat;
 mod trap_flag;
 mod user;
 pub(super) mod watch;
@@ -97,7 +97,10 @@ impl Machine {
         let traps = self.traps_after(code, facts)?;
         let step = self.step_decoded(code, facts)?;
         if !step.completed {
-            self.held_traps = 0;
+            // After a kick nothing has run: they are due still.
+            if step.stop != StopReason::Kicked {
+                self.held_traps = 0;
+            }
             return Ok(step.stop);
         }
         if matches!(facts, Some(Facts { kind: Kind::LoadSs, .. })) {

@@ -8,8 +8,9 @@
 use crate::kvm::KvmError;
 use crate::machine::Machine;
 use crate::x86::instruction::Facts;
+use crate::x86::paging::Translation;
 use crate::x86::registers::{CR0_PE, EFER_LMA};
-use crate::x86::{CpuState, Linear, vectors};
+use crate::x86::{CpuState, Linear, Phys, vectors};
 
 use super::handlers::likely;
 
@@ -19,8 +20,9 @@ const ELSEWHERE: u8 = 0x10;
 /// Gates that lead elsewhere for a step.
 #[derive(Debug, Default)]
 pub(super) struct Diverted {
-    /// Where their offsets begin, and the byte that belongs there.
-    gates: Vec<(Linear, u8)>,
+    /// Where their offsets begin, whatever the instruction makes of the page tables, and the byte that belongs
+    /// there.
+    gates: Vec<(Phys, u8)>,
     /// Where they lead.
     elsewhere: Vec<Linear>,
 }
@@ -41,9 +43,10 @@ impl Machine {
                 (true, true) => 16,
             };
             let at = Linear(cpu.idtr.base).offset(u64::from(vector) * size);
+            let Ok(Translation { phys: at, .. }) = self.translate(at) else { continue };
             let mut byte = [0];
-            if self.read_linear(at, &mut byte) == 1
-                && self.write_linear(at, &[byte[0] ^ ELSEWHERE]) == 1
+            if self.read_phys(at, &mut byte) == 1
+                && self.write_phys(at, &[byte[0] ^ ELSEWHERE]) == 1
             {
                 diverted.gates.push((at, byte[0]));
                 diverted.elsewhere.extend(vectors::handler(self.vcpu.cpu(), self, vector));
@@ -59,7 +62,11 @@ impl Machine {
         before: &CpuState,
     ) -> Result<(), KvmError> {
         for (at, byte) in &diverted.gates {
-            self.write_linear(*at, &[*byte]);
+            let mut now = [0];
+            // Else the instruction has written there itself.
+            if self.read_phys(*at, &mut now) == 1 && now[0] == byte ^ ELSEWHERE {
+                self.write_phys(*at, &[*byte]);
+            }
         }
         let is_elsewhere = diverted.elsewhere.contains(&self.vcpu.cpu().pc());
         if is_elsewhere && self.pushed_flags(before).is_some() {

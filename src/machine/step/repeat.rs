@@ -67,6 +67,6 @@ impl Machine {
 }
 
 /// The bits of RCX that count.
-fn counter_mask(rep: Rep) -> u64 {
+pub(in crate::machine) fn counter_mask(rep: Rep) -> u64 {
     u64::MAX >> (64 - 8 * u32::from(rep.address_size))
 }

@@ -11,7 +11,7 @@ use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
 use crate::x86::registers::{CR0_PE, EFER_LMA};
-use crate::x86::{CpuMode, CpuState, Linear};
+use crate::x86::{CpuMode, CpuState};
 
 impl Machine {
     /// One step; an access to a watched range counts as the reason to stop when the step itself has
@@ -114,7 +114,8 @@ impl Machine {
         for &width in widths {
             for error_code in [0, 1] {
                 let addr = self.stack_address(0);
-                let word = |n: u64| self.stack_word((n + error_code) * width, width);
+                let slot = |n: u64| self.stack_address((n + error_code) * width);
+                let word = |n: u64| self.read_word(slot(n), width);
                 let mask = u64::MAX >> (64 - 8 * width);
                 let leads_back = word(0) == Some(rip & mask)
                     && word(1).map(|cs| cs & 0xffff) == Some(before.segments.cs.selector.into());
@@ -125,13 +126,6 @@ impl Machine {
             }
         }
         None
-    }
-
-    fn stack_word(&self, offset: u64, width: u64) -> Option<u64> {
-        let mut bytes = [0; 8];
-        let width = usize::try_from(width).ok()?;
-        let addr: Linear = self.stack_address(offset);
-        (self.read_linear(addr, &mut bytes[..width]) == width).then(|| u64::from_le_bytes(bytes))
     }
 }
 
