@@ -18,6 +18,7 @@ impl Machine {
         plan: &DebugPlan,
         slots: Slots,
     ) -> Result<Option<StopReason>, KvmError> {
+        self.behind_load_of_ss = false;
         self.guard.watch(plan.recheck)?;
         let end = self.run_guarded(plan, &slots);
         self.guard.rest();

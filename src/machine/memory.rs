@@ -51,6 +51,11 @@ impl Machine {
     /// Writes guest-physical memory; returns how many bytes from the start were written.
     pub fn write_phys(&mut self, addr: Phys, data: &[u8]) -> usize {
         self.forget_checkpoint();
+        self.amend_phys(addr, data)
+    }
+
+    /// The same, for what belongs to a step: it will happen again when the guest is run again.
+    pub(super) fn amend_phys(&mut self, addr: Phys, data: &[u8]) -> usize {
         let mut done = 0;
         while done < data.len() {
             let at = addr.offset(done as u64);
@@ -87,12 +92,18 @@ impl Machine {
     /// Writes linear memory as the guest would at this moment, but without regard to write protection;
     /// returns how many bytes from the start were written.
     pub fn write_linear(&mut self, addr: Linear, data: &[u8]) -> usize {
+        self.forget_checkpoint();
+        self.amend_linear(addr, data)
+    }
+
+    /// The same, for what belongs to a step; see [`Machine::amend_phys`].
+    pub(super) fn amend_linear(&mut self, addr: Linear, data: &[u8]) -> usize {
         let mut done = 0;
         while done < data.len() {
             let Some((phys, len)) = self.piece(addr.offset(done as u64), data.len() - done) else {
                 break;
             };
-            let written = self.write_phys(phys, &data[done..done + len]);
+            let written = self.amend_phys(phys, &data[done..done + len]);
             done += written;
             if written < len {
                 break;

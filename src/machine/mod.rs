@@ -128,6 +128,8 @@ pub struct Machine {
     rerunning: bool,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
+    /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
+    behind_load_of_ss: bool,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
     /// KVM queues writes to text memory.
@@ -179,6 +181,7 @@ impl Machine {
             inexact: None,
             rerunning: false,
             held_traps: 0,
+            behind_load_of_ss: false,
             trap_may_linger: false,
             coalescing: true,
             told_slow: false,
@@ -213,6 +216,7 @@ impl Machine {
         self.stop_on.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
+        self.behind_load_of_ss = false;
         Ok(())
     }
 

@@ -37,6 +37,7 @@ impl Machine {
         if self.vcpu.cpu().pc() != before {
             self.halted = false;
             self.mid_rep = None;
+            self.behind_load_of_ss = false;
             self.crash = None;
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! A guest whose second run takes another course, because it looks at a clock, is not found; the caller then
 //! has what was known before.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -68,9 +69,10 @@ impl Machine {
         let devices = self.devices.save();
         let reported = self.reported.clone();
         let kicked = self.vcpu.take_kick();
-        let changed = self.rewind()?;
-
-        let found = self.run_again(&course);
+        let (changed, found) = match self.rewind() {
+            Ok(changed) => (changed, self.run_again(&course)),
+            Err(error) => (BTreeMap::new(), Err(error)),
+        };
 
         self.observer = observer;
         self.trace = trace;

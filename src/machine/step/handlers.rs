@@ -89,7 +89,7 @@ impl Machine {
         let flags = flags.offset(1);
         let mut byte = [0];
         if self.read_linear(flags, &mut byte) == 1 && byte[0] & 1 != 0 {
-            self.write_linear(flags, &[byte[0] & !1]);
+            self.amend_linear(flags, &[byte[0] & !1]);
         }
     }
 

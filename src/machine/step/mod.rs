@@ -91,11 +91,17 @@ impl Machine {
         let len = self.code_bytes(&mut buffer);
         let code = &buffer[..len];
         let facts = instruction::decode(code, self.vcpu.cpu().mode());
-        if let Some(stop) = self.debug_fault(facts)? {
+        if !self.behind_load_of_ss
+            && let Some(stop) = self.debug_fault(facts)?
+        {
             return Ok(stop);
         }
         let traps = self.traps_after(code, facts)?;
         let step = self.step_decoded(code, facts)?;
+        if step.stop != StopReason::Kicked {
+            let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));
+            self.behind_load_of_ss = step.completed && loads_ss;
+        }
         if !step.completed {
             // After a kick nothing has run: they are due still.
             if step.stop != StopReason::Kicked {
@@ -103,7 +109,7 @@ impl Machine {
             }
             return Ok(step.stop);
         }
-        if matches!(facts, Some(Facts { kind: Kind::LoadSs, .. })) {
+        if self.behind_load_of_ss {
             // Held back for one instruction, but for single-step, which is lost (SDM vol. 3A, 6.8.3).
             self.held_traps = traps.data;
             return Ok(step.stop);

@@ -7,10 +7,10 @@
 
 use crate::kvm::KvmError;
 use crate::machine::Machine;
-use crate::x86::instruction::Facts;
+use crate::x86::instruction::{self, Facts};
 use crate::x86::paging::Translation;
 use crate::x86::registers::{CR0_PE, EFER_LMA};
-use crate::x86::{CpuState, Linear, Phys, vectors};
+use crate::x86::{CpuState, Linear, Phys, operands, vectors};
 
 use super::handlers::likely;
 
@@ -32,6 +32,7 @@ impl Machine {
     pub(super) fn divert_own_handlers(&mut self, facts: Option<Facts>) -> Diverted {
         let mut diverted = Diverted::default();
         let pc = self.vcpu.cpu().pc();
+        let mut accesses = None;
         for &vector in likely(facts.map(|facts| facts.hazard)) {
             let cpu = self.vcpu.cpu();
             if vectors::handler(cpu, self, vector) != Some(pc) {
@@ -43,10 +44,19 @@ impl Machine {
                 (true, true) => 16,
             };
             let at = Linear(cpu.idtr.base).offset(u64::from(vector) * size);
+            // An instruction that looks at its own gate has to find it as it is.
+            let accesses = accesses.get_or_insert_with(|| {
+                let mut code = [0; instruction::MAX_LEN];
+                let len = self.code_bytes(&mut code);
+                operands::accesses(&code[..len], cpu)
+            });
+            if accesses.iter().any(|access| access.overlaps(at, size)) {
+                continue;
+            }
             let Ok(Translation { phys: at, .. }) = self.translate(at) else { continue };
             let mut byte = [0];
             if self.read_phys(at, &mut byte) == 1
-                && self.write_phys(at, &[byte[0] ^ ELSEWHERE]) == 1
+                && self.amend_phys(at, &[byte[0] ^ ELSEWHERE]) == 1
             {
                 diverted.gates.push((at, byte[0]));
                 diverted.elsewhere.extend(vectors::handler(self.vcpu.cpu(), self, vector));
@@ -65,7 +75,7 @@ impl Machine {
             let mut now = [0];
             // Else the instruction has written there itself.
             if self.read_phys(*at, &mut now) == 1 && now[0] == byte ^ ELSEWHERE {
-                self.write_phys(*at, &[*byte]);
+                self.amend_phys(*at, &[*byte]);
             }
         }
         let is_elsewhere = diverted.elsewhere.contains(&self.vcpu.cpu().pc());

@@ -59,7 +59,7 @@ impl Machine {
             let top = self.stack_address(1);
             let mut byte = [0];
             if self.read_linear(top, &mut byte) == 1 && byte[0] & 1 != own {
-                self.write_linear(top, &[byte[0] & !1 | own]);
+                self.amend_linear(top, &[byte[0] & !1 | own]);
             }
         }
         Ok(step)

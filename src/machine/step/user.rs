@@ -79,7 +79,7 @@ impl Machine {
         *after.get_mut(Gpr::Rsp) = rsp;
         after.segments.cs = before.segments.cs;
         after.segments.ss = before.segments.ss;
-        self.write_linear(frame, &stack);
+        self.amend_linear(frame, &stack);
         self.vcpu.set_debug_registers(&debug_registers)?;
         self.vcpu.set_cpu(&after)?;
         // A far transfer within the ring, which changes nothing but these.
