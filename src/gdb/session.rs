@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::agent::Plan;
 use super::engine::{Engine, Outcome};
@@ -19,6 +20,9 @@ use super::transport::ConnectionId;
 use crate::machine::StopReason;
 use crate::x86::Linear;
 
+/// How long after a ^C that a stop has overtaken a resume is a debugger's own doing: it evaluates a condition, or
+/// steps off a breakpoint, and takes the stop for no answer. No user is as fast.
+const OWN_DOING: Duration = Duration::from_millis(250);
 /// Most bytes a client may send ahead while the guest runs.
 const MOST_QUEUED: usize = 1 << 20;
 
@@ -59,6 +63,10 @@ pub struct Session<'m> {
     multiprocess: bool,
     follower: Follower,
     extended: Extended,
+    /// When a stop was reported last.
+    stopped: Option<Instant>,
+    /// When a ^C came that a stop had overtaken.
+    overtaken: Option<Instant>,
     /// It sent a packet, so it is a debugger and not somebody looking for open ports.
     spoke: bool,
 }
@@ -84,6 +92,8 @@ impl<'m> Session<'m> {
             multiprocess: false,
             follower: Follower::default(),
             extended: Extended::default(),
+            stopped: None,
+            overtaken: None,
             spoke: false,
         }
     }
@@ -128,8 +138,13 @@ impl<'m> Session<'m> {
             match event {
                 FrameEvent::Ack => {}
                 FrameEvent::Nak => self.outbox.borrow_mut().repeat(),
-                // Pressed too late, the stop it wanted is on its way.
-                FrameEvent::Interrupt if !self.running => {}
+                // A stop has overtaken it, which is enough for a user, but not for a debugger that resumes by
+                // itself.
+                FrameEvent::Interrupt if !self.running => {
+                    let recent = self.stopped.is_some_and(|since| since.elapsed() < OWN_DOING);
+                    let answered = self.last_stop == StopReason::Kicked;
+                    self.overtaken = (recent && !answered).then(Instant::now);
+                }
                 FrameEvent::Interrupt => demands.push(Demand::Interrupt),
                 event if self.running && !ends_session(&event) => {
                     self.queued += weight(&event);
@@ -184,6 +199,7 @@ impl<'m> Session<'m> {
         }
         self.outbox.borrow_mut().stopped(&notes, &frame);
         self.running = false;
+        self.stopped = Some(Instant::now());
     }
 
     /// Has the client read the description of the mode that the guest is in now.
@@ -368,8 +384,10 @@ impl<'m> Session<'m> {
                 self.running = true;
                 let resume = guest.take_resume().unwrap_or(Resume::Continue);
                 guest.reveal();
+                let overtaken = self.overtaken.take().filter(|since| since.elapsed() < OWN_DOING);
                 // The guest has run already: this is what the client has been waiting for.
                 match self.follower.take_postponed() {
+                    None if overtaken.is_some() => self.report(guest, StopReason::Kicked),
                     None => return Some(Demand::Run(resume)),
                     Some(Postponed::Stop(stop)) => {
                         let pc = guest.machine().cpu().pc();

@@ -131,7 +131,7 @@ impl Machine {
         match end {
             Ok(Delivery::Shutdown) => {}
             Ok(Delivery::Entered { vector }) => lines.push(format!(
-                "the handler of {} could have been entered: why it was not is unknown",
+                "the handler of {} could have been entered; this host's KVM shut the processor down instead",
                 mnemonic(vector)
             )),
             Err(unsupported) => lines.push(format!("what came then is not known: {unsupported}")),

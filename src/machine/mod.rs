@@ -130,6 +130,8 @@ pub struct Machine {
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
     behind_load_of_ss: bool,
+    /// How the machine last ran.
+    last_plan: Option<DebugPlan>,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
     /// KVM queues writes to text memory.
@@ -182,6 +184,7 @@ impl Machine {
             rerunning: false,
             held_traps: 0,
             behind_load_of_ss: false,
+            last_plan: None,
             trap_may_linger: false,
             coalescing: true,
             told_slow: false,

@@ -34,6 +34,12 @@ impl Machine {
         Ok(DebugPlan::new(&self.breakpoints, facts, &situation))
     }
 
+    /// How the machine watched when it last ran with something to watch for.
+    #[must_use]
+    pub fn last_plan(&self) -> Option<&DebugPlan> {
+        self.last_plan.as_ref()
+    }
+
     /// Tells the user once that the guest is stepped from here on, and why.
     pub(super) fn tell_slow(&mut self, plan: &DebugPlan) {
         if let Some(why) = plan.slow()

@@ -40,6 +40,9 @@ impl Machine {
         loop {
             let plan = self.plan()?;
             self.set_coalescing(plan.coalesce)?;
+            if !self.breakpoints.is_empty() {
+                self.last_plan = Some(plan.clone());
+            }
             let stop = match plan.drive {
                 _ if self.stop_on.needs_steps() => {
                     self.tell_stepping();

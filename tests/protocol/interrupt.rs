@@ -1,5 +1,6 @@
 //! 03h: ^C, at any time and any number of times.
 
+use crate::client::frame;
 use crate::{Event, Server, TargetXml};
 
 #[test]
@@ -47,6 +48,20 @@ fn interrupts_between_steps_lose_no_step() {
             assert_eq!(xml.get(&mut client, "eip"), addr, "{stop}");
         }
     }
+}
+
+#[test]
+fn an_interrupt_that_a_stop_has_overtaken_counts_when_the_debugger_goes_on_by_itself() {
+    let server = Server::of("addloop");
+    let mut client = server.connect();
+    client.order("Z0,7c20,1");
+    let stop = client.run("vCont;c");
+    assert!(stop.starts_with("T05"), "{stop}");
+    // As gdb does that evaluates a condition: ^C, and at once the step off the breakpoint.
+    client.raw(&[&[3][..], &frame(b"vCont;s:1")].concat());
+    client.expect_ack();
+    let stop = client.stop();
+    assert!(stop.starts_with("T02"), "{stop}");
 }
 
 #[test]

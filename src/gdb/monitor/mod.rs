@@ -139,7 +139,13 @@ fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
-    Ok(plan.to_string())
+    match machine.last_plan() {
+        // gdb has taken them out for as long as the guest is stopped.
+        Some(last) if machine.breakpoints().is_empty() => {
+            Ok(format!("nothing is inserted at the moment; when the guest last ran:\n{last}"))
+        }
+        _ => Ok(plan.to_string()),
+    }
 }
 
 fn exits(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

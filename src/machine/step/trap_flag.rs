@@ -1,6 +1,7 @@
 //! Steps that the processor makes itself, under its trap flag.
 
 use super::Step;
+use super::user::Detour;
 use crate::emulator::Outcome;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError};
@@ -69,6 +70,11 @@ impl Machine {
     pub(super) fn step_by_trap_flag(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
         let before = self.vcpu.cpu().clone();
         let detour = self.detour_of_user_trap()?;
+        if matches!(detour, Detour::Missing) {
+            return Ok(Step::stopped(self.refused(
+                "it steps ring 3 of long mode by the guest's own handler of debug exceptions, and there is none",
+            )));
+        }
         let mut progress = Progress { handler: detour.handler(), ..Progress::default() };
         let step = self.step_with_progress(&before, facts, &mut progress);
         if progress.kicked {

@@ -15,6 +15,8 @@ use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName, vectors};
 pub(super) enum Detour {
     /// The trap of a step does not go to the guest.
     None,
+    /// It does, and the guest has no handler for it: the trap would shut the processor down.
+    Missing,
     /// It does.
     Handler {
         /// The handler's first instruction.
@@ -32,7 +34,7 @@ const FRAME_SIZE: usize = 40;
 impl Detour {
     pub(super) fn handler(&self) -> Option<Linear> {
         match self {
-            Detour::None => None,
+            Detour::None | Detour::Missing => None,
             Detour::Handler { handler, .. } => Some(*handler),
         }
     }
@@ -47,11 +49,11 @@ impl Machine {
         }
         let handler = vectors::handler(cpu, self, vectors::DEBUG);
         let top = vectors::long_stack(cpu, self, vectors::DEBUG);
-        let (Some(handler), Some(top)) = (handler, top) else { return Ok(Detour::None) };
+        let (Some(handler), Some(top)) = (handler, top) else { return Ok(Detour::Missing) };
         let frame = Linear((top.0 & !15).wrapping_sub(FRAME_SIZE as u64));
         let mut stack = [0; FRAME_SIZE];
         if self.read_linear(frame, &mut stack) < FRAME_SIZE {
-            return Ok(Detour::None);
+            return Ok(Detour::Missing);
         }
         let debug_registers = self.vcpu.debug_registers()?;
         Ok(Detour::Handler { handler, frame, stack, debug_registers })
