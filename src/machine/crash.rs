@@ -8,11 +8,12 @@ use std::fmt;
 use super::raised::{self, Imagined};
 use super::{Machine, StopReason};
 use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
-use crate::kvm::KvmError;
+use crate::kvm::{KvmError, probe};
 use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
+use crate::x86::registers::{CR0_PG, EFER_LME};
 use crate::x86::vectors::{INVALID_TSS, PAGE_FAULT, STACK_FAULT};
-use crate::x86::{CpuState, Gpr, disasm};
+use crate::x86::{CpuState, Gpr, disasm, instruction};
 
 /// Why the processor shut down, in lines for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,14 @@ impl Machine {
             return Ok(());
         }
         let cpu = self.vcpu.cpu().clone();
+        if self.switches_impossible_paging_on(&cpu)? {
+            let text = format!(
+                "{} switches paging on, which this host's KVM has in long mode only: it shuts the processor down",
+                self.instruction_words(&cpu)
+            );
+            self.crash = Some(Crash { lines: vec![text] });
+            return Ok(());
+        }
         let mut lines = Vec::new();
         let known = raised::event(self.raised_by(&cpu)?, cpu.rip);
         match known {
@@ -104,6 +113,21 @@ impl Machine {
         }
         self.crash = Some(Crash { lines });
         Ok(())
+    }
+
+    /// Whether the next instruction is a MOV CR0 that switches on paging of a kind that this host does not have.
+    fn switches_impossible_paging_on(&self, cpu: &CpuState) -> Result<bool, KvmError> {
+        let mut code = [0; instruction::MAX_LEN];
+        let len = self.code_bytes(&mut code);
+        // 0F 22 /0, whatever the operand size.
+        let register = match &code[..len] {
+            [0x0f, 0x22, operand, ..] | [0x66, 0x0f, 0x22, operand, ..] if operand & 0x38 == 0 => {
+                usize::from(operand & 7)
+            }
+            _ => return Ok(false),
+        };
+        let switches_on = cpu.gpr[register] & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0;
+        Ok(switches_on && !probe::host_facts()?.paging32)
     }
 
     fn first_line(&self, cpu: &CpuState, event: &Event, address: Option<u64>) -> String {
