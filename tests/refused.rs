@@ -76,6 +76,20 @@ fn ring_3_calls_ring_0_by_an_interrupt_and_gets_its_answer() {
 }
 
 #[test]
+fn an_interrupt_of_ring_3_needs_no_handler_of_invalid_opcodes() {
+    for drive in DRIVES {
+        // int 0x80
+        let mut machine = machine_in(Mode::Protected3, &[0xcd, 0x80]);
+        write(&mut machine, IDT + 6 * 8, &[0; 8]);
+        write(&mut machine, 0x8800, &[0xf4]);
+        gate(&mut machine, Mode::Protected3, 0x80, 0x8800);
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, 0x8801);
+        assert_eq!(stack(&machine, 2, 4), [START + 2, CODE3.into()]);
+    }
+}
+
+#[test]
 fn a_privileged_instruction_in_ring_3_leads_to_ring_0s_handler() {
     for mode in [Mode::Protected3, Mode::Long3] {
         let mut machine = machine_in(mode, &[0xf4]);

@@ -70,6 +70,9 @@ impl Machine {
                     let stop = self.end_watched(&exit, &before)?;
                     // It may have been the way to ring 3.
                     self.arm_free(slots)?;
+                    if stop.is_none() && self.is_beyond_guard() {
+                        return Ok(None);
+                    }
                     stop
                 }
                 exit => self.end_watched(&exit, &before)?,

@@ -48,6 +48,7 @@ impl Machine {
                     self.tell_stepping();
                     self.run_stepping(false)?
                 }
+                Drive::Free(_) if self.is_beyond_guard() => self.run_stepping(true)?,
                 Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots)?,
                 Drive::Free(_) => self.run_stepping(false)?,
                 Drive::StepEngine => {
@@ -61,10 +62,10 @@ impl Machine {
         }
     }
 
-    /// One exact step at a time. No stop means that a change of mode may allow another way, which matters
+    /// One exact step at a time. No stop means that a change of mode or ring may allow another way, which matters
     /// only to those who ask for a `recheck`.
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
-        let mode = self.vcpu.cpu().mode();
+        let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
         loop {
             match self.step_noticing()? {
                 StopReason::Stepped => {}
@@ -82,7 +83,8 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            if recheck && self.mid_rep.is_none() && now != mode {
+            let moved = (now, self.vcpu.cpu().cpl()) != (mode, cpl);
+            if recheck && self.mid_rep.is_none() && moved {
                 return Ok(None);
             }
         }

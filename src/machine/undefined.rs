@@ -38,6 +38,19 @@ impl Machine {
         refuses.then(|| vectors::handler(cpu, self, INVALID_OPCODE)).flatten()
     }
 
+    /// Whether the guest is in an outer ring of protected mode where KVM may raise #UD wrongly, and has no handler
+    /// at which that could be noticed. Then it is stepped, which runs nothing that KVM does not know.
+    pub(super) fn is_beyond_guard(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        let refuses = self.stats.completed > 0
+            || probe::known_facts().is_some_and(|facts| facts.refuses_integers());
+        refuses
+            && cpu.cpl() == 3
+            && cpu.cr0 & CR0_PE != 0
+            && cpu.efer & EFER_LMA == 0
+            && vectors::handler(cpu, self, INVALID_OPCODE).is_none()
+    }
+
     /// Whether the processor is at the handler of an #UD that KVM may have raised wrongly. If so, the
     /// program that was interrupted is put back and its instruction completed; a stop if nobody can.
     pub(super) fn take_back_undefined(&mut self) -> Result<TakenBack, KvmError> {
