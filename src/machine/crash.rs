@@ -11,7 +11,7 @@ use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
 use crate::kvm::{KvmError, probe};
 use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
-use crate::x86::registers::{CR0_PG, EFER_LME};
+use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
 use crate::x86::vectors::{INVALID_TSS, PAGE_FAULT, STACK_FAULT};
 use crate::x86::{CpuState, Gpr, disasm, instruction};
 
@@ -126,8 +126,11 @@ impl Machine {
             }
             _ => return Ok(false),
         };
-        let switches_on = cpu.gpr[register] & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0;
-        Ok(switches_on && !probe::host_facts()?.paging32)
+        let value = cpu.gpr[register];
+        // Without protection it is a fault on any host.
+        let sound = value & CR0_PE != 0 && cpu.cpl() == 0;
+        let switches_on = value & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0;
+        Ok(sound && switches_on && !probe::host_facts()?.paging32)
     }
 
     fn first_line(&self, cpu: &CpuState, event: &Event, address: Option<u64>) -> String {
