@@ -33,18 +33,20 @@ impl Machine {
     /// table: not noticed if it then enters ring 3 without leaving KVM_RUN in between.
     fn undefined_handler(&self) -> Option<Linear> {
         let cpu = self.vcpu.cpu();
-        let refuses = self.stats.completed > 0
-            || probe::known_facts().is_some_and(|facts| facts.refuses_integers());
-        refuses.then(|| vectors::handler(cpu, self, INVALID_OPCODE)).flatten()
+        self.has_shown_refusals().then(|| vectors::handler(cpu, self, INVALID_OPCODE)).flatten()
+    }
+
+    /// Whether this host's KVM is known to refuse integer instructions.
+    fn has_shown_refusals(&self) -> bool {
+        self.stats.completed > 0
+            || probe::known_facts().is_some_and(|facts| facts.refuses_integers())
     }
 
     /// Whether the guest is in an outer ring of protected mode where KVM may raise #UD wrongly, and has no handler
     /// at which that could be noticed. Then it is stepped, which runs nothing that KVM does not know.
     pub(super) fn is_beyond_guard(&self) -> bool {
         let cpu = self.vcpu.cpu();
-        let refuses = self.stats.completed > 0
-            || probe::known_facts().is_some_and(|facts| facts.refuses_integers());
-        refuses
+        self.has_shown_refusals()
             && cpu.cpl() == 3
             && cpu.cr0 & CR0_PE != 0
             && cpu.efer & EFER_LMA == 0

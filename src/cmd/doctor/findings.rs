@@ -12,7 +12,7 @@ use stepvisor::x86::{CpuMode, Linear};
 pub struct Mechanisms {
     /// Up to four breakpoints in real mode.
     pub breakpoints_real: &'static str,
-    /// The same in protected mode.
+    /// Up to three in protected mode, where one register may be kept for what KVM takes for invalid.
     pub breakpoints_protected: &'static str,
     /// The same in long mode, as long as the guest cannot get into ring 3.
     pub breakpoints_long: &'static str,
@@ -50,9 +50,9 @@ pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
     };
     Mechanisms {
         breakpoints_real: breakpoints(4, CpuMode::Real, false),
-        breakpoints_protected: breakpoints(4, CpuMode::Protected32, false),
-        breakpoints_long: breakpoints(4, CpuMode::Long64, false),
-        breakpoints_long_with_ring3: breakpoints(4, CpuMode::Long64, true),
+        breakpoints_protected: breakpoints(3, CpuMode::Protected32, false),
+        breakpoints_long: breakpoints(3, CpuMode::Long64, false),
+        breakpoints_long_with_ring3: breakpoints(3, CpuMode::Long64, true),
         more_breakpoints: breakpoints(5, CpuMode::Real, false),
         watch_ram_writes: watch(WatchKind::Write, Place::Ram),
         watch_ram_accesses: watch(WatchKind::Access, Place::Ram),
@@ -78,8 +78,12 @@ pub fn impossible(facts: &HostFacts) -> Vec<&'static str> {
         ),
         (
             !facts.step.exact.user,
-            "a step over an x87 or SSE instruction in ring 3 of long mode needs a guest that has a handler for \
-             debug exceptions",
+            "a step in ring 3 of long mode needs a guest that has a handler for debug exceptions",
+        ),
+        (
+            facts.refuses_integers(),
+            "INT in ring 3 leads to the guest's #UD if it gets there within its first milliseconds and accesses \
+             no port or device before",
         ),
         (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
         (

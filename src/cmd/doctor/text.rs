@@ -189,9 +189,9 @@ fn therefore(text: &mut String, mechanisms: &Mechanisms) {
     };
     let rows = [
         ("up to 4 breakpoints, real mode", mechanisms.breakpoints_real),
-        ("the same, protected mode", mechanisms.breakpoints_protected),
-        ("the same, long mode", mechanisms.breakpoints_long),
-        ("the same, long mode with ring 3", mechanisms.breakpoints_long_with_ring3),
+        ("up to 3, protected mode", mechanisms.breakpoints_protected),
+        ("up to 3, long mode", mechanisms.breakpoints_long),
+        ("up to 3, long mode with ring 3", mechanisms.breakpoints_long_with_ring3),
         ("more breakpoints", mechanisms.more_breakpoints),
         ("watch writes to RAM", mechanisms.watch_ram_writes),
         ("watch reads and writes of RAM", mechanisms.watch_ram_accesses),

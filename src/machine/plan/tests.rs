@@ -223,3 +223,13 @@ fn a_guest_that_uses_the_debug_registers_keeps_them() {
         assert_eq!(armed(&DebugPlan::new(&watch, &facts, &own)), None);
     }
 }
+
+#[test]
+fn where_kvm_takes_instructions_for_invalid_one_register_is_kept_outside_real_mode() {
+    let refused = Refused { int_protected: true, ..software().refused };
+    let facts = HostFacts { refused, ..software() };
+    let plan =
+        |mode, count| armed(&DebugPlan::new(&breakpoints(count), &facts, &Situation::plain(mode)));
+    assert_eq!([3, 4].map(|count| plan(CpuMode::Protected32, count)), [Some(3), None]);
+    assert_eq!([4, 5].map(|count| plan(CpuMode::Real, count)), [Some(4), None]);
+}
