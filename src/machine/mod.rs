@@ -14,21 +14,12 @@ pub mod stop_on;
 pub mod trace;
 
 mod checkpoint;
-mod complete;
 mod crash;
-mod endless;
-mod free_run;
 mod memory;
-mod planning;
-mod raised;
 mod registers;
-mod rerun;
 mod run;
 mod service;
 mod step;
-mod trial;
-mod undefined;
-mod watched_access;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
@@ -138,7 +129,7 @@ pub struct Machine {
     coalescing: bool,
     /// The user knows that execution is slow.
     told_slow: bool,
-    guard: endless::Guard,
+    guard: run::endless::Guard,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -162,7 +153,7 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let vm = Vm::new(Ram::new(ram_size)?)?;
-        planning::coalesce(&vm)?;
+        plan::coalesce(&vm)?;
         let vcpu = vm.create_vcpu()?;
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
@@ -188,7 +179,7 @@ impl Machine {
             trap_may_linger: false,
             coalescing: true,
             told_slow: false,
-            guard: endless::Guard::default(),
+            guard: run::endless::Guard::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,

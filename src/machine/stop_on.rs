@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::crash::exception_words;
-use super::raised::{self, Imagined};
+use super::crash::raised::{self, Imagined};
 use super::step::watch::Passage;
 use super::{Machine, StopReason};
 use crate::emulator::{self, Cause, Delivery, Event, Fault};

@@ -5,9 +5,9 @@
 //! else needs, and put back before the instruction, which is then completed. What was on ring 0's stack
 //! below its pointer is lost, as with any interrupt.
 
-use super::{Machine, StopReason};
 use crate::emulator::Unsupported;
 use crate::kvm::{GuestDebug, KvmError, probe};
+use crate::machine::{Machine, StopReason};
 use crate::x86::debug::DebugSlot;
 use crate::x86::instruction::{self, Kind, MAX_LEN};
 use crate::x86::registers::{CR0_PE, EFER_LMA, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM};
@@ -18,7 +18,7 @@ use crate::x86::{Access, CpuState, Gpr, Linear, Segment, SegmentName};
 impl Machine {
     /// `debug` with a breakpoint on the guest's #UD handler in a free register, where KVM has shown that
     /// it refuses instructions.
-    pub(super) fn with_undefined_guard(&self, debug: GuestDebug) -> GuestDebug {
+    pub(in crate::machine) fn with_undefined_guard(&self, debug: GuestDebug) -> GuestDebug {
         let mut debug = debug;
         let Some(handler) = self.undefined_handler() else { return debug };
         let slot = Some(DebugSlot::execute(handler));
@@ -44,7 +44,7 @@ impl Machine {
 
     /// Whether the guest is in an outer ring of protected mode where KVM may raise #UD wrongly, and has no handler
     /// at which that could be noticed. Then it is stepped, which runs nothing that KVM does not know.
-    pub(super) fn is_beyond_guard(&self) -> bool {
+    pub(in crate::machine) fn is_beyond_guard(&self) -> bool {
         let cpu = self.vcpu.cpu();
         self.has_shown_refusals()
             && cpu.cpl() == 3
@@ -55,7 +55,7 @@ impl Machine {
 
     /// Whether the processor is at the handler of an #UD that KVM may have raised wrongly. If so, the
     /// program that was interrupted is put back and its instruction completed; a stop if nobody can.
-    pub(super) fn take_back_undefined(&mut self) -> Result<TakenBack, KvmError> {
+    pub(in crate::machine) fn take_back_undefined(&mut self) -> Result<TakenBack, KvmError> {
         if self.undefined_handler() != Some(self.vcpu.cpu().pc()) {
             return Ok(TakenBack::No);
         }
@@ -184,7 +184,7 @@ impl Machine {
 
 /// What became of an #UD.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum TakenBack {
+pub(in crate::machine) enum TakenBack {
     /// It stands.
     No,
     /// The instruction has been completed, or stops the run.

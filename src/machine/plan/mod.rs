@@ -7,6 +7,10 @@
 //! INT3 is never written into the guest. A guest reads its own code (to add up a checksum, to move or to
 //! unpack itself), no KVM traps such reads, so nothing proves that it would not see it.
 
+mod situation;
+
+pub(super) use situation::coalesce;
+
 use std::fmt;
 
 use super::breakpoints::{BreakpointSet, Watch, WatchKind};

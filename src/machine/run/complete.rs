@@ -4,18 +4,18 @@
 use std::fs::File;
 use std::io::Read;
 
-use super::stop::Target;
-use super::{Machine, StopReason};
 use crate::devices::OPEN_BUS;
 use crate::emulator::{self, Delivery, Environment, Event, Outcome, Unsupported};
 use crate::kvm::KvmError;
+use crate::machine::stop::Target;
+use crate::machine::{Machine, StopReason};
 use crate::x86::Phys;
 use crate::x86::debug::DR6_BS;
 use crate::x86::instruction;
 use crate::x86::paging::PhysRead;
 
 /// The machine as the emulator sees it.
-pub(super) struct Surroundings<'a> {
+pub(in crate::machine) struct Surroundings<'a> {
     machine: &'a mut Machine,
     /// Why the run has to end after the instruction: the first access to nothing, where that ends it.
     stop: Option<StopReason>,
@@ -99,7 +99,7 @@ impl Machine {
     /// # Errors
     /// The outer one: a KVM call failed. The inner one: the instruction is not supported, or there is no memory
     /// that it could be in, and nothing has changed.
-    pub(super) fn execute_at_pc(
+    pub(in crate::machine) fn execute_at_pc(
         &mut self,
     ) -> Result<Result<(Outcome, Option<StopReason>), Unsupported>, KvmError> {
         if self.code_bytes(&mut [0; instruction::MAX_LEN]) == 0 {
@@ -138,7 +138,7 @@ impl Machine {
     ///
     /// # Errors
     /// As of [`Machine::execute_at_pc`].
-    pub(super) fn complete_at_pc(
+    pub(in crate::machine) fn complete_at_pc(
         &mut self,
     ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
         let (outcome, stop) = match self.execute_at_pc()? {
@@ -159,7 +159,7 @@ impl Machine {
     ///
     /// # Errors
     /// A KVM call failed.
-    pub(super) fn deliver(
+    pub(in crate::machine) fn deliver(
         &mut self,
         event: Event,
     ) -> Result<Result<Delivery, Unsupported>, KvmError> {
@@ -171,12 +171,12 @@ impl Machine {
     }
 
     /// Goes on where KVM does not know the instruction; a stop if nobody does.
-    pub(super) fn complete_refused(&mut self) -> Result<Option<StopReason>, KvmError> {
+    pub(in crate::machine) fn complete_refused(&mut self) -> Result<Option<StopReason>, KvmError> {
         Ok(self.complete_at_pc()?.unwrap_or_else(|unsupported| Some(self.beyond(unsupported))))
     }
 
     /// The stop at an instruction that neither KVM nor the emulator knows.
-    pub(super) fn beyond(&self, unsupported: Unsupported) -> StopReason {
+    pub(in crate::machine) fn beyond(&self, unsupported: Unsupported) -> StopReason {
         match unsupported {
             Unsupported::Unknown => {
                 self.refused("its instruction emulator does not know the instruction")
@@ -187,7 +187,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn shutdown_here(&self) -> StopReason {
+    pub(in crate::machine) fn shutdown_here(&self) -> StopReason {
         StopReason::Shutdown { location: self.vcpu.cpu().location() }
     }
 

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::free_run::{SITES, Site};
-use super::{Machine, StopReason};
+use super::free::{SITES, Site};
 use crate::kvm::probe::{self, HostFacts};
 use crate::kvm::{Deadline, KvmError};
+use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Kind};
 use crate::x86::{CpuMode, Gpr, Linear};
 
@@ -23,7 +23,7 @@ const MAX_WAITS: u32 = 32;
 
 /// The deadline, and where it has struck.
 #[derive(Debug, Default)]
-pub(super) struct Guard {
+pub(in crate::machine) struct Guard {
     deadline: Option<Deadline>,
     /// Places of endless instructions, the latest first.
     sites: Vec<Site>,
@@ -40,12 +40,12 @@ enum EndlessInstruction {
 
 impl Guard {
     /// A run begins.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::machine) fn begin(&mut self) {
         self.waits = 0;
     }
 
     /// Starts the deadline for what is about to run, if this host needs one or the caller does.
-    pub(super) fn watch(&mut self, recheck: bool) -> Result<(), KvmError> {
+    pub(in crate::machine) fn watch(&mut self, recheck: bool) -> Result<(), KvmError> {
         let period = match probe::known_facts() {
             Some(facts) if recheck || facts.can_hang() => PERIOD,
             Some(_) => return Ok(()),
@@ -60,23 +60,23 @@ impl Guard {
     }
 
     /// Stops the deadline: nothing runs.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::machine) fn rest(&mut self) {
         if let Some(deadline) = &mut self.deadline {
             deadline.stop();
         }
     }
 
     /// Whether waiting for the deadline has become slower than stepping.
-    pub(super) fn steps_instead(&self) -> bool {
+    pub(in crate::machine) fn steps_instead(&self) -> bool {
         self.waits >= MAX_WAITS
     }
 
     /// The places of endless instructions, the latest first.
-    pub(super) fn sites(&self) -> impl Iterator<Item = Linear> + '_ {
+    pub(in crate::machine) fn sites(&self) -> impl Iterator<Item = Linear> + '_ {
         self.sites.iter().copied()
     }
 
-    pub(super) fn has_site(&self, pc: Linear) -> bool {
+    pub(in crate::machine) fn has_site(&self, pc: Linear) -> bool {
         self.sites.contains(&pc)
     }
 
@@ -95,7 +95,9 @@ impl Guard {
 
 impl Machine {
     /// After the deadline has struck: looks whether the guest hangs, and if so helps it on.
-    pub(super) fn look_after_deadline(&mut self) -> Result<Option<StopReason>, KvmError> {
+    pub(in crate::machine) fn look_after_deadline(
+        &mut self,
+    ) -> Result<Option<StopReason>, KvmError> {
         let pc = self.vcpu.cpu().pc();
         let asked_before = probe::known_facts().is_some();
         if !asked_before {
@@ -115,7 +117,7 @@ impl Machine {
     }
 
     /// Completes the next instruction if it is one that this host never gets past.
-    pub(super) fn pass_endless(
+    pub(in crate::machine) fn pass_endless(
         &mut self,
         facts: &HostFacts,
     ) -> Result<Option<StopReason>, KvmError> {
@@ -142,7 +144,7 @@ impl Machine {
     }
 
     /// Whether the next instruction is one that this host never gets past.
-    pub(super) fn is_endless(&self, facts: &HostFacts) -> bool {
+    pub(in crate::machine) fn is_endless(&self, facts: &HostFacts) -> bool {
         self.endless_instruction(facts).is_some()
     }
 
@@ -168,7 +170,7 @@ impl Machine {
 
     /// VMCALL and VMMCALL as KVM on hardware answers calls that it does not know: RAX = -KVM_ENOSYS
     /// (Documentation/virt/kvm/x86/hypercalls.rst).
-    pub(super) fn answer_hypercall(&mut self) -> Result<(), KvmError> {
+    pub(in crate::machine) fn answer_hypercall(&mut self) -> Result<(), KvmError> {
         const KVM_ENOSYS: i64 = 1000;
         let mut cpu = self.vcpu.cpu().clone();
         let answer = (-KVM_ENOSYS) as u64;

@@ -1,11 +1,11 @@
 //! Running at full speed, the debug registers armed, until something is hit.
 
-use super::plan::{DebugPlan, Slots};
-use super::step::repeat::counter_mask;
-use super::stop::WatchHit;
 use super::undefined::TakenBack;
-use super::{Machine, StopReason};
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
+use crate::machine::plan::{DebugPlan, Slots};
+use crate::machine::step::repeat::counter_mask;
+use crate::machine::stop::WatchHit;
+use crate::machine::{Machine, StopReason};
 use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
 use crate::x86::instruction::{self, Kind};
 use crate::x86::registers::RFLAGS_RF;
@@ -13,7 +13,7 @@ use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
-    pub(super) fn run_free(
+    pub(in crate::machine) fn run_free(
         &mut self,
         plan: &DebugPlan,
         slots: Slots,
@@ -170,21 +170,21 @@ impl Machine {
     }
 
     /// The stop for a breakpoint at the next instruction, if there is one.
-    pub(super) fn breakpoint_here(&self) -> Option<StopReason> {
+    pub(in crate::machine) fn breakpoint_here(&self) -> Option<StopReason> {
         let pc = self.vcpu.cpu().pc();
         let hits = self.mid_rep.is_none() && self.breakpoints.contains(pc);
         hits.then_some(StopReason::Breakpoint(pc))
     }
 
     /// The stop for the watchpoint with this number.
-    pub(super) fn watchpoint(&self, watch: usize) -> Option<StopReason> {
+    pub(in crate::machine) fn watchpoint(&self, watch: usize) -> Option<StopReason> {
         let watch = self.breakpoints.watches().get(watch)?;
         Some(StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind }))
     }
 
     /// After an access that stops the guest: if the next instruction is a repetition that is not finished, it
     /// is under way. A breakpoint on it would have stopped it before its first iteration.
-    pub(super) fn note_repetition(&mut self) {
+    pub(in crate::machine) fn note_repetition(&mut self) {
         let cpu = self.vcpu.cpu();
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);
@@ -204,7 +204,7 @@ fn data_hit(dr6: u64, slots: &Slots) -> Option<usize> {
 }
 
 /// How many sites of endless instructions are worth remembering.
-pub(super) const SITES: usize = DEBUG_SLOTS;
+pub(in crate::machine) const SITES: usize = DEBUG_SLOTS;
 
 /// Where such an instruction is.
-pub(super) type Site = Linear;
+pub(in crate::machine) type Site = Linear;

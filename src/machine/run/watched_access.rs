@@ -3,10 +3,10 @@
 //! Those are the accesses to device memory, and those to RAM by an instruction that accesses a port or device
 //! memory as well: INS, OUTS, and moves between RAM and a device.
 
-use super::step::repeat::counter_mask;
-use super::{Machine, StopReason, Watch, WatchKind};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
+use crate::machine::step::repeat::counter_mask;
+use crate::machine::{Machine, StopReason, Watch, WatchKind};
 use crate::x86::instruction::{self, Facts, Kind, Rep};
 use crate::x86::operands::{self, MemoryAccess};
 use crate::x86::registers::RFLAGS_DF;
@@ -15,7 +15,7 @@ use crate::x86::{CpuState, Gpr, Linear, Phys};
 impl Machine {
     /// Serves the access `exit` in a free run; if it touches a watched range, lets the instruction, or its
     /// iteration, finish and stops behind it.
-    pub(super) fn serve_watching(
+    pub(in crate::machine) fn serve_watching(
         &mut self,
         exit: &Exit,
         before: &CpuState,

@@ -1,5 +1,11 @@
 //! Running the guest until something stops it.
 
+mod complete;
+pub(super) mod endless;
+mod free;
+mod undefined;
+mod watched_access;
+
 use super::plan::Drive;
 use super::stop::Refusal;
 use super::{Machine, StopReason};

@@ -1,9 +1,9 @@
 //! What a plan depends on, looked up in the machine, and what it changes there.
 
-use super::plan::{DebugPlan, Place, Situation};
-use super::{Machine, Watch};
+use super::{DebugPlan, Place, Situation};
 use crate::devices::{self, vga};
 use crate::kvm::{KvmError, Vm, probe};
+use crate::machine::{Machine, Watch};
 use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LMA, EFER_SCE};
 use crate::x86::{Linear, Phys, Segment, instruction};
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// Tells the user once that the guest is stepped from here on, and why.
-    pub(super) fn tell_slow(&mut self, plan: &DebugPlan) {
+    pub(in crate::machine) fn tell_slow(&mut self, plan: &DebugPlan) {
         if let Some(why) = plan.slow()
             && !std::mem::replace(&mut self.told_slow, true)
         {
@@ -53,7 +53,7 @@ impl Machine {
     }
 
     /// Lets KVM queue writes to text memory, or not.
-    pub(super) fn set_coalescing(&mut self, on: bool) -> Result<(), KvmError> {
+    pub(in crate::machine) fn set_coalescing(&mut self, on: bool) -> Result<(), KvmError> {
         if on != self.coalescing {
             if on {
                 coalesce(&self.vm)?;
@@ -67,7 +67,7 @@ impl Machine {
 
     /// Where a watched range is, piece by piece; what is not mapped is left out, and the rest of a very long
     /// one. The flag says whether anything was.
-    pub(super) fn watched_pieces(&self, watch: &Watch) -> (Vec<(Phys, u64)>, bool) {
+    pub(in crate::machine) fn watched_pieces(&self, watch: &Watch) -> (Vec<(Phys, u64)>, bool) {
         let mut pieces = Vec::new();
         let mut done = 0;
         while done < watch.len {
@@ -134,6 +134,6 @@ impl Machine {
 }
 
 /// Lets KVM queue writes to text memory.
-pub(super) fn coalesce(vm: &Vm) -> Result<(), KvmError> {
+pub(in crate::machine) fn coalesce(vm: &Vm) -> Result<(), KvmError> {
     vm.coalesce_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)
 }

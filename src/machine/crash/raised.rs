@@ -3,16 +3,16 @@
 //!
 //! Nothing of it changes the guest.
 
-use super::Machine;
 use crate::devices::OPEN_BUS;
 use crate::emulator::{self, Environment, Event, Fault, Raised};
 use crate::kvm::KvmError;
+use crate::machine::Machine;
 use crate::x86::paging::PhysRead;
 use crate::x86::{CpuState, Phys};
 
 /// The machine as it looks to an instruction that is only thought about: what is written is lost, and
 /// devices do not notice that they are read.
-pub(super) struct Imagined<'a>(pub(super) &'a Machine);
+pub(in crate::machine) struct Imagined<'a>(pub(in crate::machine) &'a Machine);
 
 impl PhysRead for Imagined<'_> {
     fn read_phys(&self, addr: Phys, data: &mut [u8]) -> bool {
@@ -50,7 +50,7 @@ impl Machine {
     ///
     /// # Errors
     /// A KVM call failed.
-    pub(super) fn raised_by(&mut self, cpu: &CpuState) -> Result<Raised, KvmError> {
+    pub(in crate::machine) fn raised_by(&mut self, cpu: &CpuState) -> Result<Raised, KvmError> {
         if let Ok(raised) = emulator::raised(cpu, &mut Imagined(self)) {
             return Ok(raised);
         }
@@ -63,7 +63,7 @@ impl Machine {
 }
 
 /// `raised` as an event of the instruction at `rip`, and what a page fault leaves in CR2.
-pub(super) fn event(raised: Raised, rip: u64) -> Option<(Event, Option<u64>)> {
+pub(in crate::machine) fn event(raised: Raised, rip: u64) -> Option<(Event, Option<u64>)> {
     match raised {
         Raised::Nothing => None,
         Raised::Fault(fault @ Fault { address, .. }) => {

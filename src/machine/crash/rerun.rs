@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::observer::Deaf;
-use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError};
+use crate::machine::observer::Deaf;
+use crate::machine::{Machine, StopReason};
 
 /// Pieces are not made shorter than this; what is left is stepped.
 const SHORTEST: Duration = Duration::from_micros(2);
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why the instruction was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Lost {
+pub(in crate::machine) enum Lost {
     /// There is no checkpoint.
     #[error("there is nothing to go back to")]
     NoCheckpoint,
@@ -54,7 +54,7 @@ impl Machine {
     ///
     /// # Errors
     /// A KVM call failed.
-    pub(super) fn find_shutdown(&mut self) -> Result<Result<(), Lost>, KvmError> {
+    pub(in crate::machine) fn find_shutdown(&mut self) -> Result<Result<(), Lost>, KvmError> {
         let Some(rewind) = &self.rewind else { return Ok(Err(Lost::NoCheckpoint)) };
         let course = Course {
             accesses: rewind.accesses,

@@ -3,9 +3,13 @@
 //!
 //! Says only what is known: where the exception cannot be found out, the account ends there.
 
+pub(super) mod raised;
+mod rerun;
+mod trial;
+
 use std::fmt;
 
-use super::raised::{self, Imagined};
+use self::raised::Imagined;
 use super::{Machine, StopReason};
 use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
 use crate::kvm::{KvmError, probe};

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Machine;
 use crate::emulator::Fault;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError};
+use crate::machine::Machine;
 use crate::x86::exceptions::has_error_code;
 use crate::x86::instruction;
 use crate::x86::operands;
@@ -60,7 +60,10 @@ impl Machine {
     ///
     /// # Errors
     /// A KVM call failed.
-    pub(super) fn try_out(&mut self, cpu: &CpuState) -> Result<Option<Fault>, KvmError> {
+    pub(in crate::machine) fn try_out(
+        &mut self,
+        cpu: &CpuState,
+    ) -> Result<Option<Fault>, KvmError> {
         if !self.can_be_tried(cpu) {
             return Ok(None);
         }
