@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{AX, CX, START, boot, halted, set, write};
+use common::{AX, BX, CX, START, boot, halted, read, set, write};
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::Linear;
 
@@ -32,6 +32,42 @@ fn interrupts_of_high_numbers_run_their_handlers() {
         assert_eq!(machine.run(), halted("0000:7C05"), "{vector:#x}");
         assert_eq!(machine.cpu().gpr[AX], 1, "{vector:#x}");
     }
+}
+
+/// Pops the frame that the handler finds.
+fn frame_of(code: &[u8], handler: u16) -> (u64, u64, u64, u64) {
+    let mut machine = boot(code);
+    write(&mut machine, 0x80 * 4, &u32::from(handler).to_le_bytes());
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { .. }), "{stop}");
+    let cpu = machine.cpu();
+    (cpu.gpr[AX], cpu.gpr[BX], cpu.gpr[CX], cpu.rflags)
+}
+
+#[test]
+fn the_first_one_pushes_the_flags_as_they_are() {
+    // sti; stc; int 0x80; handler: pop ax; pop bx; pop cx; hlt
+    let code = [0xfb, 0xf9, 0xcd, 0x80, 0x58, 0x5b, 0x59, 0xf4];
+    let (ip, cs, pushed, flags) = frame_of(&code, 0x7c04);
+    assert_eq!((ip & 0xffff, cs & 0xffff), (0x7c04, 0));
+    assert_eq!(pushed & 0x301, 0x201, "IF and CF");
+    assert_eq!(flags & 0x201, 1, "interrupts are off in the handler");
+}
+
+#[test]
+fn the_table_can_be_asked_for_and_loaded() {
+    // sidt [600]; mov word [620], 3ff; lidt [620] (base 0); out 80, al; sti; int 80; handler as above
+    let code = [
+        0x0f, 0x01, 0x0e, 0, 6, 0xc7, 0x06, 0x20, 6, 0xff, 3, 0x0f, 0x01, 0x1e, 0x20, 6, 0xe6,
+        0x80, 0xfb, 0xcd, 0x80, 0x58, 0x5b, 0x59, 0xf4,
+    ];
+    let (ip, _, pushed, _) = frame_of(&code, 0x7c15);
+    assert_eq!((ip & 0xffff, pushed & 0x200), (0x7c15, 0x200));
+    let mut machine = boot(&code);
+    write(&mut machine, 0x80 * 4, &[0x15, 0x7c, 0, 0]);
+    write(&mut machine, 0x600, &[0x55; 6]);
+    machine.run();
+    assert_eq!(read(&machine, 0x602, 4), [0; 4], "the table is at 0");
 }
 
 #[test]

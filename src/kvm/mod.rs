@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod dirty;
 pub mod exit;
 pub mod guest_debug;
+mod high_interrupts;
 pub mod host;
 pub mod kick;
 pub mod probe;

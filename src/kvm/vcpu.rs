@@ -11,7 +11,7 @@ use kvm_bindings::{
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::exit::{Exit, PortAccess};
-use super::{GuestDebug, Kicker, KvmError, state};
+use super::{GuestDebug, Kicker, KvmError, high_interrupts, state};
 use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, Features, FpuState, Phys};
 
@@ -31,6 +31,12 @@ pub struct Vcpu {
     guest_time: Duration,
     power_on: PowerOn,
     features: Features,
+    /// CPUID offers other features than it was told to, as in a KVM that has no processor's help.
+    may_be_software: bool,
+    /// The interrupt table is shown elsewhere where that helps; see [`high_interrupts`].
+    pub(super) moves_table: bool,
+    /// It is, as KVM has it now.
+    table_moved: bool,
 }
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -66,7 +72,12 @@ pub enum Completion {
 }
 
 impl Vcpu {
-    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd, features: Features) -> Result<Vcpu, KvmError> {
+    pub(super) fn new(
+        vm: &VmFd,
+        mut fd: VcpuFd,
+        features: Features,
+        may_be_software: bool,
+    ) -> Result<Vcpu, KvmError> {
         fd.map_coalesced_mmio_ring().map_err(KvmError::ioctl("mmap of the coalesced MMIO ring"))?;
         let kicker = Kicker::new(vm, &fd)?;
         let regs = fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
@@ -92,6 +103,9 @@ impl Vcpu {
             guest_time,
             power_on,
             features,
+            may_be_software,
+            moves_table: false,
+            table_moved: false,
         })
     }
 
@@ -118,6 +132,7 @@ impl Vcpu {
     /// # Errors
     /// KVM_RUN failed for another reason than a signal.
     pub fn run(&mut self) -> Result<Exit, KvmError> {
+        self.place_table()?;
         self.kicker.enter();
         let exit = self.enter_guest();
         self.kicker.leave();
@@ -169,6 +184,7 @@ impl Vcpu {
         self.guest_time += start.elapsed();
         let regs = self.fd.sync_regs();
         self.cpu = state::cpu_from_kvm(&regs.regs, &regs.sregs);
+        self.show_table();
         self.show_trap_flag();
         if !self.armed.single_step {
             self.debug_registers.set(None);
@@ -284,6 +300,9 @@ impl Vcpu {
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
+            if self.table_moved && high_interrupts::moves_table(cpu) {
+                sregs.idt.base = high_interrupts::TABLE;
+            }
             if !self.features.is_intel() {
                 // Intel's processors demand a busy task register. AMD's do not mind either, but QEMU's
                 // emulation of one knows no busy one.
@@ -335,11 +354,48 @@ impl Vcpu {
         self.set_cpu(cpu)
     }
 
+    /// Before an entry: the interrupt table where KVM gets past all interrupts. A step needs it nowhere else.
+    fn place_table(&mut self) -> Result<(), KvmError> {
+        let moves =
+            self.moves_table && !self.armed.single_step && high_interrupts::moves_table(&self.cpu);
+        if moves == self.table_moved {
+            return Ok(());
+        }
+        let mut sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
+        sregs.idt.base = if moves { high_interrupts::TABLE } else { self.cpu.idtr.base };
+        self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
+        self.table_moved = moves;
+        self.trap_flag_set = false;
+        self.arm(self.armed)
+    }
+
+    /// Where the guest has its table, after KVM has told where that is.
+    fn show_table(&mut self) {
+        self.table_moved = self.cpu.idtr.base == high_interrupts::TABLE;
+        if self.table_moved {
+            self.cpu.idtr.base = 0;
+        }
+    }
+
+    /// The vector of an interrupt of real mode that KVM cannot lead to its handler: all else of it has
+    /// happened. For [`Exit::InternalError`], after [`super::Vm::catch_high_interrupts`].
+    #[must_use]
+    pub fn trapped_interrupt(&self) -> Option<u8> {
+        self.table_moved.then(|| high_interrupts::trapped(&self.cpu)).flatten()
+    }
+
+    /// CPUID offers the guest other features than it was told to: no processor does that.
+    #[must_use]
+    pub fn may_be_software(&self) -> bool {
+        self.may_be_software
+    }
+
     /// Reads back what KVM made of the registers.
     fn reload(&mut self) -> Result<(), KvmError> {
         let regs = self.fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
         let sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
         self.cpu = state::cpu_from_kvm(&regs, &sregs);
+        self.show_table();
         self.show_trap_flag();
         Ok(())
     }

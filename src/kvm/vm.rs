@@ -9,7 +9,7 @@ use kvm_bindings::{
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 
 use super::probe::known_facts;
-use super::{KvmError, Vcpu};
+use super::{KvmError, Vcpu, high_interrupts};
 use crate::memory::{Ram, layout};
 use crate::x86::{Features, Phys};
 
@@ -23,6 +23,8 @@ pub struct Vm {
     pub(super) fd: VmFd,
     kvm: Kvm,
     ram: Ram,
+    /// Memory of [`high_interrupts`].
+    traps: Option<Ram>,
     /// KVM logs which pages the guest writes.
     pub(super) logs_dirty_pages: bool,
 }
@@ -41,7 +43,7 @@ impl Vm {
         fd.set_tss_address(layout::KVM_TSS as usize)
             .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
         let logs_dirty_pages = loses_registers(&kvm);
-        let vm = Vm { fd, kvm, ram, logs_dirty_pages };
+        let vm = Vm { fd, kvm, ram, traps: None, logs_dirty_pages };
         // To begin with it later takes KVM as long as a whole short run.
         vm.map_ram(if logs_dirty_pages { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })?;
         Ok(vm)
@@ -106,7 +108,20 @@ impl Vm {
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
         let offered =
             fd.get_cpuid2(KVM_MAX_CPUID_ENTRIES).map_err(KvmError::ioctl("KVM_GET_CPUID2"))?;
-        Vcpu::new(&self.fd, fd, features(offered.as_slice()))
+        let features = (features(cpuid.as_slice()), features(offered.as_slice()));
+        Vcpu::new(&self.fd, fd, features.1, features.0 != features.1)
+    }
+
+    /// Lets `vcpu` get past interrupts of real mode that some software KVMs never get past; see
+    /// [`Vcpu::trapped_interrupt`]. `memory` is for this alone; a page is enough.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn catch_high_interrupts(&mut self, vcpu: &mut Vcpu, memory: Ram) -> Result<(), KvmError> {
+        let traps = self.traps.insert(memory);
+        high_interrupts::map(&self.fd, &self.ram, traps)?;
+        vcpu.moves_table = true;
+        Ok(())
     }
 }
 

@@ -152,9 +152,13 @@ impl Machine {
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
-        let vm = Vm::new(Ram::new(ram_size)?)?;
+        let mut vm = Vm::new(Ram::new(ram_size)?)?;
         plan::coalesce(&vm)?;
-        let vcpu = vm.create_vcpu()?;
+        let mut vcpu = vm.create_vcpu()?;
+        if vcpu.may_be_software() {
+            let smallest = *crate::memory::layout::RAM_SIZES.start();
+            vm.catch_high_interrupts(&mut vcpu, Ram::new(smallest)?)?;
+        }
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
             vcpu,

@@ -6,6 +6,7 @@ use super::case::{Case, STATUS};
 use super::common::modes::*;
 
 const CF: u64 = 1;
+const PF: u64 = 4;
 const AF: u64 = 0x10;
 const ZF: u64 = 0x40;
 const SF: u64 = 0x80;
@@ -76,6 +77,7 @@ pub fn cases(mode: Mode) -> Vec<Case> {
     vex(mode, &mut cases);
     selectors(mode, &mut cases);
     frames(mode, &mut cases);
+    faults(mode, &mut cases);
     bounds(mode, &mut cases);
     system(mode, &mut cases);
     pages(mode, &mut cases);
@@ -87,6 +89,8 @@ fn decimal(mode: Mode, cases: &mut Vec<Case>) {
         ("daa", vec![0x27], STATUS & !OF),
         ("aaa", vec![0x37], AF | CF),
         ("aas", vec![0x3f], AF | CF),
+        ("aam", vec![0xd4, 10], SF | ZF | PF),
+        ("aad", vec![0xd5, 10], SF | ZF | PF),
     ];
     for (form, code, shown) in forms {
         let values: &[u64] = if mode.is_long() {
@@ -269,7 +273,7 @@ fn selectors(mode: Mode, cases: &mut Vec<Case>) {
 
 fn frames(mode: Mode, cases: &mut Vec<Case>) {
     for size in [2, 4] {
-        for level in [1, 2, 3, 31, 33] {
+        for level in [0, 1, 2, 3, 31, 33] {
             for (alloc, bp) in [(0_u16, 0x6f80), (0x20, 0x6f80), (8, STACK)] {
                 let [low, high] = alloc.to_le_bytes();
                 let code = sized(mode, size, &[], &[0xc8, low, high, level]);
@@ -380,6 +384,30 @@ fn system(mode: Mode, cases: &mut Vec<Case>) {
             data,
             ..Case::default()
         });
+    }
+}
+
+/// Exceptions, with flags and an upper half of ESP that delivery has to keep.
+fn faults(mode: Mode, cases: &mut Vec<Case>) {
+    let faults: [(&str, &[u8]); 3] =
+        [("div", &[0xf6, 0xf3]), ("ud2", &[0x0f, 0x0b]), ("hint", &[0x0f, 0x18, 0xc0])];
+    for (form, code) in faults {
+        for flags in [0, STATUS, 0x4_0000] {
+            cases.push(Case {
+                name: named(mode, form, format_args!("{flags:x}")),
+                code: code.to_vec(),
+                flags,
+                ..Case::default()
+            });
+        }
+        if mode == Mode::Real && form != "hint" {
+            cases.push(Case {
+                name: named(mode, form, "esp"),
+                code: code.to_vec(),
+                sp: Some(0x1234_0000 + STACK),
+                ..Case::default()
+            });
+        }
     }
 }
 

@@ -34,10 +34,6 @@ fn interrupts(mode: Mode, cases: &mut Vec<Case>) {
     };
     for flags in [0, STATUS | IF | DF, IF | NT, AC | ID] {
         for vector in [0, 3, 4, 0x0d, 0x30, 0x7f, 0x80, 0xff] {
-            // Some KVMs loop in real mode's upper half, and lose these flags before anyone can help. A step
-            // does not get there: tests/step has that.
-            let upper = mode == Mode::Real && vector >= 0x80;
-            let flags = if upper { flags & !(IF | AC) } else { flags };
             add(&format!("int-{vector:02x}"), &[0xcd, vector], flags);
         }
         add("int3", &[0xcc], flags);

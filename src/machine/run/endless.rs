@@ -11,7 +11,7 @@ use crate::kvm::probe::{self, HostFacts};
 use crate::kvm::{Deadline, KvmError};
 use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Kind};
-use crate::x86::{CpuMode, Gpr, Linear};
+use crate::x86::{CpuMode, Gpr, Linear, Segment};
 
 /// How often a guest that runs on is looked at.
 const PERIOD: Duration = Duration::from_millis(1);
@@ -141,6 +141,21 @@ impl Machine {
             EndlessInstruction::Hypercall => self.answer_hypercall()?,
         }
         Ok(self.breakpoint_here())
+    }
+
+    /// An interrupt of real mode whose frame is pushed goes on to its handler (SDM vol. 3A, 21.1.4).
+    pub(in crate::machine) fn lead_to_handler(&mut self, vector: u8) -> Result<(), KvmError> {
+        // Where there is no memory the entry reads as zeros; the table's page always is RAM.
+        let mut entry = [0; 4];
+        let at = Linear(self.vcpu.cpu().idtr.base).offset(u64::from(vector) * 4);
+        let _ = self.read_linear(at, &mut entry);
+        let [ip_low, ip_high, cs_low, cs_high] = entry;
+        let selector = u16::from_le_bytes([cs_low, cs_high]);
+        let mut cpu = self.vcpu.cpu().clone();
+        cpu.segments.cs = Segment { selector, base: u64::from(selector) << 4, ..cpu.segments.cs };
+        cpu.rip = u16::from_le_bytes([ip_low, ip_high]).into();
+        self.stats.completed += 1;
+        self.vcpu.set_cpu(&cpu)
     }
 
     /// Whether the next instruction is one that this host never gets past.

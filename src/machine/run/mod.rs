@@ -158,7 +158,13 @@ impl Machine {
             }
             Exit::Shutdown => Some(self.shutdown(before)?),
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
-                self.complete_refused()?
+                match self.vcpu.trapped_interrupt() {
+                    Some(vector) => {
+                        self.lead_to_handler(vector)?;
+                        self.breakpoint_here()
+                    }
+                    None => self.complete_refused()?,
+                }
             }
             Exit::InternalError { suberror } => {
                 Some(self.refused(&format!("KVM internal error, suberror {suberror}")))
