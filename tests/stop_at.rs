@@ -32,8 +32,7 @@ fn arrive(machine: &mut Machine, mode: Mode) {
     assert_eq!(machine.cpu().pc().0, START);
 }
 
-const MODES: [Mode; 5] =
-    [Mode::Real, Mode::Protected, Mode::Long, Mode::Protected3, Mode::Long3];
+const MODES: [Mode; 5] = [Mode::Real, Mode::Protected, Mode::Long, Mode::Protected3, Mode::Long3];
 
 #[test]
 fn an_interrupt_stops_the_guest_before_it_and_then_takes_its_course() {

@@ -133,7 +133,8 @@ impl FromStr for Catchpoint {
                 };
                 let word = words.next().ok_or_else(|| Self::Err::Missing(kind.to_owned()))?;
                 let ports = ports(word)?;
-                let value = words.next().map(|word| number(word, "value of 32 bits")).transpose()?;
+                let value =
+                    words.next().map(|word| number(word, "value of 32 bits")).transpose()?;
                 Catchpoint::Port { direction, ports, value }
             }
             "mode" => Catchpoint::ModeSwitch,

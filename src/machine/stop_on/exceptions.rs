@@ -106,7 +106,10 @@ impl Machine {
 
     /// The stop before a debug exception that is about to be raised, if the user wants one there. `trap` has
     /// its causes if it comes after an instruction.
-    pub(in crate::machine) fn stop_before_debug_exception(&mut self, trap: Option<u64>) -> Option<StopReason> {
+    pub(in crate::machine) fn stop_before_debug_exception(
+        &mut self,
+        trap: Option<u64>,
+    ) -> Option<StopReason> {
         let cpu = self.vcpu.cpu().clone();
         let told = self.stop_on.told == Some(cpu.pc());
         if told || !self.stop_on.exceptions.contains(DEBUG) {
