@@ -282,6 +282,29 @@ fn string_input_stops_with_what_was_read_in_memory() {
 }
 
 #[test]
+fn each_element_of_repeated_string_input_counts() {
+    // mov dx, 0x44; mov di, 0x600; mov cx, 4; rep insb; hlt
+    let code = [0xba, 0x44, 0, 0xbf, 0, 6, 0xb9, 4, 0, 0xf3, 0x6c, 0xf4];
+    let mut machine = boot(&code);
+    stop_at(&mut machine, "in 0x44 0xff");
+    let mut left = 4;
+    loop {
+        let stop = machine.run();
+        if !matches!(stop, StopReason::Caught(_)) {
+            assert_eq!(stop, halted("0000:7C0C"));
+            break;
+        }
+        // One element, or as many as KVM reads at once.
+        let now = machine.cpu().get(Gpr::Rcx);
+        assert!(now < left, "{now} of {left}");
+        left = now;
+        assert_eq!(machine.cpu().get(Gpr::Rdi), 0x600 + 4 - left);
+    }
+    assert_eq!((left, hits(&machine)), (0, vec![4]));
+    assert_eq!(read(&machine, 0x600, 5), [0xff, 0xff, 0xff, 0xff, 0]);
+}
+
+#[test]
 fn ports_cost_no_steps() {
     let mut machine = boot(&[0xe6, 0x80, 0xf4]);
     stop_at(&mut machine, "out 0x80");

@@ -366,6 +366,7 @@ impl<'m> Session<'m> {
         drop(outbox);
         self.end_wait(guest);
         self.last_stop = StopReason::Stepped;
+        self.again = false;
         self.follower.settle();
         Some(if effect == Effect::Halt { Demand::Halt } else { Demand::Release })
     }

@@ -38,11 +38,12 @@ impl StopOn {
     /// Whether the guest has to be stepped for it.
     #[must_use]
     pub fn needs_steps(&self) -> bool {
-        !self.exceptions.is_empty()
-            || self.marks.int3
-            || self.marks.xchg
-            || self.due_traps != 0
-            || self.catchpoints.need_steps()
+        self.looks_at_instructions() || self.catchpoints.need_steps()
+    }
+
+    /// Whether exceptions or marks are wanted.
+    fn looks_at_instructions(&self) -> bool {
+        !self.exceptions.is_empty() || self.marks.int3 || self.marks.xchg || self.due_traps != 0
     }
 
     /// Stops on these exceptions from now on.
@@ -78,7 +79,11 @@ impl Machine {
             return self.step_watched();
         }
         let mode = self.vcpu.cpu().mode();
-        let stop = self.step_to_exception()?;
+        let stop = if self.stop_on.looks_at_instructions() {
+            self.step_to_exception()?
+        } else {
+            self.step_watched()?
+        };
         // Nothing has run.
         if matches!(stop, StopReason::Kicked | StopReason::Exception(_)) {
             return Ok(stop);
