@@ -15,13 +15,18 @@ impl Guest<'_> {
         match self.machine.read_linear(addr, data) {
             0 if !data.is_empty() => Err(TargetError::Errno(FAULT)),
             count => {
-                if let Some((start, shadow)) = &self.shadow {
-                    for (byte, at) in data.iter_mut().take(count).zip(addr.0..) {
-                        let place = at.checked_sub(start.0).and_then(|n| usize::try_from(n).ok());
-                        *byte = place.and_then(|n| shadow.get(n)).copied().unwrap_or(*byte);
-                    }
-                }
+                self.overlay(addr, data.get_mut(..count).unwrap_or_default());
                 Ok(count)
+            }
+        }
+    }
+
+    /// Puts what the client is shown in place of what was read at `addr`.
+    fn overlay(&self, addr: Linear, data: &mut [u8]) {
+        for (start, shadow) in &self.shadow {
+            for (byte, at) in data.iter_mut().zip(addr.0..) {
+                let place = at.checked_sub(start.0).and_then(|n| usize::try_from(n).ok());
+                *byte = place.and_then(|n| shadow.get(n)).copied().unwrap_or(*byte);
             }
         }
     }
