@@ -18,7 +18,7 @@ use super::outbox::{Outbox, Relay};
 use super::program::Program;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
-use super::transport::{Address, Connection, ConnectionId, Input, Listener};
+use super::transport::{Address, Connection, ConnectionId, Farewells, Input, Listener};
 use crate::kvm::kick::InputKick;
 use crate::machine::{Machine, Observer, StopReason};
 
@@ -101,6 +101,7 @@ pub struct Server<'m> {
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     client: Option<Client>,
+    farewells: Farewells,
     motion: Motion,
     /// What the guest was doing when the present client came.
     motion_before: Motion,
@@ -132,6 +133,7 @@ impl<'m> Server<'m> {
             outbox,
             session: None,
             client: None,
+            farewells: Farewells::default(),
             motion: Motion::Stopped,
             motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
@@ -422,9 +424,7 @@ impl<'m> Server<'m> {
         let connection = self.outbox.borrow_mut().detach();
         if let (Some(connection), Some(client)) = (connection, self.client.take()) {
             connection.finish();
-            let wait = move || client.input.wait_for_end(PATIENCE);
-            let waits = thread::Builder::new().name("gdb farewell".to_owned()).spawn(wait);
-            waits.map(drop).unwrap_or_else(|error| log::debug!("nobody waits: {error}"));
+            self.farewells.bid(client.input, PATIENCE);
         }
     }
 
