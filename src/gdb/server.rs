@@ -188,6 +188,7 @@ impl<'m> Server<'m> {
             // Before looking at what came: a later kick is for something that comes later.
             self.guest.machine().take_kick();
             let end = match self.motion.clone() {
+                _ if self.session.as_ref().is_some_and(Session::has_work) => self.work(),
                 Motion::Running(resume) => self.run(resume),
                 Motion::Stopped => {
                     let event = self.sleep();
@@ -203,6 +204,17 @@ impl<'m> Server<'m> {
                 return end;
             }
         }
+    }
+
+    /// Goes on with what the client waits for, unless something has come meanwhile.
+    fn work(&mut self) -> Option<End> {
+        if let Some(event) = self.look() {
+            return self.receive(event);
+        }
+        if let Some(session) = &mut self.session {
+            session.work(&self.guest);
+        }
+        self.drop_broken()
     }
 
     /// Lets the guest go on, unless something has come meanwhile.

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn each_range_is_covered_by_one_report() {
-        assert_eq!(reports(&[]), []);
+        assert_eq!(reports(&[]), [0; 0]);
         assert_eq!(reports(&[(0x600, 4)]), [0x600]);
         // Beside each other; one within the other, both ways; a chain, of which no byte is in all.
         assert_eq!(reports(&[(0x600, 2), (0x602, 2)]), [0x600, 0x602]);

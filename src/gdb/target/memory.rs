@@ -6,18 +6,23 @@ use super::{FAULT, Guest};
 use crate::x86::Linear;
 
 impl Guest<'_> {
+    /// Fills `data` with what the client sees from `addr` on; how many bytes are there.
+    #[must_use]
+    pub fn read(&self, addr: Linear, data: &mut [u8]) -> usize {
+        let count = self.machine.read_linear(addr, data);
+        self.overlay(addr, data.get_mut(..count).unwrap_or_default());
+        count
+    }
+
     /// Reads as much from `addr` on as is there. An error has no text here: clients take one for data.
     pub(super) fn read_memory(
         &mut self,
         addr: Linear,
         data: &mut [u8],
     ) -> TargetResult<usize, Self> {
-        match self.machine.read_linear(addr, data) {
+        match self.read(addr, data) {
             0 if !data.is_empty() => Err(TargetError::Errno(FAULT)),
-            count => {
-                self.overlay(addr, data.get_mut(..count).unwrap_or_default());
-                Ok(count)
-            }
+            count => Ok(count),
         }
     }
 
