@@ -21,6 +21,8 @@ pub fn trials() -> Vec<Trial> {
         trial("the_documented_launch_json_debugs_a_guest", documented_launch),
         trial("mi_shows_registers_memory_code_frames_and_variables", views),
         trial("mi_stops_at_catchpoints_and_goes_on", catchpoints),
+        trial("mi_stops_at_a_catchpoint_right_behind_a_breakpoint", behind_a_breakpoint),
+        trial("mi_boots_the_guest_again_over_the_extended_protocol", extended),
         trial("mi_interrupts_a_guest_that_runs", interrupt),
         trial("mi_follows_the_guest_into_other_modes", modes),
     ]
@@ -176,6 +178,33 @@ fn catchpoints() {
     gdb.order("-break-insert -f halt");
     let stop = gdb.run("-exec-continue");
     assert!(stop.contains("reason=\"breakpoint-hit\""), "{stop}");
+}
+
+/// gdb steps off its breakpoint, and the stop comes in that step.
+fn behind_a_breakpoint() {
+    let (_server, mut gdb) = connected("int");
+    gdb.order("-break-insert -f *0x7c2e");
+    gdb.run("-exec-continue");
+    gdb.console("monitor stop-at int 0x21");
+    let stop = gdb.run("-exec-continue");
+    assert!(stop.contains("reason=\"signal-received\",signal-name=\"0\""), "{stop}");
+    assert!(stop.contains("addr=\"0x00007c30\""), "{stop}");
+}
+
+fn extended() {
+    let server = Server::with(&["guests/bin/int.elf"]);
+    let mut gdb = gdb("gdb");
+    gdb.order("-gdb-set mi-async on");
+    gdb.order("-file-exec-and-symbols guests/bin/int.elf");
+    gdb.order(&format!("-target-select extended-remote {}", server.address));
+    gdb.stop();
+    gdb.order("-break-insert -f first_int");
+    for _ in 0..2 {
+        gdb.console("run");
+        let stop = gdb.stop();
+        assert!(stop.contains("reason=\"breakpoint-hit\""), "{stop}");
+        assert!(stop.contains("addr=\"0x00007c30\""), "{stop}");
+    }
 }
 
 fn interrupt() {
