@@ -95,6 +95,7 @@ impl ExitCode {
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
             StopReason::Exception(_) => ExitCode::Exception,
             StopReason::Mark(_) => ExitCode::Mark,
+            StopReason::Limit { .. } => ExitCode::Timeout,
             StopReason::Kicked => ExitCode::Interrupted,
             StopReason::HostFailure(_)
             | StopReason::Stepped

@@ -50,6 +50,7 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Mark(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
+        StopReason::Limit { .. } => Signal::SIGXCPU,
         StopReason::HostFailure(_) => Signal::SIGABRT,
     };
     Report {

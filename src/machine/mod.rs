@@ -8,6 +8,7 @@ pub mod breakpoints;
 pub mod image;
 pub mod observer;
 pub mod plan;
+pub mod record;
 pub mod stats;
 pub mod stop;
 pub mod stop_on;
@@ -130,6 +131,7 @@ pub struct Machine {
     /// The user knows that execution is slow.
     told_slow: bool,
     guard: run::endless::Guard,
+    record: record::Record,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -180,6 +182,7 @@ impl Machine {
             coalescing: true,
             told_slow: false,
             guard: run::endless::Guard::default(),
+            record: record::Record::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
@@ -208,6 +211,7 @@ impl Machine {
         self.mid_rep = None;
         self.crash = None;
         self.stop_on.reset();
+        self.record.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;
