@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::gdb::transport::Address;
 use stepvisor::machine::{Boot, Config, Image, Marks, OnUnclaimed};
 use stepvisor::memory::layout;
+use stepvisor::script::discover::Shard;
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
 
@@ -54,6 +55,9 @@ pub enum Command {
     /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
     #[command(after_help = exit_code::HELP)]
     Doctor(Doctor),
+    /// Runs tests of guests: files with a header and gdb commands, each with a machine and a gdb of its own.
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
 }
 
 /// Which guest, and how it starts.
@@ -164,6 +168,54 @@ pub struct Doctor {
     #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
     pub gdb: PathBuf,
 }
+
+/// `stepvisor test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Tests, and directories that are searched for *.gdb.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose path contains TEXT; may be given more than once.
+    #[arg(short, long = "filter", value_name = "TEXT")]
+    pub filters: Vec<String>,
+    /// Prints which tests there are, and runs none.
+    #[arg(long)]
+    pub list: bool,
+    /// Runs every Nth test, from the Kth on: a part of them for each of N machines.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+    /// Tests that run at the same time [default: the number of processors].
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// The time that a test may take if it does not say so itself: a number with ms, s or m.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub timeout: Duration,
+    /// Writes the files with expected screens, consoles and transcripts anew instead of comparing.
+    #[arg(long)]
+    pub bless: bool,
+    /// Writes the results to FILE as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Prints the results in the Test Anything Protocol.
+    #[arg(long)]
+    pub tap: bool,
+    /// The gdb to start.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
+    /// Reads tests on standard input and writes their outcomes: one of the processes that run them.
+    #[arg(long, hide = true)]
+    pub worker: bool,
+}
+
+/// What a first test looks like.
+const TEST_HELP: &str = "\
+A test is a file NAME.gdb:
+    # guest: boot.asm                    next to it: an image, an ELF, or NASM source
+    # ends: halt
+    # screen contains: Hello
+and, if gdb is to look at it, gdb commands below that, among them `assert $ax == 5`.
+
+Exit codes: 0 all tests passed, 14 one did not, 2 no test was found.";
 
 /// `stepvisor debug`.
 #[derive(Debug, Args)]

@@ -26,6 +26,8 @@ pub enum ExitCode {
     Gdb,
     /// Anything else that failed on the host.
     Host,
+    /// A test did not pass.
+    Test,
     /// Triple fault.
     Shutdown,
     /// An instruction that this host's KVM cannot run.
@@ -53,6 +55,7 @@ Exit codes:
     8  the address cannot be listened on
    10  gdb is missing or failed
    12  something else failed on the host
+   14  a test did not pass (`stepvisor test`)
    20  triple fault: the guest's processor shut down
    22  an instruction that this host's KVM cannot run
    24  an access to a port or address where no device is (with --on-unclaimed stop)
@@ -74,6 +77,7 @@ impl ExitCode {
             ExitCode::Listen => 8,
             ExitCode::Gdb => 10,
             ExitCode::Host => 12,
+            ExitCode::Test => 14,
             ExitCode::Shutdown => 20,
             ExitCode::Refused => 22,
             ExitCode::Unclaimed => 24,
@@ -156,7 +160,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 14] = [
+    const ALL: [ExitCode; 15] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,
@@ -164,6 +168,7 @@ mod tests {
         ExitCode::Listen,
         ExitCode::Gdb,
         ExitCode::Host,
+        ExitCode::Test,
         ExitCode::Shutdown,
         ExitCode::Refused,
         ExitCode::Unclaimed,

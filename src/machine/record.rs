@@ -135,6 +135,11 @@ impl Machine {
         self.record.memory = number;
     }
 
+    /// Forgets the instructions executed so far.
+    pub fn forget_instructions(&mut self) {
+        self.record.recent.clear();
+    }
+
     /// The instructions executed last, oldest first, as far as they are remembered.
     #[must_use]
     pub fn recent_instructions(&self) -> Vec<Executed> {
