@@ -16,6 +16,7 @@ use crate::x86::{CpuState, Gpr, Linear, SegmentName};
 /// The keys of all checks, as a list of them shows them.
 pub const KEYS: &[&str] = &[
     "ends",
+    "screen",
     "screen contains",
     "screen lacks",
     "screen row N",
@@ -113,7 +114,8 @@ impl Check {
         }
         Ok(Some(match (word, rest) {
             ("ends", "") => Check::Ends(value.parse()?),
-            ("screen", "contains" | "lacks" | "file") | ("console", "" | "contains" | "file") => {
+            ("screen", "" | "contains" | "lacks" | "file")
+            | ("console", "" | "contains" | "file") => {
                 let source = if word == "screen" { Source::Screen } else { Source::Console };
                 Check::Text(
                     source,
@@ -520,6 +522,7 @@ mod tests {
         for line in [
             "ends: exit 0x10",
             "screen contains: Hello",
+            "screen: \"\"",
             "screen row 3: \" \\n\"",
             "console: \"\"",
             "screen lacks: error",

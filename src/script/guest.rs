@@ -178,10 +178,14 @@ fn assemble(
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
     let source = Source::of(&text);
     let place = load.or(source.origin).or(source.load).unwrap_or(BOOT_SECTOR);
-    let build = Build { path, arguments, work, name: String::new() };
+    // In full, since it becomes part of what is kept.
+    let full =
+        path.canonicalize().map_err(|source| GuestError::Read { path: path.to_owned(), source })?;
+    let build = Build { path: &full, arguments, work, name: String::new() };
     // With all that it includes.
     let whole = build.nasm(&["-E"], None)?;
-    let build = Build { name: format!("{:016x}", digest(&(&whole, arguments, place))), ..build };
+    let build =
+        Build { name: format!("{:016x}", digest(&(&whole, arguments, place, &full))), ..build };
     let (image, symbols) = (build.file("bin"), build.file("elf"));
     if !image.exists() {
         build.make(source, place)?;
@@ -309,6 +313,8 @@ impl Build<'_> {
         }
         let text = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
         let text = if text.is_empty() { format!("{tool}: {}", output.status) } else { text };
+        let here = std::env::current_dir().unwrap_or_default();
+        let text = text.replace(&format!("{}/", here.display()), "");
         Err(GuestError::Refused { text })
     }
 }

@@ -280,11 +280,13 @@ fn repeats(key: &str) -> bool {
 fn unknown(key: &str) -> String {
     let all = || KEYS.iter().chain(check::KEYS).copied();
     let distance = |known: &str| {
-        // Of a key with a number or a name in it the words count.
-        let words = known.split(' ').filter(|word| !word.chars().any(char::is_uppercase));
-        let len = words.clone().count();
-        let given: Vec<&str> = key.split(' ').take(len.max(1)).collect();
-        strsim::damerau_levenshtein(&given.join(" "), &words.collect::<Vec<_>>().join(" "))
+        // Of a key with a number or a name in it, the words in front of it count.
+        let words = known.split(' ').take_while(|word| !word.chars().any(char::is_uppercase));
+        let words: Vec<&str> = words.collect();
+        let has_more = words.len() < known.split(' ').count();
+        let given: Vec<&str> = key.split(' ').collect();
+        let given = if has_more { &given[..words.len().min(given.len())] } else { &given[..] };
+        strsim::damerau_levenshtein(&given.join(" "), &words.join(" "))
     };
     let near = all().map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance);
     let list = all().collect::<Vec<_>>().join(", ");

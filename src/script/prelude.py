@@ -279,6 +279,9 @@ def keeping(command):
         except Failure as failure:
             LAST.failure = failure
             raise gdb.GdbError(failure.text) from None
+        except gdb.error as error:
+            # Without gdb's line about an exception in Python.
+            raise gdb.GdbError(str(error)) from None
 
     command.invoke = wrapped
 
@@ -451,6 +454,7 @@ def play():
     for number, shown, text, assertions in units(TASK["lines"]):
         pending.append((number, shown, text, assertions))
     gdb.events.stop.connect(on_stop)
+    gdb.events.exited.connect(on_stop)
     for number, shown, text, _ in pending:
         if not execute(number, shown, text):
             break
@@ -488,4 +492,9 @@ except Ending:
 except (gdb.error, RuntimeError) as error:
     report(event="fail", verdict="gdb error", line=State.line, text=str(error))
 report(event="end")
+try:
+    # gdb would let the guest go on.
+    gdb.execute("kill", to_string=True)
+except (gdb.error, RuntimeError):
+    pass
 EVENTS.close()

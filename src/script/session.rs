@@ -11,6 +11,8 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -79,7 +81,8 @@ struct Live {
 struct Played {
     status: io::Result<ExitStatus>,
     output: Vec<u8>,
-    is_over_time: bool,
+    /// The line that was executed when the time was over, if it was.
+    over_time: Option<usize>,
     end: End,
 }
 
@@ -139,7 +142,14 @@ fn play(
     let (mut child, output) = start_gdb(test, options, directory.path(), symbols)?;
     let stopper = server.stopper();
     let at_end = server.stopper();
-    let clock = Clock::start(test.timeout(options), move || at_end.stop()).map_err(failed)?;
+    let reached = Arc::new(AtomicUsize::new(0));
+    let (noted, noting) = (directory.path().join("events"), Arc::clone(&reached));
+    let clock = Clock::start(test.timeout(options), move || {
+        // Before gdb loses its guest and goes on.
+        noting.store(last_line(&events(&noted)), Ordering::SeqCst);
+        at_end.stop();
+    });
+    let clock = clock.map_err(failed)?;
     // The end of its output is gdb's end: nothing that it started is waited for.
     let (sender, whole) = channel();
     thread::Builder::new()
@@ -150,10 +160,10 @@ fn play(
         })
         .map_err(failed)?;
     let end = server.serve().map_err(failed)?;
-    let is_over_time = clock.is_over();
-    let output = see_off(&mut child, &whole, is_over_time);
+    let over_time = clock.is_over().then(|| reached.load(Ordering::SeqCst));
+    let output = see_off(&mut child, &whole, over_time.is_some());
     let status = child.wait();
-    Ok(Played { status, output, is_over_time, end })
+    Ok(Played { status, output, over_time, end })
 }
 
 /// gdb's whole output, once it has ended; it is ended `at_once`, or if it does not end by itself.
@@ -248,6 +258,15 @@ fn events(path: &Path) -> Vec<Event> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
+/// The line that the prelude has come to.
+fn last_line(events: &[Event]) -> usize {
+    let lines = events.iter().filter_map(|event| match event {
+        Event::Line { line } => Some(*line),
+        _ => None,
+    });
+    lines.last().unwrap_or(0)
+}
+
 /// What is wrong, if anything is: what ended the test first.
 fn judge_all(
     test: &Test,
@@ -259,27 +278,27 @@ fn judge_all(
     transcript: &str,
 ) -> Option<Finding> {
     let Live { finding, snapshot, finished } = live;
-    let lines = events.iter().filter_map(|event| match event {
-        Event::Line { line } => Some(*line),
-        _ => None,
-    });
-    let line = lines.last().unwrap_or(0);
     if let Some(finding) = finding {
         return Some(*finding);
     }
+    let line = last_line(events);
+    match played.over_time {
+        Some(line) if test.header.ends != Some(Ending::Timeout) => {
+            let time = alone::words(test.timeout(options));
+            let text = format!("the test is not over after {time}");
+            return Some(Finding::new(Verdict::Hang, line, text).at(machine));
+        }
+        Some(_) => return judge_end(test, options, machine, played).map(|finding| *finding),
+        None => {}
+    }
     if let Some(finding) = events.iter().find_map(failure) {
         return Some(Finding { snapshot, ..finding });
-    }
-    if played.is_over_time && test.header.ends != Some(Ending::Timeout) {
-        let time = alone::words(test.timeout(options));
-        let text = format!("the test is not over after {time}");
-        return Some(Finding::new(Verdict::Hang, line, text).at(machine));
     }
     if let Some(StopReason::HostFailure(text)) = machine.last_stop() {
         return Some(Finding::new(Verdict::CannotRun, line, text.clone()));
     }
     let ended = events.iter().any(|event| matches!(event, Event::End));
-    if !ended && !played.is_over_time {
+    if !ended {
         return Some(Finding::new(Verdict::GdbCrashed, line, gdb_end(&played.status)).at(machine));
     }
     if !finished && let Some(finding) = judge_end(test, options, machine, played) {
@@ -302,7 +321,7 @@ fn judge_end(
     let header = &test.header;
     let has_ended = machine.last_stop().and_then(Ending::of).is_some();
     if let Some(expected) = header.ends
-        && !played.is_over_time
+        && played.over_time.is_none()
         && !matches!(played.end, End::Exited { .. })
     {
         machine.breakpoints_mut().clear();
@@ -389,7 +408,9 @@ impl Answerer {
             Ok(Some(check)) => match check.compare(machine, self.golden) {
                 Ok(()) => "ok".to_owned(),
                 Err(mismatch) => {
-                    let text = format!("assert {assertion}");
+                    // As it stands there: addresses have been computed.
+                    let written = self.test.script.iter().find(|(number, _)| *number == line);
+                    let text = written.map_or(assertion, |(_, text)| text.trim());
                     let finding = Finding::new(Verdict::Failed, line, text).at(machine);
                     self.found(Finding { mismatch: Some(mismatch), ..finding });
                     "no".to_owned()

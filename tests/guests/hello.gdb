@@ -1,0 +1,3 @@
+# guest: ../../guests/hello.asm
+# ends: halt
+# screen contains: Hello
