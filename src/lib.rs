@@ -25,5 +25,6 @@ pub mod kvm;
 pub mod machine;
 pub mod memory;
 pub mod script;
+pub mod testing;
 pub mod ui;
 pub mod x86;

@@ -403,8 +403,7 @@ impl Answerer {
         let (line, assertion) = request.split_once(' ').unwrap_or_default();
         let line = line.parse().unwrap_or(0);
         let (key, value) = super::header::split(assertion).unwrap_or((assertion, ""));
-        let directory = Path::new(&self.test.name).parent().unwrap_or(Path::new(""));
-        match Check::parse(key, value, directory) {
+        match Check::parse(key, value, &self.test.directory) {
             Ok(Some(check)) => match check.compare(machine, self.golden) {
                 Ok(()) => "ok".to_owned(),
                 Err(mismatch) => {

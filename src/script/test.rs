@@ -49,6 +49,10 @@ impl Default for Options {
 pub struct Test {
     /// What reports call it: the file's path.
     pub name: String,
+    /// What they call its script, with a line behind it.
+    pub script_name: String,
+    /// Where the files are that it names.
+    pub directory: PathBuf,
     /// The header.
     pub header: Header,
     /// The lines for gdb, with their numbers.
@@ -79,7 +83,15 @@ impl Test {
             Outcome::failed(Verdict::BadHeader, place, error.text)
         })?;
         let has_script = parsed.has_script();
-        Ok(Test { name, header: parsed.header, script: parsed.script, has_script, image: None })
+        Ok(Test {
+            script_name: name.clone(),
+            name,
+            directory: directory.to_owned(),
+            header: parsed.header,
+            script: parsed.script,
+            has_script,
+            image: None,
+        })
     }
 
     /// The time that it may take.
@@ -189,7 +201,7 @@ impl Test {
 
     /// FILE:LINE, or the name.
     pub(super) fn place(&self, line: usize) -> String {
-        if line == 0 { self.name.clone() } else { format!("{}:{line}", self.name) }
+        if line == 0 { self.name.clone() } else { format!("{}:{line}", self.script_name) }
     }
 
     fn failed(&self, verdict: Verdict, text: impl Into<String>) -> Outcome {
