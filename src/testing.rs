@@ -41,12 +41,11 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::machine::Marks;
 use crate::script::check::{Check, Expected, Source};
 use crate::script::{self, Options, Outcome};
 use crate::x86::{Linear, Phys, SegOff};
 
-pub use crate::machine::OnUnclaimed;
+pub use crate::machine::{Catchpoint, Marks, OnUnclaimed};
 pub use crate::script::{Ending, Verdict};
 pub use crate::x86::exceptions::ExceptionSet;
 
@@ -174,6 +173,12 @@ impl Test {
     /// Stops at these breakpoints in the guest's source; that is an [`Ending::Mark`].
     pub fn break_on(mut self, marks: Marks) -> Test {
         self.test.header.break_on = marks;
+        self
+    }
+
+    /// Stops there; that is an [`Ending::Caught`]. May be given more than once.
+    pub fn stop_at(mut self, catchpoint: Catchpoint) -> Test {
+        self.test.header.stop_at.push(catchpoint);
         self
     }
 

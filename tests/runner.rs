@@ -44,11 +44,17 @@ const HALT: &str = "org 0x7c00\n    hlt\n";
 
 #[test]
 fn the_tests_of_the_guests_pass() {
-    let report = run(&["tests/guests"], 0);
+    let report = run(&["guests", "tests/guests"], 0);
     let last = report.lines().rfind(|line| !line.is_empty()).unwrap();
     assert!(last.starts_with("test result: ok. "), "{last}");
     let number: usize = last.split(' ').nth(3).unwrap().parse().unwrap();
     assert!(number >= 25, "{last}");
+}
+
+/// What was typed and read in gdb before there was a runner.
+#[test]
+fn debugging_sessions_read_as_they_did() {
+    run(&["tests/debugging"], 0);
 }
 
 #[test]
@@ -118,7 +124,7 @@ fn tests_are_chosen_by_filter_and_shard() {
     let expected = "tests/guests/addloop.gdb\ntests/guests/addloop_runs_until_timeout.gdb\n\
                     tests/guests/triple.gdb\n";
     assert_eq!(some, expected);
-    let report = run(&["tests/guests", "-f", "/hello.gdb"], 0);
+    let report = run(&["guests", "-f", "/hello.gdb"], 0);
     assert!(report.contains("running 1 test\n"), "{report}");
 }
 
@@ -129,12 +135,12 @@ fn no_test_is_an_error() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(errors(&["guests"]).contains("there is no test (*.gdb)"));
+    assert!(errors(&["src"]).contains("there is no test (*.gdb)"));
     assert!(errors(&["tests/guests", "-f", "nothing"]).contains("none of"));
     assert!(errors(&["tests/nowhere"]).contains("cannot read tests/nowhere"));
     assert!(errors(&["tests/guests", "--shard", "3/2"]).contains("is no shard"));
     // But a machine more than there are tests is none.
-    assert!(run(&["tests/guests/hello.gdb", "--shard", "2/2"], 0).contains("0 passed"));
+    assert!(run(&["guests/hello.gdb", "--shard", "2/2"], 0).contains("0 passed"));
 }
 
 #[test]
@@ -182,9 +188,9 @@ fn results_are_written_as_junit_and_tap() {
 
 #[test]
 fn a_missing_gdb_is_told_and_tests_without_one_run_still() {
-    let tests = ["tests/guests/hello.gdb", "tests/guests/add_5_and_4.gdb", "--gdb", "/no/such/gdb"];
+    let tests = ["guests/hello.gdb", "tests/guests/add_5_and_4.gdb", "--gdb", "/no/such/gdb"];
     let report = run(&tests, 14);
-    assert!(report.contains("test tests/guests/hello.gdb ... ok"), "{report}");
+    assert!(report.contains("test guests/hello.gdb ... ok"), "{report}");
     assert!(report.contains("add_5_and_4.gdb ... FAILED: cannot run"), "{report}");
     assert!(report.contains("/no/such/gdb is not installed: apt-get install gdb"), "{report}");
 }
@@ -253,6 +259,31 @@ fn sources_without_org_or_with_code_for_a_linker_are_built_as_their_author_would
         ),
     ]);
     run(&[&path(&directory, "")], 0);
+}
+
+/// The examples for users are tests, letter by letter.
+#[test]
+fn the_examples_in_the_documentation_are_tests_that_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = String::new();
+    for directory in ["guests", "tests/guests"] {
+        for entry in fs::read_dir(root.join(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "gdb") {
+                tests += &format!("```gdb\n{}```\n", fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut number = 0;
+    for file in ["README.md", "docs/testing.md"] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        for block in text.split("```gdb\n# guest:").skip(1) {
+            let example = format!("```gdb\n# guest:{}```\n", block.split("```").next().unwrap());
+            assert!(tests.contains(&example), "{file} has an example that is no test:\n{example}");
+            number += 1;
+        }
+    }
+    assert!(number >= 4, "{number}");
 }
 
 #[test]

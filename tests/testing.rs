@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use stepvisor::machine::Marks;
-use stepvisor::testing::{Ending, Failed, OnUnclaimed, Test, Verdict};
+use stepvisor::testing::{Ending, Failed, Marks, OnUnclaimed, Test, Verdict};
 
 #[test]
 fn a_guest_is_tested_without_gdb() -> Result<(), Failed> {

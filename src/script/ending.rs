@@ -26,6 +26,8 @@ pub enum Ending {
     Exception,
     /// A breakpoint in the guest's source.
     Mark,
+    /// An interrupt, port access or switch of the mode that is to stop the guest.
+    Caught,
     /// The limit of instructions.
     Limit,
     /// It still ran when its time was over.
@@ -41,6 +43,7 @@ const WORDS: &[(&str, Ending)] = &[
     ("unclaimed", Ending::Unclaimed),
     ("exception", Ending::Exception),
     ("mark", Ending::Mark),
+    ("caught", Ending::Caught),
     ("limit", Ending::Limit),
     ("timeout", Ending::Timeout),
 ];
@@ -57,6 +60,7 @@ impl Ending {
             StopReason::Shutdown { .. } => Ending::TripleFault,
             StopReason::Exception(_) => Ending::Exception,
             StopReason::Mark(_) => Ending::Mark,
+            StopReason::Caught(_) => Ending::Caught,
             StopReason::Refused(_) => Ending::Refused,
             StopReason::Unclaimed(_) => Ending::Unclaimed,
             StopReason::Limit { .. } => Ending::Limit,
@@ -67,7 +71,7 @@ impl Ending {
     /// Whether a guest that ended so would do so again if it were let go on. After the others it can go on.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Ending::Unclaimed | Ending::Exception | Ending::Mark)
+        !matches!(self, Ending::Unclaimed | Ending::Exception | Ending::Mark | Ending::Caught)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::check::{self, Check};
 use super::ending::Ending;
 use super::value::{self, ValueError};
-use crate::machine::{Marks, OnUnclaimed};
+use crate::machine::{Catchpoint, Marks, OnUnclaimed};
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::{Phys, SegOff};
 
@@ -35,6 +35,8 @@ pub struct Header {
     pub stop_on: ExceptionSet,
     /// Breakpoints in the guest's source.
     pub break_on: Marks,
+    /// Interrupts, ports and switches of the mode to stop at.
+    pub stop_at: Vec<Catchpoint>,
     /// How long the test may take.
     pub timeout: Option<Duration>,
     /// How many instructions the guest may execute.
@@ -84,6 +86,7 @@ const KEYS: &[&str] = &[
     "on-unclaimed",
     "stop-on",
     "break-on",
+    "stop-at",
     "timeout",
     "limit",
     "transcript",
@@ -148,6 +151,12 @@ impl Header {
             "break-on" => {
                 let marks = value.parse::<Marks>();
                 self.break_on = marks.map_err(|error| ValueError(error.to_string()))?;
+            }
+            "stop-at" => {
+                for part in value.split(',') {
+                    let stop = part.trim().parse::<Catchpoint>();
+                    self.stop_at.push(stop.map_err(|error| ValueError(error.to_string()))?);
+                }
             }
             "timeout" => self.timeout = Some(value::time(value)?),
             "limit" => {
@@ -243,6 +252,9 @@ impl Parsed {
         }
         if header.ends == Some(Ending::Exception) && header.stop_on == ExceptionSet::NONE {
             return bad("ends", "`ends: exception` needs `stop-on`");
+        }
+        if header.ends == Some(Ending::Caught) && header.stop_at.is_empty() {
+            return bad("ends", "`ends: caught` needs `stop-at`");
         }
         if header.ends == Some(Ending::Mark) && header.break_on == Marks::default() {
             return bad("ends", "`ends: mark` needs `break-on`");

@@ -411,7 +411,8 @@ def execute(number, shown, text):
     if is_quit(text):
         return False
     try:
-        gdb.execute(text)
+        # As if it were typed: gdb then tells what it does.
+        gdb.execute(text, True)
     except (gdb.error, RuntimeError, gdb.GdbError) as error:
         if TASK["errors_are_shown"] and LAST.failure is None:
             gdb.write(f"{error}\n")

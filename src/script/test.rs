@@ -11,7 +11,7 @@ use super::judge::Finding;
 use super::scene::Snapshot;
 use super::verdict::{Failure, Outcome, Verdict};
 use super::{alone, session};
-use crate::machine::{Boot, Config, Image, Machine, MachineError, OnUnclaimed};
+use crate::machine::{Boot, Config, Image, Machine, MachineError};
 use crate::{devices, x86};
 
 /// How tests are run.
@@ -177,11 +177,7 @@ impl Test {
             ram_size: header.memory.unwrap_or(RAM),
             boot,
             devices: devices::Config::default(),
-            on_unclaimed: match header.on_unclaimed {
-                // Nobody reads the notices.
-                OnUnclaimed::Warn => OnUnclaimed::Ignore,
-                other => other,
-            },
+            on_unclaimed: header.on_unclaimed,
         })
     }
 
@@ -197,6 +193,9 @@ impl Test {
         }
         machine.stop_on_mut().set_exceptions(header.stop_on);
         machine.stop_on_mut().marks = header.break_on.clone();
+        for catchpoint in &header.stop_at {
+            machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
+        }
     }
 
     /// FILE:LINE, or the name.

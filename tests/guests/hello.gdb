@@ -1,3 +1,0 @@
-# guest: ../../guests/hello.asm
-# ends: halt
-# screen contains: Hello
