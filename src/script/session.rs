@@ -260,11 +260,11 @@ fn events(path: &Path) -> Vec<Event> {
 
 /// The line that the prelude has come to.
 fn last_line(events: &[Event]) -> usize {
-    let lines = events.iter().filter_map(|event| match event {
+    let line = events.iter().rev().find_map(|event| match event {
         Event::Line { line } => Some(*line),
         _ => None,
     });
-    lines.last().unwrap_or(0)
+    line.unwrap_or(0)
 }
 
 /// What is wrong, if anything is: what ended the test first.

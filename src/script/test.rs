@@ -225,6 +225,6 @@ impl Test {
         let scene = snapshot.map(scene);
         let place = self.place(line);
         let failure = Failure { place, text, expected, found, scene, gdb: Vec::new() };
-        Outcome { verdict, failure: Some(failure) }
+        Outcome { verdict, failure: Some(Box::new(failure)) }
     }
 }

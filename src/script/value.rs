@@ -188,4 +188,27 @@ mod tests {
         assert!(address("07C0:x").is_err());
         assert!(address("main").is_err());
     }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!(number("0x7c00"), Ok(0x7c00));
+        assert_eq!(number("10"), Ok(10));
+        for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "99999999999999999999"] {
+            assert!(number(bad).unwrap_err().0.contains(&format!("`{bad}`")));
+        }
+        assert!(drive("0x100").is_err());
+    }
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(memory_size("16M"), Ok(16 << 20));
+        assert_eq!(memory_size("1048576"), Ok(1 << 20));
+        assert!(memory_size("640K").unwrap_err().0.contains("between 1M and 3G"));
+        assert!(memory_size("99999999999G").is_err());
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "5", "s", "1h", "-1s", "99999999999999999999s"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
 }

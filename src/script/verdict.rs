@@ -73,7 +73,7 @@ pub struct Outcome {
     /// What came of it.
     pub verdict: Verdict,
     /// Why, unless it passed.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
 }
 
 impl Outcome {
@@ -84,7 +84,7 @@ impl Outcome {
     #[must_use]
     pub fn failed(verdict: Verdict, place: impl Into<String>, text: impl Into<String>) -> Outcome {
         let failure = Failure { place: place.into(), text: text.into(), ..Failure::default() };
-        Outcome { verdict, failure: Some(failure) }
+        Outcome { verdict, failure: Some(Box::new(failure)) }
     }
 
     /// Whether all is as it should be.
