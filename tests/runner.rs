@@ -195,6 +195,18 @@ fn a_missing_gdb_is_told_and_tests_without_one_run_still() {
     assert!(report.contains("/no/such/gdb is not installed: apt-get install gdb"), "{report}");
 }
 
+#[test]
+fn a_gdb_without_python_is_told() {
+    let says = "Scripting in the \"Python\" language is not supported in this copy of GDB.";
+    let script = format!("#!/bin/sh\necho '{says}'\nexit 1\n");
+    let directory = directory(&[("gdb", &script)]);
+    let gdb = path(&directory, "gdb");
+    fs::set_permissions(&gdb, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let report = run(&["tests/guests/add_5_and_4.gdb", "--gdb", &gdb], 14);
+    assert!(report.contains("add_5_and_4.gdb ... FAILED: cannot run"), "{report}");
+    assert!(report.contains("this gdb has no Python, which tests need"), "{report}");
+}
+
 /// Finds the processes that run tests among the children of `parent`.
 fn children(parent: u32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();

@@ -9,6 +9,7 @@ pub mod discover;
 pub mod ending;
 pub mod guest;
 pub mod header;
+pub mod register;
 pub mod scene;
 pub mod session;
 pub mod transcript;
@@ -16,6 +17,7 @@ pub mod value;
 pub mod verdict;
 
 mod alone;
+mod answer;
 mod clock;
 mod judge;
 mod test;

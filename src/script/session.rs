@@ -1,7 +1,7 @@
 //! A test with gdb: a server for the machine, a gdb that executes the script, and what the two say in the end.
 //!
 //! gdb runs the program in `prelude.py`, which executes the commands one by one and notes in a file what
-//! happens. What it wants to know of the machine it asks by `monitor stepvisor-test`, which is answered here.
+//! happens. What it wants to know of the machine it asks by `monitor stepvisor-test`; see `answer.rs`.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -22,12 +22,12 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::alone;
-use super::check::{self, Check, Golden, Mismatch, compare_file};
+use super::answer::{Answerer, Live};
+use super::check::{self, Mismatch, compare_file};
 use super::clock::Clock;
 use super::ending::Ending;
 use super::guest::Guest;
 use super::judge::{self, Finding};
-use super::scene::Snapshot;
 use super::test::{Options, Test};
 use super::transcript::filter;
 use super::verdict::{Outcome, Verdict};
@@ -44,6 +44,8 @@ const SETTINGS: [&str; 4] =
     ["set confirm off", "set width 0", "set height 0", "set style enabled off"];
 /// How many of gdb's last lines a report shows.
 const SHOWN_LINES: usize = 12;
+/// What a gdb without Python says of the prelude.
+const NO_PYTHON: &str = "Scripting in the \"Python\" language is not supported";
 /// How long gdb may take to end after its guest.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than that of a transcript is not kept.
@@ -65,16 +67,6 @@ enum Event {
     },
     /// It has come to its end.
     End,
-}
-
-/// What the server's side knows.
-#[derive(Debug, Default)]
-struct Live {
-    finding: Option<Box<Finding>>,
-    /// Where the prelude saw something fail.
-    snapshot: Option<Snapshot>,
-    /// The header has been judged.
-    finished: bool,
 }
 
 /// What came of running gdb.
@@ -298,6 +290,10 @@ fn judge_all(
         return Some(Finding::new(Verdict::CannotRun, line, text.clone()));
     }
     let ended = events.iter().any(|event| matches!(event, Event::End));
+    if !ended && transcript.contains(NO_PYTHON) {
+        let text = "this gdb has no Python, which tests need: install gdb, not gdb-minimal";
+        return Some(Finding::new(Verdict::CannotRun, 0, text));
+    }
     if !ended {
         return Some(Finding::new(Verdict::GdbCrashed, line, gdb_end(&played.status)).at(machine));
     }
@@ -367,115 +363,5 @@ fn gdb_end(status: &io::Result<ExitStatus>) -> String {
             }
         },
         Err(error) => format!("gdb was lost: {error}"),
-    }
-}
-
-/// Answers what the prelude asks.
-struct Answerer {
-    test: Test,
-    golden: Golden,
-    live: Rc<RefCell<Live>>,
-}
-
-impl Answerer {
-    fn answer(&self, machine: &mut Machine, line: &str) -> Option<String> {
-        let request = line.trim().strip_prefix("stepvisor-test ")?;
-        let (verb, rest) = request.split_once(' ').unwrap_or((request, ""));
-        let answer = match verb {
-            "check" => self.check(machine, rest),
-            "scene" => {
-                self.live.borrow_mut().snapshot = Some(Snapshot::of(machine));
-                "ok".to_owned()
-            }
-            "stopped" => self.stopped(machine, rest.parse().unwrap_or(0)),
-            "finish" => self.finish(machine),
-            _ => return None,
-        };
-        Some(answer + "\n")
-    }
-
-    fn found(&self, finding: Finding) {
-        self.live.borrow_mut().finding.get_or_insert(Box::new(finding));
-    }
-
-    /// `LINE KEY: VALUE`.
-    fn check(&self, machine: &Machine, request: &str) -> String {
-        let (line, assertion) = request.split_once(' ').unwrap_or_default();
-        let line = line.parse().unwrap_or(0);
-        let (key, value) = super::header::split(assertion).unwrap_or((assertion, ""));
-        match Check::parse(key, value, &self.test.directory) {
-            Ok(Some(check)) => match check.compare(machine, self.golden) {
-                Ok(()) => "ok".to_owned(),
-                Err(mismatch) => {
-                    // As it stands there: addresses have been computed.
-                    let written = self.test.script.iter().find(|(number, _)| *number == line);
-                    let text = written.map_or(assertion, |(_, text)| text.trim());
-                    let finding = Finding::new(Verdict::Failed, line, text).at(machine);
-                    self.found(Finding { mismatch: Some(mismatch), ..finding });
-                    "no".to_owned()
-                }
-            },
-            Ok(None) => {
-                let keys = check::KEYS.join(", ");
-                format!("error unknown assertion `{key}`: there are {keys}")
-            }
-            Err(error) => format!("error {error}"),
-        }
-    }
-
-    /// The guest has stopped while the script's `line` was executed: whether it may have.
-    fn stopped(&self, machine: &Machine, line: usize) -> String {
-        let Some(found) = machine.last_stop().and_then(Ending::of) else {
-            return "on".to_owned();
-        };
-        let header = &self.test.header;
-        let judged = match header.ends {
-            // What it can go on after may be part of the script.
-            Some(expected) if found.is_final() => judge::ending(expected, line, machine),
-            None if matches!(
-                found,
-                Ending::TripleFault | Ending::Refused | Ending::Limit | Ending::Exit(_)
-            ) =>
-            {
-                // Any ending would do that is not one of these.
-                judge::ending(Ending::Halt, line, machine)
-            }
-            _ => Ok(()),
-        };
-        match judged {
-            Ok(()) => "on".to_owned(),
-            Err(mut finding) => {
-                if header.ends.is_none()
-                    && let Some(mismatch) = &mut finding.mismatch
-                {
-                    "no such ending (the header says nothing of one)"
-                        .clone_into(&mut mismatch.expected);
-                }
-                self.found(*finding);
-                "end".to_owned()
-            }
-        }
-    }
-
-    fn finish(&self, machine: &Machine) -> String {
-        let header = &self.test.header;
-        if let Some(expected) = header.ends {
-            let ended = machine.last_stop().and_then(Ending::of);
-            if ended.is_none_or(|ended| ended != expected && !ended.is_final()) {
-                return "continue".to_owned();
-            }
-            if let Err(finding) = judge::ending(expected, header.ends_line, machine) {
-                self.found(*finding);
-                return "no".to_owned();
-            }
-        }
-        self.live.borrow_mut().finished = true;
-        match judge::checks(header, machine, self.golden) {
-            Ok(()) => "ok".to_owned(),
-            Err(finding) => {
-                self.found(*finding);
-                "no".to_owned()
-            }
-        }
     }
 }
