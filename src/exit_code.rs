@@ -26,6 +26,8 @@ pub enum ExitCode {
     Gdb,
     /// Anything else that failed on the host.
     Host,
+    /// A test did not pass.
+    Test,
     /// Triple fault.
     Shutdown,
     /// An instruction that this host's KVM cannot run.
@@ -55,6 +57,7 @@ Exit codes:
     8  the address cannot be listened on
    10  gdb is missing or failed
    12  something else failed on the host
+   14  a test did not pass (`stepvisor test`)
    20  triple fault: the guest's processor shut down
    22  an instruction that this host's KVM cannot run
    24  an access to a port or address where no device is (with --on-unclaimed stop)
@@ -77,6 +80,7 @@ impl ExitCode {
             ExitCode::Listen => 8,
             ExitCode::Gdb => 10,
             ExitCode::Host => 12,
+            ExitCode::Test => 14,
             ExitCode::Shutdown => 20,
             ExitCode::Refused => 22,
             ExitCode::Unclaimed => 24,
@@ -100,6 +104,7 @@ impl ExitCode {
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
             StopReason::Exception(_) => ExitCode::Exception,
             StopReason::Mark(_) | StopReason::Caught(_) => ExitCode::Mark,
+            StopReason::Limit { .. } => ExitCode::Timeout,
             StopReason::Kicked => ExitCode::Interrupted,
             StopReason::HostFailure(_)
             | StopReason::Stepped
@@ -168,6 +173,7 @@ mod tests {
         ExitCode::Listen,
         ExitCode::Gdb,
         ExitCode::Host,
+        ExitCode::Test,
         ExitCode::Shutdown,
         ExitCode::Refused,
         ExitCode::Unclaimed,

@@ -4,6 +4,8 @@
 //! it from the first real-mode instruction on. The modules are layers; each uses only those below it:
 //!
 //! ```text
+//! testing  tests of guests in Rust
+//! script   tests of guests in files: headers, assertions, gdb scripts, verdicts
 //! gdb      RSP server on gdbstub: transport, wire, registers, target descriptions, monitor
 //! machine  joins the rest: run, exact step, breakpoints, stop reasons
 //! ui       frames to text, ANSI and PNG
@@ -22,5 +24,7 @@ pub mod gdb;
 pub mod kvm;
 pub mod machine;
 pub mod memory;
+pub mod script;
+pub mod testing;
 pub mod ui;
 pub mod x86;

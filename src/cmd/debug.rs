@@ -13,7 +13,7 @@ use anyhow::Context;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use stepvisor::gdb::follow;
+use stepvisor::gdb::client;
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::observer::Deaf;
@@ -95,10 +95,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
-/// connects and complains without one; of an ELF it would take the width of code.
-const PROGRAM: &str = "S0030000FC\r\nS9030000FC\r\n";
-
 /// gdb, told to connect before anything the user asks for.
 fn start_gdb(
     args: &Debug,
@@ -106,13 +102,7 @@ fn start_gdb(
     socket: &Path,
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
-    let program = directory.join("guest");
-    // Under the names of the modes too: gdb looks for them when the guest gets there, and complains about a
-    // name that it does not find among its sources.
-    let names = follow::names().map(|name| directory.join(name));
-    for path in names.iter().chain([&program]) {
-        fs::write(path, PROGRAM).context("cannot write the program for gdb")?;
-    }
+    let program = client::write_programs(directory).context("cannot write the program for gdb")?;
     let mut command = Command::new(&args.gdb);
     command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {

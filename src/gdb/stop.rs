@@ -65,6 +65,7 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
+        StopReason::Limit { .. } => Signal::SIGXCPU,
         StopReason::HostFailure(_) => Signal::SIGABRT,
     };
     Report {

@@ -8,6 +8,7 @@ pub mod breakpoints;
 pub mod image;
 pub mod observer;
 pub mod plan;
+pub mod record;
 pub mod stats;
 pub mod stop;
 pub mod stop_on;
@@ -144,6 +145,7 @@ pub struct Machine {
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
     guard: run::endless::Guard,
+    record: record::Record,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -198,6 +200,7 @@ impl Machine {
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
+            record: record::Record::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
@@ -230,6 +233,7 @@ impl Machine {
         self.mid_rep = None;
         self.crash = None;
         self.stop_on.reset();
+        self.record.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;

@@ -50,6 +50,9 @@ impl Machine {
             bytes[..usize::from(size)]
                 .copy_from_slice(&self.vcpu.port_data_mut()[at..at + usize::from(size)]);
             let value = u32::from_le_bytes(bytes);
+            if !self.rerunning {
+                self.record.note_write(port, size, value);
+            }
             let hit = self.catch_access(port, size, true, value);
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}

@@ -56,6 +56,13 @@ pub enum StopReason {
     Refused(Refusal),
     /// An access to a port or address that no device has; only when the machine is told to stop there.
     Unclaimed(UnclaimedAccess),
+    /// The guest has executed as many instructions as it may; see [`super::Machine::limit_instructions`].
+    Limit {
+        /// How many.
+        instructions: u64,
+        /// Where the next one is.
+        location: String,
+    },
     /// The host failed: a KVM call returned an error. The guest's state is as it was.
     HostFailure(String),
 }
@@ -164,6 +171,9 @@ impl fmt::Display for StopReason {
             StopReason::Caught(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
             StopReason::Unclaimed(access) => access.fmt(f),
+            StopReason::Limit { instructions, location } => {
+                write!(f, "{location}: the limit of {instructions} instructions is reached")
+            }
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),
         }
     }

@@ -20,6 +20,19 @@ pub struct Answer {
     pub quit: bool,
 }
 
+/// Commands beside those that there are, by whoever has the server: gets the machine and the line, and gives
+/// the text to print, or nothing for a line that is none of its own.
+pub struct Extension(pub Box<Extend>);
+
+/// What an [`Extension`] does.
+pub type Extend = dyn FnMut(&mut Machine, &str) -> Option<String>;
+
+impl std::fmt::Debug for Extension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extension").finish_non_exhaustive()
+    }
+}
+
 /// Why a command has no result, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -53,6 +53,8 @@ impl Machine {
                 self.last_plan = Some(plan.clone());
             }
             let stop = match plan.drive {
+                // Told where it was asked for.
+                _ if self.record.counts() => self.run_stepping(false)?,
                 _ if self.stop_on.needs_steps() => {
                     self.tell_stepping();
                     self.run_stepping(false)?
