@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use stepvisor::devices::frame::Frame;
 use stepvisor::machine::trace::Trace;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui;
@@ -43,6 +45,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
 
     let printed = print_screen(&machine);
     let code = report(&machine, &end);
+    tell_of_graphics(&machine, args);
     if args.stats {
         print_stats(&machine, elapsed);
     }
@@ -81,11 +84,37 @@ fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
 fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
     let mut stdout = io::stdout().lock();
-    let text = if stdout.is_terminal() { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
+    let text = match &frame {
+        _ if !stdout.is_terminal() => ui::text::plain(&frame),
+        Frame::Graphics(_) => {
+            let (columns, rows) = terminal_size(&stdout);
+            // A line is left for the prompt.
+            ui::blocks::half_blocks(&frame, columns, rows.saturating_sub(1))
+        }
+        _ => ui::ansi::ansi(&frame),
+    };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // A reader that has gone away (`stepvisor run … | head -1`) has seen what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+/// Columns and rows of the terminal; what every terminal has if it does not say.
+fn terminal_size(terminal: impl AsFd) -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(terminal) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 1 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}
+
+/// Says how to get a picture of a screen that text cannot show.
+fn tell_of_graphics(machine: &Machine, args: &Run) {
+    if io::stdout().is_terminal() || !args.screen.is_empty() {
+        return;
+    }
+    if let Frame::Graphics(_) = machine.frame() {
+        say!("stepvisor: the screen shows graphics; --screen FILE.png writes the picture");
     }
 }
 
