@@ -254,7 +254,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int long modes portio protected scroll triple
+    addloop banner cga colours crtc cs07c0 demo faults font hello int long mode13h modes modex planar portio
+    protected retrace scroll triple
 }
 
 #[test]

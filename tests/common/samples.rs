@@ -45,21 +45,29 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 13] = [
+pub const SAMPLES: [Sample; 21] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("cga"),
+    sample!("colours"),
+    sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
     sample!("faults"),
+    sample!("font"),
     sample!("hello"),
     sample!("int"),
     sample!("long"),
+    sample!("mode13h"),
     sample!("modes"),
+    sample!("modex"),
+    Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
         ..sample!("portio")
     },
     sample!("protected"),
+    sample!("retrace"),
     sample!("scroll"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];

@@ -41,7 +41,9 @@ impl Vga {
             let sequencer = &registers.sequencer.registers;
             (0..mode.crtc.len()).filter(decides).all(|index| same(&index))
                 && (mode.sequencer[0], mode.sequencer[3]) == (sequencer[1], sequencer[4])
-                && mode.graphics[5..7] == registers.graphics.registers[5..7]
+                // Not the read and write modes, with which a guest draws.
+                && mode.graphics[5] & 0x70 == registers.graphics.registers[5] & 0x70
+                && mode.graphics[6] == registers.graphics.registers[6]
                 && mode.attribute[0x10] & 0x43 == registers.attribute.registers[0x10] & 0x43
                 && mode.attribute[0x12] == registers.attribute.registers[0x12]
                 // 11h differs from 12h in nothing else.
