@@ -121,9 +121,12 @@ invert:                         ; write mode 0 with XOR: what is there, turned r
 dots:                           ; write mode 0 with a bit mask: every second pixel
     mov ax, 0xaa00 | BIT_MASK
     out dx, ax
-    mov al, 0xff
     mov cx, 56
-    rep stosb
+.byte:
+    mov al, 0xff
+    xchg al, [di]               ; the others stay as the latches have them: hence the read
+    inc di
+    loop .byte
     mov ax, 0xff00 | BIT_MASK
     out dx, ax
 

@@ -33,7 +33,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
             .map_err(|error| Failure::new(ExitCode::Usage, format!("--screen: {error}")))?;
     }
     let mut machine = args.guest.machine()?;
-    machine.set_observer(Box::new(Console::default()));
+    let console = Console::default();
+    let line = console.line();
+    machine.set_observer(Box::new(console));
     if let Some(path) = &args.trace {
         machine.set_trace(create_trace(path)?);
     }
@@ -44,8 +46,14 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let elapsed = start.elapsed();
 
     let printed = print_screen(&machine);
+    if !matches!(end, End::Stop(StopReason::Halted { interruptible: false, .. })) {
+        line.end();
+    }
     let code = report(&machine, &end);
-    tell_of_graphics(&machine, args);
+    if hides_graphics(&machine, args) {
+        line.end();
+        say!("stepvisor: the screen shows graphics; --screen FILE.png writes the picture");
+    }
     if args.stats {
         print_stats(&machine, elapsed);
     }
@@ -108,14 +116,10 @@ fn terminal_size(terminal: impl AsFd) -> (usize, usize) {
     }
 }
 
-/// Says how to get a picture of a screen that text cannot show.
-fn tell_of_graphics(machine: &Machine, args: &Run) {
-    if io::stdout().is_terminal() || !args.screen.is_empty() {
-        return;
-    }
-    if let Frame::Graphics(_) = machine.frame() {
-        say!("stepvisor: the screen shows graphics; --screen FILE.png writes the picture");
-    }
+/// Whether the user has not seen what the screen shows, which text cannot.
+fn hides_graphics(machine: &Machine, args: &Run) -> bool {
+    let graphics = matches!(machine.frame(), Frame::Graphics(_));
+    graphics && args.screen.is_empty() && !io::stdout().is_terminal()
 }
 
 fn print_stats(machine: &Machine, elapsed: Duration) {

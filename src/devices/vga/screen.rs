@@ -54,6 +54,7 @@ impl Vga {
     /// The mode in words.
     pub(super) fn mode_text(&self, text: &str) -> String {
         match self.mode() {
+            Some(mode) if mode.number < 10 => format!("mode {}: {text}", mode.number),
             Some(mode) => format!("mode {:X}h: {text}", mode.number),
             None => format!("no mode of the BIOS: {text}"),
         }

@@ -99,8 +99,8 @@ fn each_mode_has_its_size_and_says_its_name() {
     let expected = [
         (1, "40x25 of 9x16", (360, 400)),
         (3, "80x25 of 9x16", (720, 400)),
-        (4, "mode 4h: 320x200, 4 colours", (320, 200)),
-        (6, "mode 6h: 640x200, 2 colours", (640, 200)),
+        (4, "mode 4: 320x200, 4 colours", (320, 200)),
+        (6, "mode 6: 640x200, 2 colours", (640, 200)),
         (7, "80x25 of 9x16", (720, 400)),
         (0xd, "mode Dh: 320x200, 16 colours", (320, 200)),
         (0xe, "mode Eh: 640x200, 16 colours", (640, 200)),
