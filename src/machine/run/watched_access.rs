@@ -20,20 +20,25 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
-        let Some(hit) = self.watch_hit_by(exit) else { return self.serve_or_end(exit, before) };
+        let mut hits = self.watch_hits_by(exit);
+        if hits.is_empty() {
+            return self.serve_or_end(exit, before);
+        }
         let mut stop = self.serve(exit);
         let iteration = self.hold_repetition(exit)?;
         while let Completion::Exit(next) = self.complete()? {
             if !next.is_access() {
                 break;
             }
+            let more = self.watch_hits_by(&next);
+            hits.extend(more.into_iter().filter(|hit| !hits.contains(hit)).collect::<Vec<_>>());
             stop = stop.or(self.serve(&next));
         }
         match iteration {
             Some((rep, len, before)) => self.end_iteration(rep, len, &before)?,
             None => self.note_repetition(),
         }
-        Ok(stop.or_else(|| self.watchpoint(hit)))
+        Ok(stop.or_else(|| self.watchpoint(&hits)))
     }
 
     /// Once a read of device memory has been answered, KVM goes on repeating until the next one: a counter of 1
@@ -54,11 +59,11 @@ impl Machine {
         Ok(Some((rep, len, before)))
     }
 
-    /// The number of the first watchpoint that `exit` hits.
-    fn watch_hit_by(&self, exit: &Exit) -> Option<usize> {
+    /// The numbers of the watchpoints that `exit` hits.
+    fn watch_hits_by(&self, exit: &Exit) -> Vec<usize> {
         let watches = self.breakpoints.watches();
         if watches.is_empty() {
-            return None;
+            return Vec::new();
         }
         let accesses = match exit {
             // Behind the instruction already, unless it repeats.
@@ -68,7 +73,7 @@ impl Machine {
             }
             _ => self.accesses_here(1),
         };
-        watches.iter().position(|watch| {
+        let is_hit = |watch: &Watch| {
             let counts = |read: bool, write: bool| match watch.kind {
                 WatchKind::Write => write,
                 WatchKind::Read => read,
@@ -87,7 +92,8 @@ impl Machine {
                 counts(access.read, access.write) && access.overlaps(watch.addr, watch.len)
             };
             device || accesses.iter().any(touches)
-        })
+        };
+        (0..).zip(watches).filter(|(_, watch)| is_hit(watch)).map(|(number, _)| number).collect()
     }
 
     /// Whether any of the `len` bytes at `addr` is watched by `watch`.
