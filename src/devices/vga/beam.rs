@@ -1,7 +1,7 @@
 //! Where the beam is on the screen: the bits of input status 1 that move.
 //!
 //! Time is handed in. A guest that polls must see both values of each bit even if nobody hands in any, so a read
-//! by itself takes the beam on.
+//! that finds time where the last one left it takes the beam on by itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +22,22 @@ const READ_TIME: u64 = 5_000;
 pub struct Beam {
     /// In nanoseconds.
     time: u64,
+    /// Time has passed since the last read.
+    passed: bool,
 }
 
 impl Beam {
     /// Sets the time in nanoseconds. It never runs backwards.
     pub fn set_time(&mut self, nanoseconds: u64) {
+        self.passed |= nanoseconds > self.time;
         self.time = self.time.max(nanoseconds);
     }
 
     /// The bits of input status 1, of a read now.
     pub fn poll(&mut self, crtc: &Crtc, sequencer: &Sequencer, dot_clock: u64) -> u8 {
-        self.time = self.time.saturating_add(READ_TIME);
+        if !std::mem::take(&mut self.passed) {
+            self.time = self.time.saturating_add(READ_TIME);
+        }
         self.status(crtc, sequencer, dot_clock)
     }
 
