@@ -255,7 +255,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int keyboard long modes portio protected scroll serial triple
+    addloop banner cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
+    portio protected retrace scroll serial triple
 }
 
 #[test]

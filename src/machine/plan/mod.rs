@@ -9,8 +9,6 @@
 
 mod situation;
 
-pub(super) use situation::coalesce;
-
 use std::fmt;
 
 use super::breakpoints::{BreakpointSet, Watch, WatchKind};
@@ -27,7 +25,7 @@ pub struct DebugPlan {
     /// The plan fits the present mode and page tables only: whoever drives has to look every so often
     /// whether it still does.
     pub recheck: bool,
-    /// KVM may queue writes to text memory: nobody needs to see each of them at once.
+    /// KVM may queue writes to video memory: nobody needs to see each of them at once.
     pub coalesce: bool,
     breakpoints: Vec<(Linear, Mechanism)>,
     watches: Vec<(Watch, Mechanism)>,
@@ -313,7 +311,7 @@ fn recheck(
         || watches.iter().any(|(_, mechanism)| *mechanism == Mechanism::DeviceModel)
 }
 
-/// Whether `watch` misses something when KVM queues writes to text memory: the write itself, or the read
+/// Whether `watch` misses something when KVM queues writes to video memory: the write itself, or the read
 /// from RAM that it comes from.
 fn needs_each_write(watch: &Watch, mechanism: Mechanism) -> bool {
     match mechanism {
@@ -371,7 +369,7 @@ impl fmt::Display for Mechanism {
             Mechanism::DebugRegisters(1) => f.write_str("a debug register; costs nothing"),
             Mechanism::DebugRegisters(n) => write!(f, "{n} debug registers; costs nothing"),
             Mechanism::DeviceModel => f.write_str(
-                "the device model sees each access; writes to text memory are no longer queued",
+                "the device model sees each access; writes to video memory are no longer queued",
             ),
             Mechanism::StepEngine(why) => write!(f, "stepping, because {why}"),
         }
