@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use common::samples::{End, SAMPLES, Sample};
-use common::{Record, boot, machine, record, set, visible, write};
+use common::{Record, boot, record, set, visible, write};
 use stepvisor::devices::frame::Frame;
 use stepvisor::kvm::probe::host_facts;
 use stepvisor::machine::{Machine, StopReason};
