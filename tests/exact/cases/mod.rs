@@ -79,5 +79,7 @@ const DF: u64 = 1 << 10;
 const OF: u64 = 1 << 11;
 /// RFLAGS.RF.
 const RF: u64 = 1 << 16;
+/// RFLAGS.AC.
+const AC: u64 = 1 << 18;
 /// All that arithmetic changes.
 const ARITHMETIC: u64 = CF | PF | AF | ZF | SF | OF;
