@@ -132,6 +132,28 @@ pub fn cases() -> Vec<Case> {
                 },
             )
         }),
+        case("watched: video memory, whose page becomes RAM", &[Mode::G, Mode::L], |guest| {
+            let (entry, long) = match guest.mode {
+                Mode::G => (DIRECTORY + 0x1000 + (VGA >> 12) * 4, false),
+                _ => (PML4 + 0x3000 + (VGA >> 12) * 8, true),
+            };
+            // [addr], with `reg` in the middle field of ModRM.
+            let at = |opcode: &[u8], reg: u8, addr: u64, immediate: &[u8]| {
+                let form = if long { vec![reg << 3 | 4, 0x25] } else { vec![reg << 3 | 5] };
+                [opcode, &form, &addr.to_le_bytes()[..4], immediate].concat()
+            };
+            let page = (guest.now.read(entry, 4) & 0xfff | DATA).to_le_bytes();
+            let len = guest.code("mov dword [entry], page", &at(&[0xc7], 0, entry, &page[..4]))
+                + guest.code("invlpg [b8000]", &at(&[0x0f, 0x01], 7, VGA, &[]))
+                + guest.code("mov byte [b8000], 5", &at(&[0xc6], 0, VGA, &[5]));
+            guest.watch(Write, VGA, 1);
+            guest.run(|now| {
+                now.next(len);
+                now.write(entry, &page[..4]);
+                now.write(DATA, &[5]);
+                now.watchpoint(Write, VGA);
+            })
+        }),
     ]
 }
 
