@@ -18,7 +18,7 @@ use super::outbox::{Outbox, Relay};
 use super::program::Program;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
-use super::transport::{Address, Connection, ConnectionId, Input, Listener};
+use super::transport::{Address, Connection, ConnectionId, Farewells, Input, Listener};
 use crate::kvm::kick::InputKick;
 use crate::machine::{Machine, Observer, StopReason};
 
@@ -101,6 +101,7 @@ pub struct Server<'m> {
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     client: Option<Client>,
+    farewells: Farewells,
     motion: Motion,
     /// What the guest was doing when the present client came.
     motion_before: Motion,
@@ -132,6 +133,7 @@ impl<'m> Server<'m> {
             outbox,
             session: None,
             client: None,
+            farewells: Farewells::default(),
             motion: Motion::Stopped,
             motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
@@ -186,6 +188,7 @@ impl<'m> Server<'m> {
             // Before looking at what came: a later kick is for something that comes later.
             self.guest.machine().take_kick();
             let end = match self.motion.clone() {
+                _ if self.session.as_ref().is_some_and(Session::has_work) => self.work(),
                 Motion::Running(resume) => self.run(resume),
                 Motion::Stopped => {
                     let event = self.sleep();
@@ -201,6 +204,17 @@ impl<'m> Server<'m> {
                 return end;
             }
         }
+    }
+
+    /// Goes on with what the client waits for, unless something has come meanwhile.
+    fn work(&mut self) -> Option<End> {
+        if let Some(event) = self.look() {
+            return self.receive(event);
+        }
+        if let Some(session) = &mut self.session {
+            session.work(&self.guest);
+        }
+        self.drop_broken()
     }
 
     /// Lets the guest go on, unless something has come meanwhile.
@@ -422,9 +436,7 @@ impl<'m> Server<'m> {
         let connection = self.outbox.borrow_mut().detach();
         if let (Some(connection), Some(client)) = (connection, self.client.take()) {
             connection.finish();
-            let wait = move || client.input.wait_for_end(PATIENCE);
-            let waits = thread::Builder::new().name("gdb farewell".to_owned()).spawn(wait);
-            waits.map(drop).unwrap_or_else(|error| log::debug!("nobody waits: {error}"));
+            self.farewells.bid(client.input, PATIENCE);
         }
     }
 

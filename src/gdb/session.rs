@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::agent::Plan;
+use super::bulk::{self, Job};
 use super::engine::{Engine, Outcome};
 use super::extended::{Effect, Extended, Hold};
 use super::follow::{self, Follower, Postponed};
@@ -56,6 +57,8 @@ pub struct Session<'m> {
     outbox: Rc<RefCell<Outbox>>,
     queue: VecDeque<FrameEvent>,
     queued: usize,
+    /// What the client waits for that is not done yet.
+    job: Option<Job>,
     /// The client waits for the guest to stop.
     running: bool,
     /// Why the guest stopped last.
@@ -87,6 +90,7 @@ impl<'m> Session<'m> {
             outbox,
             queue: VecDeque::new(),
             queued: 0,
+            job: None,
             running: false,
             last_stop,
             multiprocess: false,
@@ -122,6 +126,12 @@ impl<'m> Session<'m> {
         self.extended.is_on()
     }
 
+    /// Whether something is to be done for the client, by [`Session::work`].
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.job.is_some()
+    }
+
     /// Whether the client waits for the guest to stop.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -137,6 +147,12 @@ impl<'m> Session<'m> {
             }
             match event {
                 FrameEvent::Ack => {}
+                // It only finds that the reply takes long.
+                FrameEvent::Nak if self.has_work() => {}
+                FrameEvent::Interrupt if self.has_work() => {
+                    self.job = None;
+                    self.outbox.borrow_mut().reply_late(&Reply::error("interrupted").frame());
+                }
                 FrameEvent::Nak => self.outbox.borrow_mut().repeat(),
                 // A stop has overtaken it, which is enough for a user, but not for a debugger that resumes by
                 // itself.
@@ -158,6 +174,14 @@ impl<'m> Session<'m> {
             }
         }
         demands
+    }
+
+    /// Does a part of what the client waits for.
+    pub fn work(&mut self, guest: &Guest<'m>) {
+        if let Some(reply) = self.job.as_mut().and_then(|job| job.go_on(guest)) {
+            self.job = None;
+            self.outbox.borrow_mut().reply_late(&reply.frame());
+        }
     }
 
     /// Handles what came while the guest was running, as far as it is not running again.
@@ -186,7 +210,8 @@ impl<'m> Session<'m> {
             self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
-            self.send_report(guest, &report);
+            let in_step = self.follower.is_able() && guest.was_stepping();
+            self.send_report(guest, &if in_step { report.of_step() } else { report });
         }
         self.last_stop = stop;
     }
@@ -232,6 +257,8 @@ impl<'m> Session<'m> {
     }
 
     fn handle(&mut self, guest: &mut Guest<'m>, event: FrameEvent) -> Option<Demand> {
+        // A client that goes on has given up waiting: a late reply would be taken for another.
+        self.job = None;
         match event {
             FrameEvent::Packet(body) => {
                 self.spoke = true;
@@ -303,6 +330,17 @@ impl<'m> Session<'m> {
             },
             body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
+            body if bulk::is_job(body) => {
+                let mut job = Job::new(body);
+                match job.go_on(guest) {
+                    Some(reply) => self.reply(reply),
+                    None => {
+                        self.outbox.borrow_mut().accept();
+                        self.job = Some(job);
+                        None
+                    }
+                }
+            }
             [b'Z', kind @ (b'0' | b'1'), b',', place @ ..] => {
                 self.insert(guest, body, *kind, place)
             }
@@ -424,10 +462,11 @@ impl<'m> Session<'m> {
         // gdbstub gives the size of its buffer, framing included.
         let features = reply.split(|byte| *byte == b';').filter(|f| !f.starts_with(b"PacketSize="));
         let size = format!("PacketSize={MAX_PACKET:x}").into_bytes();
-        let own: [&[u8]; 5] = [
+        let own: [&[u8]; 6] = [
             &size,
             b"exec-events+",
             b"qXfer:exec-file:read+",
+            b"binary-upload+",
             b"ConditionalBreakpoints+",
             b"BreakpointCommands+",
         ];

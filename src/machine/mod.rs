@@ -31,7 +31,11 @@ pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
-pub use stop_on::{ExceptionStop, Mark, MarkStop, Marks, StopOn};
+pub use stop_on::StopOn;
+pub use stop_on::catchpoint::Catchpoint;
+pub use stop_on::caught::Caught;
+pub use stop_on::exceptions::ExceptionStop;
+pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
@@ -104,6 +108,8 @@ pub struct Machine {
     stops_at_mode_switch: bool,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
+    /// The watchpoints that the instruction hit after which the machine stopped for one.
+    watch_hits: Vec<Watch>,
     /// The processor executed HLT and waits.
     halted: bool,
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
@@ -167,6 +173,7 @@ impl Machine {
             stops_at_mode_switch: false,
             on_unclaimed,
             reported: HashSet::new(),
+            watch_hits: Vec::new(),
             halted: false,
             mid_rep: None,
             crash: None,
@@ -204,6 +211,7 @@ impl Machine {
         let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
+        self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
@@ -234,6 +242,13 @@ impl Machine {
     /// The breakpoints and watchpoints, to be changed.
     pub fn breakpoints_mut(&mut self) -> &mut BreakpointSet {
         &mut self.breakpoints
+    }
+
+    /// All watchpoints that one instruction hit together, after [`StopReason::Watchpoint`], which names the
+    /// first of them.
+    #[must_use]
+    pub fn watch_hits(&self) -> &[Watch] {
+        &self.watch_hits
     }
 
     /// Whether [`Machine::run`] stops when the processor switches to another mode.

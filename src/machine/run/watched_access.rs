@@ -21,7 +21,10 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
-        let Some(hit) = self.watch_hit_by(exit) else { return self.serve_or_end(exit, before) };
+        let mut hits = self.watch_hits_by(exit);
+        if hits.is_empty() {
+            return self.serve_or_end(exit, before);
+        }
         if let Exit::PortRead(access) = exit
             && self.rep_here().is_some()
         {
@@ -35,6 +38,8 @@ impl Machine {
             if !next.is_access() {
                 break;
             }
+            let more = self.watch_hits_by(&next);
+            hits.extend(more.into_iter().filter(|hit| !hits.contains(hit)).collect::<Vec<_>>());
             stop = stop.or(self.serve(&next));
         }
         match iteration {
@@ -45,7 +50,7 @@ impl Machine {
             // OUT, not the OUTS before it: the processor was still at the instruction.
             return Ok(stop);
         }
-        Ok(stop.or_else(|| self.watchpoint(hit)))
+        Ok(stop.or_else(|| self.watchpoint(&hits)))
     }
 
     /// Undoes a repeated INS for whose `count` elements KVM waits: it asks for as many as fit into a page, and then
@@ -112,11 +117,11 @@ impl Machine {
         Ok(Some((rep, len, before)))
     }
 
-    /// The number of the first watchpoint that `exit` hits.
-    fn watch_hit_by(&self, exit: &Exit) -> Option<usize> {
+    /// The numbers of the watchpoints that `exit` hits.
+    fn watch_hits_by(&self, exit: &Exit) -> Vec<usize> {
         let watches = self.breakpoints.watches();
         if watches.is_empty() {
-            return None;
+            return Vec::new();
         }
         let accesses = match exit {
             // Behind the instruction already, unless it repeats.
@@ -128,7 +133,7 @@ impl Machine {
             Exit::PortRead(access) => self.accesses_here(u64::from(access.count)),
             _ => self.accesses_here(1),
         };
-        watches.iter().position(|watch| {
+        let is_hit = |watch: &Watch| {
             let counts = |read: bool, write: bool| match watch.kind {
                 WatchKind::Write => write,
                 WatchKind::Read => read,
@@ -147,7 +152,8 @@ impl Machine {
                 counts(access.read, access.write) && access.overlaps(watch.addr, watch.len)
             };
             device || accesses.iter().any(touches)
-        })
+        };
+        (0..).zip(watches).filter(|(_, watch)| is_hit(watch)).map(|(number, _)| number).collect()
     }
 
     /// Whether any of the `len` bytes at `addr` is watched by `watch`.

@@ -1,6 +1,7 @@
 //! The cases, by topic.
 
 mod breakpoints;
+mod catch;
 mod control;
 mod debug;
 mod exceptions;
@@ -43,6 +44,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         watch::cases(),
         watch_implicit::cases(),
         watch_ranges::cases(),
+        catch::cases(),
     ];
     topics.into_iter().flatten()
 }
