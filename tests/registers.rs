@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::sync::mpsc;
+use std::thread;
+
 use common::samples::sample;
 use common::{AX, START, boot, machine, set, visible};
 use stepvisor::machine::{Machine, StopReason};
@@ -129,6 +132,41 @@ fn impossible_control_registers_are_refused_and_nothing_changes() {
         set(&mut machine, |cpu| cpu.gpr[AX] = 1);
         assert_eq!(machine.cpu().gpr[AX], 1);
     }
+}
+
+#[test]
+fn a_refused_register_costs_neither_a_kick_nor_the_guest() {
+    // inc ax, again and again
+    let mut machine = boot(&[0x40, 0xeb, 0xfd]);
+    let kicker = machine.kicker();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let kicking = thread::spawn(move || {
+        while matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+            kicker.kick();
+        }
+    });
+    for _ in 0..300 {
+        let before = machine.cpu().clone();
+        let mut cpu = before.clone();
+        // Paged protected mode, which some hosts have not.
+        cpu.cr0 |= 1 << 31 | 1;
+        cpu.cr3 = 0x1000;
+        if machine.set_cpu(&cpu).is_ok() {
+            machine.set_cpu(&before).unwrap();
+        }
+        assert_eq!(machine.cpu(), &before);
+        machine.take_kick();
+        let stop = machine.step();
+        assert!(matches!(stop, StopReason::Stepped | StopReason::Kicked), "{stop}");
+    }
+    drop(stop);
+    kicking.join().unwrap();
+    machine.take_kick();
+    let mut cpu = machine.cpu().clone();
+    cpu.cr0 |= 1 << 31 | 1;
+    machine.kicker().kick();
+    let _ = machine.set_cpu(&cpu);
+    assert!(machine.take_kick() && !machine.take_kick());
 }
 
 fn all_different() -> FpuState {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::samples::{End, SAMPLES};
-use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, machine, record, set, visible, write};
+use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, record, set, visible, write};
 use stepvisor::machine::{Machine, StopReason, Watch, WatchKind};
 use stepvisor::x86::{CpuState, Linear};
 
@@ -406,6 +406,47 @@ fn the_first_of_several_watchpoints_is_named() {
 }
 
 #[test]
+fn all_watchpoints_that_one_instruction_hits_are_known() {
+    let listed = |machine: &Machine| -> Vec<(u64, WatchKind)> {
+        machine.watch_hits().iter().map(|watch| (watch.addr.0, watch.kind)).collect()
+    };
+    // movsw, within RAM, from RAM to video memory, from there to RAM, and within it.
+    for (from, to) in [(DATA, 0x700), (DATA, VGA), (VGA, DATA), (VGA, VGA + 8)] {
+        for (go, more) in [(Machine::step as fn(&mut Machine) -> StopReason, 0)]
+            .into_iter()
+            .chain([0, 5].map(|more| (Machine::run as fn(&mut Machine) -> StopReason, more)))
+        {
+            let mut machine = boot(&[0xa5, 0xf4]);
+            set(&mut machine, |cpu| {
+                common::load(&mut cpu.segments.ds, (from >> 4) as u16);
+                common::load(&mut cpu.segments.es, (to >> 4) as u16);
+                (cpu.gpr[SI], cpu.gpr[DI]) = (from & 15, to & 15);
+                cpu.gpr[CX] = 1;
+            });
+            write(&mut machine, to, &[1, 2]);
+            write(&mut machine, from, &[3, 4]);
+            for (addr, kind) in
+                [(to + 1, Write), (0x5_0000, Access), (from, Read), (to, Access), (to, Read)]
+            {
+                machine.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len: 1, kind });
+            }
+            (0x10_0000..)
+                .take(more)
+                .for_each(|addr| machine.breakpoints_mut().insert(Linear(addr)));
+            let what = format!("from {from:#x} to {to:#x} with {more} breakpoints");
+            assert!(matches!(go(&mut machine), StopReason::Watchpoint(_)), "{what}");
+            let mut hits = listed(&machine);
+            hits.sort_by_key(|(addr, _)| *addr);
+            let mut expected = vec![(to + 1, Write), (from, Read), (to, Access)];
+            expected.sort_by_key(|(addr, _)| *addr);
+            assert_eq!(hits, expected, "{what}");
+            machine.reset().unwrap();
+            assert_eq!(listed(&machine), [], "{what}");
+        }
+    }
+}
+
+#[test]
 fn breakpoints_and_watchpoints_of_all_kinds_hit_in_order() {
     // mov [600], al; mov [es:0], al; mov al, [602]; mov al, [es:2]; inc ax; nop; nop; hlt
     let code = [0xa2, 0, 6, 0x26, 0xa2, 0, 0, 0xa0, 2, 6, 0x26, 0xa0, 2, 0, 0x40, 0x90, 0x90, 0xf4];
@@ -464,10 +505,10 @@ fn the_user_is_told_once_that_a_guest_is_stepped_for() {
 #[test]
 fn every_guest_ends_the_same_with_watchpoints_that_nothing_hits() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
-        let mut free = machine(sample.boot());
+        let mut free = sample.machine();
         assert!(matches!(free.run(), StopReason::Halted { .. }), "{}", sample.name);
         for (addr, kind) in [(0x5_0000, Write), (VGA + 0x7f00, Access)] {
-            let mut watched = machine(sample.boot());
+            let mut watched = sample.machine();
             watched.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len: 4, kind });
             assert!(matches!(watched.run(), StopReason::Halted { .. }), "{}", sample.name);
             assert_eq!(visible(watched.cpu()), visible(free.cpu()), "{}", sample.name);

@@ -6,13 +6,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use stepvisor::gdb::follow;
+use stepvisor::gdb::client;
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::observer::Deaf;
@@ -50,18 +51,24 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::remember();
     let mut child = start_gdb(args, directory.path(), &socket, symbols.as_deref())?;
     // A termination signal ends both, gdb in its own good order.
-    let (gdb, on_signal) = (Pid::from_child(&child), server.stopper());
+    // The number of a gdb that has been waited for may be another process's.
+    let gdb = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
+    let (signalled_gdb, on_signal) = (Arc::clone(&gdb), server.stopper());
     let terminated = Arc::new(AtomicBool::new(false));
     let signalled = Arc::clone(&terminated);
     interruptions::on_termination(move || {
         signalled.store(true, Ordering::SeqCst);
-        // Fails only if gdb has ended already.
-        let _ = kill_process(gdb, Signal::HUP);
+        if let Some(gdb) = *lock(&signalled_gdb) {
+            // Fails only if gdb has ended already.
+            let _ = kill_process(gdb, Signal::HUP);
+        }
         on_signal.stop();
     })?;
     let stopper = server.stopper();
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("gdb".to_owned()).spawn(move || {
+        wait_for_end(&child);
+        lock(&gdb).take();
         let _ = sender.send(child.wait());
         stopper.stop();
     })?;
@@ -75,9 +82,18 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     Ok(code_of(status))
 }
 
-/// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
-/// connects and complains without one; of an ELF it would take the width of code.
-const PROGRAM: &str = "S0030000FC\r\nS9030000FC\r\n";
+/// Waits until gdb has ended, and leaves its number in use.
+fn wait_for_end(child: &Child) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    // Fails only if somebody else has waited for it.
+    let wait = || waitid(WaitId::Pid(Pid::from_child(child)), options);
+    while matches!(wait(), Err(Errno::INTR)) {}
+}
+
+/// Nobody leaves it half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// gdb, told to connect before anything the user asks for.
 fn start_gdb(
@@ -86,13 +102,7 @@ fn start_gdb(
     socket: &Path,
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
-    let program = directory.join("guest");
-    // Under the names of the modes too: gdb looks for them when the guest gets there, and complains about a
-    // name that it does not find among its sources.
-    let names = follow::names().map(|name| directory.join(name));
-    for path in names.iter().chain([&program]) {
-        fs::write(path, PROGRAM).context("cannot write the program for gdb")?;
-    }
+    let program = client::write_programs(directory).context("cannot write the program for gdb")?;
     let mut command = Command::new(&args.gdb);
     command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {

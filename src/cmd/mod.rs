@@ -7,6 +7,7 @@ mod gdbserver;
 mod interruptions;
 mod run;
 mod symbols;
+mod test;
 
 use crate::cli::Command;
 use crate::exit_code::ExitCode;
@@ -18,5 +19,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }

@@ -1,23 +1,15 @@
 //! Packets about much memory at once, which gdbstub does not have: `qSearch:memory`, `qCRC` and the binary
 //! read `x` (gdb manual, E.2 "Packets" and E.4 "General Query Packets").
+//!
+//! A search and a sum can take as long as a guest maps addresses. They are [`Job`]s, done in parts, between
+//! which the server can look what else has come.
 
 use super::frame::{MAX_PACKET, Reply, decode_number, unescape};
-use crate::machine::Machine;
+use super::target::Guest;
 use crate::x86::Linear;
 
-/// How much is read at a time, in bytes.
-const CHUNK: usize = 1 << 16;
-
-/// The reply to the packet with the body `body`; `None` if it is none of these.
-pub fn answer(machine: &Machine, body: &[u8]) -> Option<Reply> {
-    if let Some(request) = body.strip_prefix(b"qSearch:memory:") {
-        return Some(search(machine, request));
-    }
-    if let Some(range) = body.strip_prefix(b"qCRC:") {
-        return Some(crc(machine, range));
-    }
-    body.strip_prefix(b"x").map(|range| read(machine, range))
-}
+/// How much of a job is done at a time, in bytes: a few milliseconds.
+const PART: usize = 1 << 18;
 
 /// An error that no client takes for data.
 fn refusal() -> Reply {
@@ -31,79 +23,129 @@ fn range(text: &[u8], separator: u8) -> Option<(u64, u64)> {
     parts.next().is_none().then_some(range)
 }
 
-/// `x`: memory as binary data, as much as is there and fits.
-fn read(machine: &Machine, text: &[u8]) -> Reply {
+/// The reply to `xRANGE`: memory as binary data, as much as is there and fits.
+pub fn read(guest: &Guest<'_>, text: &[u8]) -> Reply {
     // A `b`, and twice the length if every byte has to be escaped.
     const MOST: u64 = MAX_PACKET as u64 / 2 - 1;
     let Some((addr, len)) = range(text, b',') else { return refusal() };
     let mut data = vec![0; usize::try_from(len.min(MOST)).unwrap_or_default()];
-    let count = machine.read_linear(Linear(addr), &mut data);
+    let count = guest.read(Linear(addr), &mut data);
     if count == 0 && len != 0 {
         return refusal();
     }
     Reply::new().text("b").binary(data.get(..count).unwrap_or_default())
 }
 
-/// Hands memory to `take`, a part at a time and no more than `len` bytes, until that returns something. `Err`
-/// if memory ends before.
-fn scan<T>(
-    machine: &Machine,
-    addr: u64,
-    len: u64,
-    mut take: impl FnMut(&[u8]) -> Option<T>,
-) -> Result<Option<T>, ()> {
-    let mut chunk = vec![0; CHUNK];
-    let mut done = 0;
-    while done < len {
-        let most = usize::try_from(len - done).unwrap_or(CHUNK).min(CHUNK);
-        let part = chunk.get_mut(..most).ok_or(())?;
-        let count = machine.read_linear(Linear(addr.wrapping_add(done)), part);
-        if let Some(found) = take(part.get(..count).unwrap_or_default()) {
-            return Ok(Some(found));
-        }
-        if count < most {
-            return Err(());
-        }
-        done += count as u64;
-    }
-    Ok(None)
+/// Whether the packet with the body `body` asks for a [`Job`].
+#[must_use]
+pub fn is_job(body: &[u8]) -> bool {
+    body.starts_with(b"qSearch:memory:") || body.starts_with(b"qCRC:")
 }
 
-/// `qSearch:memory:ADDR;LEN;PATTERN`.
-fn search(machine: &Machine, request: &[u8]) -> Reply {
-    let mut parts = request.splitn(3, |byte| *byte == b';');
-    let mut next = || parts.next().unwrap_or_default();
-    let (addr, len) = (decode_number(next()), decode_number(next()));
-    let pattern = unescape(next());
-    let (Some(addr), Some(len)) = (addr, len) else { return refusal() };
-    if pattern.is_empty() {
-        return refusal();
+/// Something to be done with a range of memory that may be long.
+#[derive(Debug)]
+pub struct Job {
+    addr: u64,
+    len: u64,
+    /// Bytes that are behind it.
+    done: u64,
+    task: Task,
+}
+
+#[derive(Debug)]
+enum Task {
+    Search(Matcher),
+    Sum {
+        sum: u32,
+        table: Box<[u32; 256]>,
+    },
+    /// Nothing that makes sense.
+    Refuse,
+}
+
+impl Job {
+    /// What the packet with the body `body` asks for.
+    #[must_use]
+    pub fn new(body: &[u8]) -> Job {
+        let job = match body.strip_prefix(b"qSearch:memory:") {
+            Some(request) => Job::search(request),
+            None => body.strip_prefix(b"qCRC:").and_then(Job::sum),
+        };
+        job.unwrap_or(Job { addr: 0, len: 0, done: 0, task: Task::Refuse })
     }
-    let mut matcher = Matcher::new(&pattern);
-    match scan(machine, addr, len, |part| matcher.feed(part)) {
-        Ok(Some(end)) => {
-            let found = addr.wrapping_add(end - pattern.len() as u64);
-            Reply::new().text(&format!("1,{found:x}"))
+
+    /// `ADDR;LEN;PATTERN`.
+    fn search(request: &[u8]) -> Option<Job> {
+        let mut parts = request.splitn(3, |byte| *byte == b';');
+        let (addr, len) = (decode_number(parts.next()?)?, decode_number(parts.next()?)?);
+        let pattern = unescape(parts.next()?);
+        let task = Task::Search(Matcher::new(pattern));
+        Some(Job { addr, len, done: 0, task })
+    }
+
+    /// `ADDR,LEN`.
+    fn sum(request: &[u8]) -> Option<Job> {
+        let (addr, len) = range(request, b',')?;
+        let task = Task::Sum { sum: u32::MAX, table: Box::new(crc_table()) };
+        Some(Job { addr, len, done: 0, task })
+    }
+
+    /// Does the next part; the reply, if it was the last.
+    pub fn go_on(&mut self, guest: &Guest<'_>) -> Option<Reply> {
+        let is_void = match &self.task {
+            Task::Search(matcher) => matcher.pattern.is_empty(),
+            Task::Sum { .. } => false,
+            Task::Refuse => true,
+        };
+        if is_void {
+            return Some(refusal());
         }
-        Ok(None) => Reply::new().text("0"),
-        Err(()) => refusal(),
+        let left = self.len - self.done;
+        let mut part = vec![0; usize::try_from(left).unwrap_or(PART).min(PART)];
+        let count = guest.read(Linear(self.addr.wrapping_add(self.done)), &mut part);
+        let data = part.get(..count).unwrap_or_default();
+        match &mut self.task {
+            Task::Search(matcher) => {
+                if let Some(end) = matcher.feed(data) {
+                    let found = self.addr.wrapping_add(end - matcher.pattern.len() as u64);
+                    return Some(Reply::new().text(&format!("1,{found:x}")));
+                }
+            }
+            Task::Sum { sum, table } => {
+                *sum = data.iter().fold(*sum, |sum, byte| {
+                    let index = (sum >> 24) as usize ^ usize::from(*byte);
+                    sum << 8 ^ table.get(index).copied().unwrap_or_default()
+                });
+            }
+            Task::Refuse => {}
+        }
+        self.done += count as u64;
+        if count < part.len() {
+            // Memory ends before the range does.
+            return Some(refusal());
+        }
+        (self.done == self.len).then(|| match &self.task {
+            Task::Sum { sum, .. } => Reply::new().text(&format!("C{sum:x}")),
+            _ => Reply::new().text("0"),
+        })
     }
 }
 
 /// Knuth, Morris and Pratt's search: a time that the pattern cannot stretch, and no need to look back.
-struct Matcher<'a> {
-    pattern: &'a [u8],
+#[derive(Debug)]
+struct Matcher {
+    pattern: Vec<u8>,
     /// For each length of a match, how long the next shorter one is.
     shorter: Vec<usize>,
     matched: usize,
     seen: u64,
 }
 
-impl<'a> Matcher<'a> {
-    fn new(pattern: &'a [u8]) -> Matcher<'a> {
+impl Matcher {
+    fn new(pattern: Vec<u8>) -> Matcher {
         let mut matcher = Matcher { pattern, shorter: vec![0, 0], matched: 0, seen: 0 };
-        for &byte in pattern.iter().skip(1) {
-            matcher.advance(byte);
+        for place in 1..matcher.pattern.len() {
+            matcher.advance(matcher.pattern.get(place).copied().unwrap_or_default());
             matcher.shorter.push(matcher.matched);
         }
         matcher.matched = 0;
@@ -132,21 +174,6 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// `qCRC:ADDR,LEN`.
-fn crc(machine: &Machine, text: &[u8]) -> Reply {
-    let Some((addr, len)) = range(text, b',') else { return refusal() };
-    let table = crc_table();
-    let mut sum = u32::MAX;
-    let summed = scan(machine, addr, len, |part| {
-        sum = part.iter().fold(sum, |sum, byte| {
-            let index = (sum >> 24) as usize ^ usize::from(*byte);
-            sum << 8 ^ table.get(index).copied().unwrap_or_default()
-        });
-        None::<()>
-    });
-    if summed.is_err() { refusal() } else { Reply::new().text(&format!("C{sum:x}")) }
-}
-
 /// The polynomial 04C11DB7h, most significant bit first.
 fn crc_table() -> [u32; 256] {
     let mut table = [0; 256];
@@ -168,7 +195,7 @@ mod tests {
 
     /// Where a match ends, with the data fed in pieces of `size`.
     fn find(pattern: &[u8], data: &[u8], size: usize) -> Option<u64> {
-        let mut matcher = Matcher::new(pattern);
+        let mut matcher = Matcher::new(pattern.to_vec());
         data.chunks(size).find_map(|part| matcher.feed(part))
     }
 

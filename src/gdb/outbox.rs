@@ -109,6 +109,12 @@ impl Outbox {
         self.write(self.acks.accept());
     }
 
+    /// Sends the reply to a packet that was accepted.
+    pub fn reply_late(&mut self, frames: &[u8]) {
+        self.acks.sent(frames);
+        self.write(frames);
+    }
+
     /// Has a damaged packet sent again.
     pub fn reject(&mut self) {
         self.write(self.acks.reject());
@@ -220,6 +226,10 @@ impl Observer for Relay {
     }
 
     fn console(&mut self, bytes: &[u8]) {
+        self.0.borrow_mut().hear(bytes);
+    }
+
+    fn serial(&mut self, _: usize, bytes: &[u8]) {
         self.0.borrow_mut().hear(bytes);
     }
 }

@@ -13,7 +13,7 @@ pub fn answer(guest: &mut Guest<'_>, body: &[u8]) -> Option<Reply> {
     if let Some(request) = body.strip_prefix(b"vFile:") {
         return guest.program_mut().map(|program| program.host_io(request));
     }
-    bulk::answer(guest.machine(), body)
+    body.strip_prefix(b"x").map(|range| bulk::read(guest, range))
 }
 
 /// `PID:OFFSET,LENGTH`, of which the number of the one process does not matter.

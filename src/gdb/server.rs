@@ -14,11 +14,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::extended::Hold;
 use super::inbox::{Inbox, Slot, inbox};
+use super::monitor::{Extend, Extension};
 use super::outbox::{Outbox, Relay};
 use super::program::Program;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
-use super::transport::{Address, Connection, ConnectionId, Input, Listener};
+use super::transport::{Address, Connection, ConnectionId, Farewells, Input, Listener};
 use crate::kvm::kick::InputKick;
 use crate::machine::{Machine, Observer, StopReason};
 
@@ -101,10 +102,13 @@ pub struct Server<'m> {
     outbox: Rc<RefCell<Outbox>>,
     session: Option<Session<'m>>,
     client: Option<Client>,
+    farewells: Farewells,
     motion: Motion,
     /// What the guest was doing when the present client came.
     motion_before: Motion,
     last_stop: StopReason,
+    /// A wait for an interrupt is a stop.
+    stops_at_waits: bool,
 }
 
 impl<'m> Server<'m> {
@@ -132,9 +136,11 @@ impl<'m> Server<'m> {
             outbox,
             session: None,
             client: None,
+            farewells: Farewells::default(),
             motion: Motion::Stopped,
             motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
+            stops_at_waits: false,
         })
     }
 
@@ -158,6 +164,16 @@ impl<'m> Server<'m> {
     /// Clients come with no program of an architecture, and have not to be made to forget it.
     pub fn expect_no_architecture(&mut self) {
         self.guest.set_welcomes(false);
+    }
+
+    /// Has `extend` answer the client's `monitor` commands before the server's own do.
+    pub fn extend_monitor(&mut self, extend: Box<Extend>) {
+        self.guest.set_extension(Extension(extend));
+    }
+
+    /// Reports a guest that waits in HLT for an interrupt as stopped, instead of waiting with it.
+    pub fn stop_at_waits(&mut self) {
+        self.stops_at_waits = true;
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -186,6 +202,7 @@ impl<'m> Server<'m> {
             // Before looking at what came: a later kick is for something that comes later.
             self.guest.machine().take_kick();
             let end = match self.motion.clone() {
+                _ if self.session.as_ref().is_some_and(Session::has_work) => self.work(),
                 Motion::Running(resume) => self.run(resume),
                 Motion::Stopped => {
                     let event = self.sleep();
@@ -201,6 +218,17 @@ impl<'m> Server<'m> {
                 return end;
             }
         }
+    }
+
+    /// Goes on with what the client waits for, unless something has come meanwhile.
+    fn work(&mut self) -> Option<End> {
+        if let Some(event) = self.look() {
+            return self.receive(event);
+        }
+        if let Some(session) = &mut self.session {
+            session.work(&self.guest);
+        }
+        self.drop_broken()
     }
 
     /// Lets the guest go on, unless something has come meanwhile.
@@ -371,7 +399,9 @@ impl<'m> Server<'m> {
         match stop {
             StopReason::Kicked => None,
             // Waits for an interrupt as the processor does; a ^C ends the wait. Whoever steps is told.
-            StopReason::Halted { interruptible: true, .. } if resume == Resume::Continue => {
+            StopReason::Halted { interruptible: true, .. }
+                if resume == Resume::Continue && !self.stops_at_waits =>
+            {
                 self.motion = Motion::Asleep(resume);
                 None
             }
@@ -422,9 +452,7 @@ impl<'m> Server<'m> {
         let connection = self.outbox.borrow_mut().detach();
         if let (Some(connection), Some(client)) = (connection, self.client.take()) {
             connection.finish();
-            let wait = move || client.input.wait_for_end(PATIENCE);
-            let waits = thread::Builder::new().name("gdb farewell".to_owned()).spawn(wait);
-            waits.map(drop).unwrap_or_else(|error| log::debug!("nobody waits: {error}"));
+            self.farewells.bid(client.input, PATIENCE);
         }
     }
 

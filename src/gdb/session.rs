@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::agent::Plan;
+use super::bulk::{self, Job};
 use super::engine::{Engine, Outcome};
 use super::extended::{Effect, Extended, Hold};
 use super::follow::{self, Follower, Postponed};
@@ -56,6 +57,8 @@ pub struct Session<'m> {
     outbox: Rc<RefCell<Outbox>>,
     queue: VecDeque<FrameEvent>,
     queued: usize,
+    /// What the client waits for that is not done yet.
+    job: Option<Job>,
     /// The client waits for the guest to stop.
     running: bool,
     /// Why the guest stopped last.
@@ -67,6 +70,9 @@ pub struct Session<'m> {
     stopped: Option<Instant>,
     /// When a ^C came that a stop had overtaken.
     overtaken: Option<Instant>,
+    /// The last stop is to be reported again if the client goes on at once: it came in a step, which may have been
+    /// its own.
+    again: bool,
     /// It sent a packet, so it is a debugger and not somebody looking for open ports.
     spoke: bool,
 }
@@ -87,6 +93,7 @@ impl<'m> Session<'m> {
             outbox,
             queue: VecDeque::new(),
             queued: 0,
+            job: None,
             running: false,
             last_stop,
             multiprocess: false,
@@ -94,6 +101,7 @@ impl<'m> Session<'m> {
             extended: Extended::default(),
             stopped: None,
             overtaken: None,
+            again: false,
             spoke: false,
         }
     }
@@ -122,6 +130,12 @@ impl<'m> Session<'m> {
         self.extended.is_on()
     }
 
+    /// Whether something is to be done for the client, by [`Session::work`].
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.job.is_some()
+    }
+
     /// Whether the client waits for the guest to stop.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -137,6 +151,12 @@ impl<'m> Session<'m> {
             }
             match event {
                 FrameEvent::Ack => {}
+                // It only finds that the reply takes long.
+                FrameEvent::Nak if self.has_work() => {}
+                FrameEvent::Interrupt if self.has_work() => {
+                    self.job = None;
+                    self.outbox.borrow_mut().reply_late(&Reply::error("interrupted").frame());
+                }
                 FrameEvent::Nak => self.outbox.borrow_mut().repeat(),
                 // A stop has overtaken it, which is enough for a user, but not for a debugger that resumes by
                 // itself.
@@ -158,6 +178,14 @@ impl<'m> Session<'m> {
             }
         }
         demands
+    }
+
+    /// Does a part of what the client waits for.
+    pub fn work(&mut self, guest: &Guest<'m>) {
+        if let Some(reply) = self.job.as_mut().and_then(|job| job.go_on(guest)) {
+            self.job = None;
+            self.outbox.borrow_mut().reply_late(&reply.frame());
+        }
     }
 
     /// Handles what came while the guest was running, as far as it is not running again.
@@ -186,7 +214,10 @@ impl<'m> Session<'m> {
             self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
-            self.send_report(guest, &report);
+            let in_step = guest.was_stepping() && report.looks_like_a_step();
+            self.again = in_step && !self.follower.is_able();
+            let tells_gdb = in_step && self.follower.is_able();
+            self.send_report(guest, &if tells_gdb { report.of_step() } else { report });
         }
         self.last_stop = stop;
     }
@@ -232,6 +263,8 @@ impl<'m> Session<'m> {
     }
 
     fn handle(&mut self, guest: &mut Guest<'m>, event: FrameEvent) -> Option<Demand> {
+        // A client that goes on has given up waiting: a late reply would be taken for another.
+        self.job = None;
         match event {
             FrameEvent::Packet(body) => {
                 self.spoke = true;
@@ -303,6 +336,17 @@ impl<'m> Session<'m> {
             },
             body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
+            body if bulk::is_job(body) => {
+                let mut job = Job::new(body);
+                match job.go_on(guest) {
+                    Some(reply) => self.reply(reply),
+                    None => {
+                        self.outbox.borrow_mut().accept();
+                        self.job = Some(job);
+                        None
+                    }
+                }
+            }
             [b'Z', kind @ (b'0' | b'1'), b',', place @ ..] => {
                 self.insert(guest, body, *kind, place)
             }
@@ -359,6 +403,7 @@ impl<'m> Session<'m> {
         drop(outbox);
         self.end_wait(guest);
         self.last_stop = StopReason::Stepped;
+        self.again = false;
         self.follower.settle();
         Some(if effect == Effect::Halt { Demand::Halt } else { Demand::Release })
     }
@@ -384,10 +429,16 @@ impl<'m> Session<'m> {
                 self.running = true;
                 let resume = guest.take_resume().unwrap_or(Resume::Continue);
                 guest.reveal();
+                let again = std::mem::take(&mut self.again) && resume == Resume::Continue;
                 let overtaken = self.overtaken.take().filter(|since| since.elapsed() < OWN_DOING);
                 // The guest has run already: this is what the client has been waiting for.
                 match self.follower.take_postponed() {
                     None if overtaken.is_some() => self.report(guest, StopReason::Kicked),
+                    None if again => {
+                        let mut report = stop::report(&self.last_stop, guest.inserted());
+                        report.notes.clear();
+                        self.send_report(guest, &report);
+                    }
                     None => return Some(Demand::Run(resume)),
                     Some(Postponed::Stop(stop)) => {
                         let pc = guest.machine().cpu().pc();
@@ -424,10 +475,11 @@ impl<'m> Session<'m> {
         // gdbstub gives the size of its buffer, framing included.
         let features = reply.split(|byte| *byte == b';').filter(|f| !f.starts_with(b"PacketSize="));
         let size = format!("PacketSize={MAX_PACKET:x}").into_bytes();
-        let own: [&[u8]; 5] = [
+        let own: [&[u8]; 6] = [
             &size,
             b"exec-events+",
             b"qXfer:exec-file:read+",
+            b"binary-upload+",
             b"ConditionalBreakpoints+",
             b"BreakpointCommands+",
         ];

@@ -16,6 +16,21 @@ pub struct Report {
     pub reason: SingleThreadStopReason<u64>,
 }
 
+impl Report {
+    /// Whether a client that has asked for a step takes it for the end of that, though there is something to
+    /// tell. The step may be one of its own, off a breakpoint, from which it goes on without a word.
+    #[must_use]
+    pub fn looks_like_a_step(&self) -> bool {
+        self.reason == signal(Signal::SIGTRAP) && !self.notes.is_empty()
+    }
+
+    /// The same in words that stop a gdb which steps: no signal.
+    #[must_use]
+    pub fn of_step(self) -> Report {
+        Report { reason: signal(Signal::SIGZERO), ..self }
+    }
+}
+
 /// The report of `stop` to a client that has inserted `inserted`.
 ///
 /// A signal stands for what has no word of its own in the protocol. It is never SIGTRAP when the processor
@@ -44,12 +59,13 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
         StopReason::Halted { .. } => Signal::SIGINT,
-        StopReason::Exit { .. } => Signal::SIGTERM,
+        StopReason::Exit { .. } | StopReason::Reset { .. } => Signal::SIGTERM,
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
-        StopReason::Mark(_) => Signal::SIGTRAP,
+        StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
+        StopReason::Limit { .. } => Signal::SIGXCPU,
         StopReason::HostFailure(_) => Signal::SIGABRT,
     };
     Report {
@@ -97,6 +113,19 @@ mod tests {
         // gdb silently resumes from a breakpoint that it does not know.
         let report = report(&StopReason::Breakpoint(Linear(0x7c00)), &Inserted::default());
         assert_eq!(report, plain(signal(Signal::SIGTRAP)));
+    }
+
+    #[test]
+    fn a_stop_that_a_user_asked_for_is_no_end_of_a_step() {
+        let stop = StopReason::Mark(crate::machine::MarkStop {
+            mark: crate::machine::Mark::Xchg,
+            location: "0000:7C04".to_owned(),
+        });
+        let report = report(&stop, &Inserted::default());
+        assert!(report.looks_like_a_step());
+        assert!(!report.of_step().looks_like_a_step());
+        let plain = super::report(&StopReason::Stepped, &Inserted::default());
+        assert!(!plain.looks_like_a_step());
     }
 
     #[test]

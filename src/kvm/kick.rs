@@ -102,16 +102,14 @@ impl Kicker {
     /// The system refuses to signal this file.
     pub fn on_input(&self, input: impl AsFd) -> io::Result<InputKick> {
         let input = input.as_fd().try_clone_to_owned()?;
-        // SAFETY: a plain query.
-        let flags = unsafe { libc::fcntl(input.as_raw_fd(), libc::F_GETFL) };
         let owner = FileOwner { kind: F_OWNER_TID, id: THREAD.with(|id| *id) };
         // SAFETY: the argument is the structure that F_SETOWN_EX reads, alive for the call.
         let owned = unsafe { libc::fcntl(input.as_raw_fd(), F_SETOWN_EX, &raw const owner) };
-        if flags < 0 || owned < 0 {
+        if owned < 0 {
             return Err(io::Error::last_os_error());
         }
         let shared = Arc::clone(&self.shared);
-        Ok(InputKick(Rc::new(SignallingInput { shared, input, flags })))
+        Ok(InputKick(Rc::new(SignallingInput { shared, input })))
     }
 
     /// Takes the pending kick, so that the vCPU can run again. To be called before the owner looks for
@@ -152,8 +150,6 @@ pub struct InputKick(Rc<SignallingInput>);
 struct SignallingInput {
     shared: Arc<Shared>,
     input: OwnedFd,
-    /// The file's status flags, to be added to.
-    flags: i32,
 }
 
 impl InputKick {
@@ -162,7 +158,7 @@ impl InputKick {
     #[must_use]
     pub fn arm(&self) -> ArmedInput {
         SIGNALLED.with(|signalled| signalled.set(Arc::as_ptr(&self.0.shared)));
-        self.0.set_flags(self.0.flags | libc::O_ASYNC);
+        self.0.set_signalling(true);
         ArmedInput(self.clone())
     }
 }
@@ -173,15 +169,19 @@ pub struct ArmedInput(InputKick);
 
 impl Drop for ArmedInput {
     fn drop(&mut self) {
-        self.0.0.set_flags(self.0.0.flags);
+        self.0.0.set_signalling(false);
         SIGNALLED.with(|signalled| signalled.set(ptr::null()));
     }
 }
 
 impl SignallingInput {
-    fn set_flags(&self, flags: i32) {
-        // SAFETY: changes the flags of an open file; cannot fail for flags that the system gave.
-        unsafe { libc::fcntl(self.input.as_raw_fd(), libc::F_SETFL, flags) };
+    /// Has the file signal, or not. Another process may have it open as well, such as the terminal or the pipe
+    /// that standard input is, and may change its other flags at any time: this changes one and leaves those
+    /// alone, which F_SETFL cannot.
+    fn set_signalling(&self, on: bool) {
+        let on = libc::c_int::from(on);
+        // SAFETY: reads an integer that is alive for the call; cannot fail for a file that has an owner.
+        unsafe { libc::ioctl(self.input.as_raw_fd(), libc::FIOASYNC, &raw const on) };
     }
 }
 

@@ -287,9 +287,17 @@ impl Vcpu {
     /// A software KVM that has paging in long mode only answers an attempt to switch it on with a shutdown
     /// at the next entry. Taken here, it does not hit the guest, whose registers are put back.
     fn take_shutdown(&mut self) -> Result<(), KvmError> {
-        let kicked = self.kicker.take();
         self.arm(GuestDebug { single_step: true, ..GuestDebug::OFF })?;
-        let exit = self.run();
+        let mut kicked = false;
+        // A kick, even one that comes just now, would leave the shutdown for the guest. It needs no signal: the
+        // entry is short.
+        let exit = loop {
+            kicked |= self.kicker.take();
+            match self.enter_guest() {
+                Ok(Exit::Interrupted) => {}
+                exit => break exit,
+            }
+        };
         if kicked {
             self.kicker.kick();
         }

@@ -36,7 +36,7 @@ impl Vm {
     /// `/dev/kvm` missing or not permitted, a KVM without what the machine needs, or a failed ioctl.
     pub fn new(ram: Ram) -> Result<Vm, KvmError> {
         let kvm = open()?;
-        let fd = kvm.create_vm().map_err(KvmError::ioctl("KVM_CREATE_VM"))?;
+        let fd = create_vm(&kvm).map_err(KvmError::ioctl("KVM_CREATE_VM"))?;
         report_refused_instructions(&kvm, &fd)?;
         fd.set_identity_map_address(layout::KVM_IDENTITY_MAP)
             .map_err(KvmError::ioctl("KVM_SET_IDENTITY_MAP_ADDR"))?;
@@ -142,6 +142,19 @@ pub(super) const NEEDED: [(Cap, &str); 6] = [
     (Cap::SyncRegs, "SYNC_REGS"),
     (Cap::Xsave, "XSAVE"),
 ];
+
+/// Makes a VM. A signal of any kind makes that fail, and is no reason not to try again: a ^C, or one of the kicks
+/// and deadlines that come while the host is being probed.
+fn create_vm(kvm: &Kvm) -> Result<VmFd, kvm_ioctls::Error> {
+    const ATTEMPTS: u32 = 100;
+    for _ in 1..ATTEMPTS {
+        match kvm.create_vm() {
+            Err(error) if error.errno() == libc::EINTR => {}
+            made => return made,
+        }
+    }
+    kvm.create_vm()
+}
 
 /// Lets KVM leave the guest for every instruction that its emulator does not know. Without that it
 /// raises #UD outside ring 0, and in ring 0 it does so on top of leaving (api.rst, 7.35). Kernels before

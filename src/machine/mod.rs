@@ -8,6 +8,7 @@ pub mod breakpoints;
 pub mod image;
 pub mod observer;
 pub mod plan;
+pub mod record;
 pub mod stats;
 pub mod stop;
 pub mod stop_on;
@@ -16,6 +17,7 @@ pub mod trace;
 mod checkpoint;
 mod crash;
 mod memory;
+mod outside;
 mod registers;
 mod run;
 mod service;
@@ -27,21 +29,28 @@ pub use crash::Crash;
 pub use image::Image;
 pub use memory::Physical;
 pub use observer::Observer;
+pub use outside::OutsideError;
 pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
-pub use stop_on::{ExceptionStop, Mark, MarkStop, Marks, StopOn};
+pub use stop_on::StopOn;
+pub use stop_on::catchpoint::Catchpoint;
+pub use stop_on::caught::Caught;
+pub use stop_on::exceptions::ExceptionStop;
+pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
+use crate::devices::keyboard::KeyEvent;
+use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuState, Linear, Phys};
 use trace::Trace;
 
 /// What a machine is made of.
@@ -104,6 +113,8 @@ pub struct Machine {
     stops_at_mode_switch: bool,
     on_unclaimed: OnUnclaimed,
     reported: HashSet<stop::Target>,
+    /// The watchpoints that the instruction hit after which the machine stopped for one.
+    watch_hits: Vec<Watch>,
     /// The processor executed HLT and waits.
     halted: bool,
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
@@ -125,11 +136,19 @@ pub struct Machine {
     last_plan: Option<DebugPlan>,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
-    /// KVM queues writes to text memory.
+    /// KVM may queue writes to video memory.
     coalescing: bool,
+    /// Where it does: in the window that video memory was last seen in, or nowhere.
+    coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
+    /// The user knows that A20 gates nothing.
+    told_a20: bool,
+    serial_sinks: outside::SerialSinks,
+    /// Typed each time the guest starts.
+    keys_at_start: Vec<KeyEvent>,
     guard: run::endless::Guard,
+    record: record::Record,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -153,7 +172,6 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let mut vm = Vm::new(Ram::new(ram_size)?)?;
-        plan::coalesce(&vm)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
@@ -171,6 +189,7 @@ impl Machine {
             stops_at_mode_switch: false,
             on_unclaimed,
             reported: HashSet::new(),
+            watch_hits: Vec::new(),
             halted: false,
             mid_rep: None,
             crash: None,
@@ -181,13 +200,19 @@ impl Machine {
             behind_load_of_ss: false,
             last_plan: None,
             trap_may_linger: false,
-            coalescing: true,
+            coalescing: false,
+            coalesced: None,
             told_slow: false,
+            told_a20: false,
+            serial_sinks: outside::SerialSinks::default(),
+            keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
+            record: record::Record::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
         };
+        machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
     }
@@ -200,6 +225,8 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        // They waited at its first start too.
+        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
     }
 
@@ -208,10 +235,13 @@ impl Machine {
         let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
+        self.told_a20 = false;
+        self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
         self.stop_on.reset();
+        self.record.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;
@@ -240,6 +270,13 @@ impl Machine {
         &mut self.breakpoints
     }
 
+    /// All watchpoints that one instruction hit together, after [`StopReason::Watchpoint`], which names the
+    /// first of them.
+    #[must_use]
+    pub fn watch_hits(&self) -> &[Watch] {
+        &self.watch_hits
+    }
+
     /// Whether [`Machine::run`] stops when the processor switches to another mode.
     #[must_use]
     pub fn stops_at_mode_switch(&self) -> bool {
@@ -256,6 +293,12 @@ impl Machine {
     #[must_use]
     pub fn frame(&self) -> Frame {
         self.devices.frame()
+    }
+
+    /// The VGA, to be looked at.
+    #[must_use]
+    pub fn vga(&self) -> &Vga {
+        self.devices.vga()
     }
 
     /// Tells `observer` from now on what happens while the guest runs; without one, nobody is told.

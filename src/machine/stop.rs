@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::stop_on::{ExceptionStop, MarkStop};
+use super::stop_on::caught::Caught;
+use super::stop_on::exceptions::ExceptionStop;
+use super::stop_on::marks::MarkStop;
 use crate::x86::{CpuMode, Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
@@ -31,6 +33,13 @@ pub enum StopReason {
         /// The status it gave.
         status: u32,
     },
+    /// The guest asked for a reset of the processor, which is complete up to there.
+    Reset {
+        /// The port: 60h or 64h of the keyboard controller, or 92h.
+        port: u16,
+        /// Where.
+        location: String,
+    },
     /// Triple fault.
     Shutdown {
         /// Where, as far as it is known.
@@ -41,10 +50,19 @@ pub enum StopReason {
     Exception(ExceptionStop),
     /// A breakpoint in the guest's own source.
     Mark(MarkStop),
+    /// A catchpoint.
+    Caught(Caught),
     /// An instruction that this host's KVM cannot run.
     Refused(Refusal),
     /// An access to a port or address that no device has; only when the machine is told to stop there.
     Unclaimed(UnclaimedAccess),
+    /// The guest has executed as many instructions as it may; see [`super::Machine::limit_instructions`].
+    Limit {
+        /// How many.
+        instructions: u64,
+        /// Where the next one is.
+        location: String,
+    },
     /// The host failed: a KVM call returned an error. The guest's state is as it was.
     HostFailure(String),
 }
@@ -142,13 +160,20 @@ impl fmt::Display for StopReason {
                 write!(f, "halted before {location} (HLT, waiting for an interrupt)")
             }
             StopReason::Exit { status } => write!(f, "guest exit with status {status}"),
+            StopReason::Reset { port, location } => {
+                write!(f, "{location}: the guest resets the machine through port {port:#06x}")
+            }
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }
             StopReason::Exception(stop) => stop.fmt(f),
             StopReason::Mark(stop) => stop.fmt(f),
+            StopReason::Caught(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
             StopReason::Unclaimed(access) => access.fmt(f),
+            StopReason::Limit { instructions, location } => {
+                write!(f, "{location}: the limit of {instructions} instructions is reached")
+            }
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),
         }
     }

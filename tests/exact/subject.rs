@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stepvisor::kvm::Kicker;
 use stepvisor::machine::{
-    Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason, Watch, WatchKind,
+    Boot, Config, Image, Machine, Observer, OnUnclaimed, StopOn, StopReason, Watch, WatchKind,
 };
 use stepvisor::x86::{CpuState, Gpr, Linear, Phys, SegOff, Segment};
 
@@ -32,6 +32,8 @@ pub struct Subject {
     /// How many steps and runs there were.
     moves: u32,
     watchdog: Watchdog,
+    /// The registers before the first step, as the mode has them.
+    first: CpuState,
 }
 
 thread_local! {
@@ -88,6 +90,7 @@ impl Subject {
         let (mut machine, watchdog) = SPARE.take().map_or_else(machine, Ok)?;
         machine.reset().map_err(|error| error.to_string())?;
         machine.breakpoints_mut().clear();
+        *machine.stop_on_mut() = StopOn::default();
         machine.write_phys(Phys(0), world::memory(mode));
         let console = Rc::default();
         machine.set_observer(Box::new(Console(Rc::clone(&console))));
@@ -101,7 +104,8 @@ impl Subject {
         machine.take_kick();
         let _ = watchdog.0.send(Some(machine.kicker()));
         let (cursor, text, moves) = (CODE, vec![], 0);
-        Ok(Subject { mode, now, machine, console, cursor, text, moves, watchdog })
+        let first = now.cpu.clone();
+        Ok(Subject { mode, now, machine, console, cursor, text, moves, watchdog, first })
     }
 
     /// The case is over and went well.
@@ -118,6 +122,15 @@ impl Subject {
         self.poke(self.cursor, bytes);
         self.cursor += bytes.len() as u64;
         bytes.len()
+    }
+
+    /// Starts anew, with memory as it is now: the first registers, no breakpoints and watchpoints, other code.
+    pub fn again(&mut self) -> Verdict {
+        self.machine.breakpoints_mut().clear();
+        self.cursor = CODE;
+        self.text.clear();
+        let first = self.first.clone();
+        self.set(|cpu| *cpu = first)
     }
 
     /// Where the next code goes.
@@ -209,6 +222,11 @@ impl Subject {
     /// Sets a watchpoint.
     pub fn watch(&mut self, kind: WatchKind, addr: u64, len: u64) {
         self.machine.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len, kind });
+    }
+
+    /// Sets a catchpoint, in the words of `stop-at`.
+    pub fn stop_at(&mut self, words: &str) {
+        self.machine.stop_on_mut().catchpoints.insert(words.parse().unwrap());
     }
 
     /// Steps, and compares with `now` as `effect` changes it.

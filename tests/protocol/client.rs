@@ -46,9 +46,14 @@ pub struct Client {
 
 impl Client {
     pub fn unix(path: &Path) -> Client {
-        let stream = UnixStream::connect(path).expect("the server listens");
+        Client::try_unix(path).expect("the server listens")
+    }
+
+    /// Connects to a server that may have left.
+    pub fn try_unix(path: &Path) -> Option<Client> {
+        let stream = UnixStream::connect(path).ok()?;
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        Client::over(Box::new(stream))
+        Some(Client::over(Box::new(stream)))
     }
 
     pub fn tcp(address: &str) -> Client {
@@ -214,15 +219,13 @@ impl Client {
         self.acks = false;
     }
 
-    /// Sends a packet and reads up to the `OK` that ends its replies.
-    #[track_caller]
-    pub fn ask_anyhow(&mut self, body: &str) {
-        self.send(body);
-        while self.event() != Event::Packet(b"OK".to_vec()) {}
-    }
-
     /// Leaves without a word.
     pub fn vanish(self) {
+        self.leave();
+    }
+
+    /// As [`vanish`](Self::vanish), for one whose place another takes.
+    pub fn leave(&self) {
         self.stream.end();
     }
 

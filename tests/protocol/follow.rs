@@ -234,7 +234,10 @@ fn what_a_watchpoint_saw_is_told_with_its_old_value_after_a_switch() {
     assert_eq!(mode(&client.run("vCont;c")), "[32-bit protected mode]");
     TargetXml::read(&mut client, 0x1000);
     client.order("Z2,2000,4");
-    assert_eq!(client.memory(0x1ffe, 8), [0, 0, 0x11, 0x22, 0x33, 0x44, 0, 0]);
+    let old = [0, 0, 0x11, 0x22, 0x33, 0x44, 0, 0];
+    assert_eq!(client.memory(0x1ffe, 8), old);
+    assert_eq!(client.ask_bytes("x1ffe,8"), [b"b", &old[..]].concat());
+    assert_eq!(client.ask(format!("qSearch:memory:1f00;200;{}", "\x11\x22\x33\x44")), "1,2000");
     // `rep stosd` has cleared it.
     assert!(client.run("vCont;c").contains("watch:2000;"));
     assert_eq!(client.memory(0x2000, 4), [0; 4]);

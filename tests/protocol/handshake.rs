@@ -28,6 +28,9 @@ fn every_announced_feature_works() {
                 let name = client.ask("qXfer:exec-file:read:1:0,fff");
                 assert!(name.ends_with("guests/bin/hello.elf"), "{name}");
             }
+            "binary-upload+" => {
+                assert_eq!(client.ask_bytes("x7dfe,2"), b"b\x55\xaa");
+            }
             "ConditionalBreakpoints+" => {
                 let server = Server::of("hello");
                 let mut client = server.connect();

@@ -209,3 +209,65 @@ fn memory_is_read_as_binary_data() {
         assert!(client.ask(bad).starts_with('E'), "{bad}");
     }
 }
+
+/// A guest in long mode that maps its first 2 MiB again and again, to the end of the lower half.
+fn endless_memory() -> (Server, Client) {
+    let server = Server::of("long");
+    let mut client = server.connect();
+    client.order("Z0,7d08,1");
+    assert!(client.run("vCont;c").starts_with("T05"));
+    for (table, entry) in [(0x3000u64, 0x83u64), (0x2000, 0x3023), (0x1000, 0x2023)] {
+        write_binary(&mut client, table, &entry.to_le_bytes().repeat(512));
+    }
+    assert_eq!(client.memory(0x7fff_ffe0_7dfe, 2), [0x55, 0xaa]);
+    (server, client)
+}
+
+/// Packets that come to no end there.
+const ENDLESS: [&str; 2] =
+    ["qSearch:memory:0;800000000000;nowhere in there", "qCRC:0,800000000000"];
+
+#[test]
+fn a_search_without_end_is_interrupted() {
+    let (_server, mut client) = endless_memory();
+    for packet in ENDLESS {
+        client.resume(packet);
+        // It takes long, and a client that wonders is not answered with something else.
+        client.raw(b"-");
+        client.raw(b"\x03");
+        assert_eq!(client.text(), "E.interrupted");
+        assert_eq!(client.memory(0x7dfe, 2), [0x55, 0xaa]);
+    }
+    // Once that is over, ^C is what it was.
+    client.resume("vCont;c");
+    client.raw(b"\x03");
+    assert!(client.stop().starts_with("T02"));
+}
+
+#[test]
+fn a_client_that_has_given_a_search_up_gets_no_late_reply() {
+    let (_server, mut client) = endless_memory();
+    client.no_acks();
+    for packet in ENDLESS {
+        client.send(packet);
+        assert_eq!(client.ask("vMustReplyEmpty"), "");
+        assert_eq!(client.memory(0x7dfe, 2), [0x55, 0xaa]);
+    }
+}
+
+#[test]
+fn a_client_may_leave_during_a_search() {
+    let (mut server, client) = endless_memory();
+    let mut last = client;
+    for packet in ENDLESS {
+        last.resume(packet);
+        last.vanish();
+        last = server.connect();
+        assert!(last.ask("?").starts_with('T'));
+    }
+    last.resume(ENDLESS[0]);
+    last.send("k");
+    last.expect_ack();
+    assert_eq!(last.text(), "X09");
+    assert_eq!(server.wait().code(), Some(0));
+}

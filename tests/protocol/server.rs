@@ -69,6 +69,11 @@ impl Server {
         Client::unix(&self.directory.path().join("gdb"))
     }
 
+    /// A new client, unless the server has ended.
+    pub fn try_connect(&self) -> Option<Client> {
+        Client::try_unix(&self.directory.path().join("gdb"))
+    }
+
     /// Where a server on TCP listens.
     pub fn address(&self) -> &str {
         self.printed.split("target remote ").nth(1).and_then(|rest| rest.lines().next()).unwrap()

@@ -4,9 +4,11 @@
 
 mod address;
 mod examine;
+mod outside;
 mod stops;
 mod walk;
 
+use crate::devices::frame::Frame;
 use crate::machine::Machine;
 use crate::ui;
 
@@ -17,6 +19,19 @@ pub struct Answer {
     pub text: String,
     /// The user ends the guest and the server.
     pub quit: bool,
+}
+
+/// Commands beside those that there are, by whoever has the server: gets the machine and the line, and gives
+/// the text to print, or nothing for a line that is none of its own.
+pub struct Extension(pub Box<Extend>);
+
+/// What an [`Extension`] does.
+pub type Extend = dyn FnMut(&mut Machine, &str) -> Option<String>;
+
+impl std::fmt::Debug for Extension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extension").finish_non_exhaustive()
+    }
 }
 
 /// Why a command has no result, in one line.
@@ -40,7 +55,18 @@ const COMMANDS: &[Command] = &[
         help: "all registers, hidden parts included (also: info registers)",
         run: registers,
     },
-    Command { name: "screen", arguments: "", help: "the text on the screen", run: screen },
+    Command {
+        name: "screen",
+        arguments: "[FILE]",
+        help: "the text on the screen; written to FILE.txt, or as a picture to FILE.png",
+        run: screen,
+    },
+    Command {
+        name: "vga",
+        arguments: "",
+        help: "the video mode, where picture and cursor are, and every register of the VGA",
+        run: vga,
+    },
     Command {
         name: "xp",
         arguments: "[/COUNT FORMAT SIZE] ADDR [16|32|64]",
@@ -56,7 +82,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "plan",
         arguments: "",
-        help: "how each breakpoint and watchpoint is watched for, why, and what it costs",
+        help: "how each breakpoint, watchpoint and stop is watched for, why, and what it costs",
         run: plan,
     },
     Command {
@@ -80,8 +106,50 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "break-on",
         arguments: "[LIST|none]",
-        help: "breakpoints in the guest's source: int3,xchg,port=NUMBER",
+        help: "breakpoints in the guest's source: int3,xchg",
         run: stops::break_on,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "int N [ah=N|al=N|ax=N]",
+        help: "stop before a software interrupt, with this AH, AL or AX",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "in|out|io PORT[-LAST] [VALUE]",
+        help: "stop behind an access to a port, with this value",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "mode",
+        help: "stop behind a switch of the CPU mode",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "[delete N|all]",
+        help: "list these stops with their hits, or take them back",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "key",
+        arguments: "TEXT",
+        help: "type on the guest's keyboard: hi{Enter}, {F1}, {Ctrl+C}",
+        run: outside::key,
+    },
+    Command {
+        name: "keyboard",
+        arguments: "",
+        help: "the keyboard controller, the keyboard, and how many keys wait",
+        run: outside::keyboard,
+    },
+    Command {
+        name: "serial",
+        arguments: "[PORT TEXT]",
+        help: "the serial ports, or send TEXT (\\r \\n \\xHH) to COM1 or COM2",
+        run: outside::serial,
     },
     Command {
         name: "reset",
@@ -132,19 +200,36 @@ fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     machine.register_dump().map_err(|error| CommandError(error.to_string()))
 }
 
-fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
-    let text = ui::text::plain(&machine.frame());
-    Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
+fn screen(machine: &mut Machine, file: &str) -> Result<String, CommandError> {
+    let frame = machine.frame();
+    if !file.is_empty() {
+        let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+        ui::write_screen(&path, &frame).map_err(|error| CommandError(error.to_string()))?;
+        return Ok(format!("the screen is in {}\n", path.display()));
+    }
+    let text = ui::text::plain(&frame);
+    Ok(match frame {
+        Frame::Graphics(_) => {
+            format!("{text}`monitor screen FILE.png` writes it as a picture\n")
+        }
+        _ if text.is_empty() => "the screen is empty\n".to_owned(),
+        _ => text,
+    })
+}
+
+fn vga(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(format!("{}\n", machine.vga()))
 }
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
+    let of_stops = stops::plan(machine);
     match machine.last_plan() {
         // gdb has taken them out for as long as the guest is stopped.
-        Some(last) if machine.breakpoints().is_empty() => {
-            Ok(format!("nothing is inserted at the moment; when the guest last ran:\n{last}"))
-        }
-        _ => Ok(plan.to_string()),
+        Some(last) if machine.breakpoints().is_empty() => Ok(format!(
+            "nothing is inserted at the moment; when the guest last ran:\n{last}{of_stops}"
+        )),
+        _ => Ok(format!("{plan}{of_stops}")),
     }
 }
 

@@ -6,22 +6,32 @@ use super::{FAULT, Guest};
 use crate::x86::Linear;
 
 impl Guest<'_> {
+    /// Fills `data` with what the client sees from `addr` on; how many bytes are there.
+    #[must_use]
+    pub fn read(&self, addr: Linear, data: &mut [u8]) -> usize {
+        let count = self.machine.read_linear(addr, data);
+        self.overlay(addr, data.get_mut(..count).unwrap_or_default());
+        count
+    }
+
     /// Reads as much from `addr` on as is there. An error has no text here: clients take one for data.
     pub(super) fn read_memory(
         &mut self,
         addr: Linear,
         data: &mut [u8],
     ) -> TargetResult<usize, Self> {
-        match self.machine.read_linear(addr, data) {
+        match self.read(addr, data) {
             0 if !data.is_empty() => Err(TargetError::Errno(FAULT)),
-            count => {
-                if let Some((start, shadow)) = &self.shadow {
-                    for (byte, at) in data.iter_mut().take(count).zip(addr.0..) {
-                        let place = at.checked_sub(start.0).and_then(|n| usize::try_from(n).ok());
-                        *byte = place.and_then(|n| shadow.get(n)).copied().unwrap_or(*byte);
-                    }
-                }
-                Ok(count)
+            count => Ok(count),
+        }
+    }
+
+    /// Puts what the client is shown in place of what was read at `addr`.
+    fn overlay(&self, addr: Linear, data: &mut [u8]) {
+        for (start, shadow) in &self.shadow {
+            for (byte, at) in data.iter_mut().zip(addr.0..) {
+                let place = at.checked_sub(start.0).and_then(|n| usize::try_from(n).ok());
+                *byte = place.and_then(|n| shadow.get(n)).copied().unwrap_or(*byte);
             }
         }
     }

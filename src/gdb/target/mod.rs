@@ -5,6 +5,7 @@
 
 mod breakpoints;
 mod decide;
+mod hits;
 mod info;
 mod memory;
 mod monitor_command;
@@ -24,11 +25,13 @@ use gdbstub::target::{Target, TargetError};
 use super::arch::X86;
 use super::follow;
 use super::layout::Layout;
+use super::monitor::Extension;
 use super::program::Program;
 use crate::machine::{Machine, Observer, StopReason, Watch};
 use crate::x86::Linear;
 
 use decide::Agent;
+use hits::Due;
 use resume::Nearness;
 
 pub use breakpoints::Inserted;
@@ -59,8 +62,10 @@ pub struct Guest<'m> {
     nearness: Nearness,
     /// What was in the watched ranges before the guest went on last.
     watched: Vec<(Linear, Vec<u8>)>,
-    /// What the client reads at an address in place of what is there.
-    shadow: Option<(Linear, Vec<u8>)>,
+    /// What the client reads at addresses in place of what is there.
+    shadow: Vec<(Linear, Vec<u8>)>,
+    /// Watchpoints of which the client is still to be told.
+    due: Due,
     program: Option<Program>,
     /// A client may have been started with a program, whose architecture it must not take.
     welcomes: bool,
@@ -68,6 +73,7 @@ pub struct Guest<'m> {
     is_fresh: bool,
     /// It has looked, or taken the description of the program that it has.
     has_looked: bool,
+    extension: Option<Extension>,
 }
 
 impl<'m> Guest<'m> {
@@ -85,12 +91,19 @@ impl<'m> Guest<'m> {
             agent: Agent::new(console),
             nearness: Nearness::default(),
             watched: Vec::new(),
-            shadow: None,
+            shadow: Vec::new(),
+            due: Due::default(),
             program: None,
             welcomes: true,
             is_fresh: false,
             has_looked: false,
+            extension: None,
         }
+    }
+
+    /// Has `extension` answer `monitor` commands first.
+    pub fn set_extension(&mut self, extension: Extension) {
+        self.extension = Some(extension);
     }
 
     /// Offers `program` to clients that have none.
@@ -133,6 +146,7 @@ impl<'m> Guest<'m> {
     pub fn reboot(&mut self) -> Result<(), String> {
         self.forget_breakpoints();
         self.machine.reset().map_err(|error| error.to_string())?;
+        self.due = Due::default();
         self.renew_layout();
         self.is_fresh = true;
         self.has_looked = false;
@@ -162,7 +176,8 @@ impl<'m> Guest<'m> {
         self.renew_layout();
         self.resume = None;
         self.error = None;
-        self.shadow = None;
+        self.reveal();
+        self.due = Due::default();
         self.is_fresh = false;
         if let Some(program) = &mut self.program {
             program.forget_client();
@@ -200,11 +215,13 @@ impl<'m> Guest<'m> {
         }
     }
 
-    /// Shows the client memory as it was before `stop`, if that is the access to a watched range, until
+    /// Shows the client memory as it was before `stop`, if that is the access to watched ranges, until
     /// [`Guest::reveal`]. A client that has to set its watchpoints anew takes what it reads for the old value.
     pub fn conceal(&mut self, stop: &StopReason) {
-        if let StopReason::Watchpoint(hit) = stop {
-            self.shadow = self.watched.iter().find(|(addr, _)| *addr == hit.addr).cloned();
+        if let StopReason::Watchpoint(_) = stop {
+            let hits = self.machine.watch_hits();
+            let is_hit = |addr: Linear| hits.iter().any(|watch| watch.addr == addr);
+            self.shadow = self.watched.iter().filter(|(addr, _)| is_hit(*addr)).cloned().collect();
         }
     }
 
@@ -222,7 +239,7 @@ impl<'m> Guest<'m> {
 
     /// Shows memory as it is.
     pub fn reveal(&mut self) {
-        self.shadow = None;
+        self.shadow.clear();
     }
 
     /// How the client wants the guest to go on, if it has just said so.

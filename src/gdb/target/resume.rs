@@ -28,6 +28,9 @@ impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
         self.stepping = *resume != Resume::Continue;
+        if let Some(hit) = self.next_hit() {
+            return hit;
+        }
         self.remember_watched();
         let stop = loop {
             let mode = self.machine.cpu().mode();
@@ -62,7 +65,7 @@ impl Guest<'_> {
         if stop != StopReason::Kicked {
             self.has_moved();
         }
-        stop
+        self.first_hit(stop)
     }
 }
 

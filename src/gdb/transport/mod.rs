@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod farewell;
 mod listener;
 mod turn_away;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use address::{Address, ParseAddressError};
 pub use connection::{Connection, ConnectionId, Input};
+pub use farewell::Farewells;
 pub use listener::{Acceptor, Listener};
 
 /// Takes a client on the acceptor's thread; it is the only one until its [`Connection`] is dropped or finished.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use super::*;
 use crate::gdb::frame::{Decoder, FrameEvent, Reply};
@@ -99,6 +100,36 @@ fn a_second_client_is_told_why_it_cannot_have_the_guest() {
     drop(second);
     assert!(receiver.try_recv().is_err(), "the first session hears nothing of it");
     connection.send(b"$OK#9a").unwrap();
+}
+
+#[test]
+fn clients_that_do_not_leave_are_waited_for_by_a_few_threads_only() {
+    let (address, _acceptor, receiver) = listen("127.0.0.1:0");
+    let farewells = Farewells::default();
+    let mut clients: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut client = connect(&address);
+            let (mut connection, input) = receiver.recv().unwrap();
+            client.write_all(b"$D#44+++").unwrap();
+            connection.send(b"$OK#9a").unwrap();
+            connection.finish();
+            farewells.bid(input, Duration::from_secs(600));
+            client
+        })
+        .collect();
+    let waiting = || {
+        let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+        let names =
+            threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "gdb farewell").count()
+    };
+    assert!(waiting() <= 8, "{}", waiting());
+    // The others lose nothing of what was sent to them.
+    for client in &mut clients {
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).unwrap();
+        assert_eq!(reply, b"$OK#9a");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Running at full speed, the debug registers armed, until something is hit.
 
+use std::collections::BTreeSet;
+
 use super::undefined::TakenBack;
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::machine::plan::{DebugPlan, Slots};
@@ -19,6 +21,7 @@ impl Machine {
         slots: Slots,
     ) -> Result<Option<StopReason>, KvmError> {
         self.behind_load_of_ss = false;
+        self.pass_interrupt();
         self.guard.watch(plan.recheck)?;
         let end = self.run_guarded(plan, &slots);
         self.guard.rest();
@@ -65,7 +68,13 @@ impl Machine {
                     stop
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
-                exit if exit.is_access() => self.serve_watching(&exit, &before)?,
+                exit if exit.is_access() => {
+                    let stop = self.serve_watching(&exit, &before)?;
+                    // A repetition of it may have been stepped.
+                    let stop = if stop.is_none() { self.settle_trap()? } else { stop };
+                    self.arm_free(slots)?;
+                    stop
+                }
                 exit @ Exit::InternalError { .. } => {
                     let stop = self.end_watched(&exit, &before)?;
                     // It may have been the way to ring 3.
@@ -119,7 +128,7 @@ impl Machine {
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
-        let hit = data_hit(dr6, slots).and_then(|watch| self.watchpoint(watch));
+        let hit = self.watchpoint(&data_hits(dr6, slots));
         if dr6 & DR6_BS != 0 {
             // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
             let stop = self.debug_trap(DR6_BS)?.or(hit);
@@ -176,10 +185,12 @@ impl Machine {
         hits.then_some(StopReason::Breakpoint(pc))
     }
 
-    /// The stop for the watchpoint with this number.
-    pub(in crate::machine) fn watchpoint(&self, watch: usize) -> Option<StopReason> {
-        let watch = self.breakpoints.watches().get(watch)?;
-        Some(StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind }))
+    /// The stop for the watchpoints with these numbers, if there are any: all hit by one instruction.
+    pub(in crate::machine) fn watchpoint(&mut self, numbers: &[usize]) -> Option<StopReason> {
+        let watches = self.breakpoints.watches();
+        self.watch_hits = numbers.iter().filter_map(|n| watches.get(*n).copied()).collect();
+        let first = self.watch_hits.first()?;
+        Some(StopReason::Watchpoint(WatchHit { addr: first.addr, kind: first.kind }))
     }
 
     /// After an access that stops the guest: if the next instruction is a repetition that is not finished, it
@@ -197,10 +208,11 @@ impl Machine {
     }
 }
 
-/// The first watchpoint whose debug register `dr6` names.
-fn data_hit(dr6: u64, slots: &Slots) -> Option<usize> {
+/// The watchpoints whose debug registers `dr6` names, each once though it may take several.
+fn data_hits(dr6: u64, slots: &Slots) -> Vec<usize> {
     let hits = DebugHits::decode(dr6).among(&slots.armed);
-    hits.filter_map(|slot| slots.watch[slot]).min()
+    let numbers: BTreeSet<usize> = hits.filter_map(|slot| slots.watch[slot]).collect();
+    numbers.into_iter().collect()
 }
 
 /// How many sites of endless instructions are worth remembering.

@@ -34,6 +34,9 @@ impl Machine {
                 stop => return Ok(stop),
             }
         }
+        if let Some(stop) = self.catch_here() {
+            return Ok(stop);
+        }
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
@@ -50,6 +53,8 @@ impl Machine {
                 self.last_plan = Some(plan.clone());
             }
             let stop = match plan.drive {
+                // Told where it was asked for.
+                _ if self.record.counts() => self.run_stepping(false)?,
                 _ if self.stop_on.needs_steps() => {
                     self.tell_stepping();
                     self.run_stepping(false)?
@@ -98,6 +103,7 @@ impl Machine {
 
     /// One entry into the guest, counted and traced, the queued writes applied.
     pub(super) fn enter(&mut self) -> Result<Exit, KvmError> {
+        self.follow_video_memory()?;
         let start = self.vcpu.guest_time();
         let exit = self.vcpu.run()?;
         self.account(&exit, start);
@@ -149,6 +155,7 @@ impl Machine {
                 }
                 self.serve(&next);
             }
+            self.note_repetition();
             return Ok(Some(stop));
         }
         Ok(match *exit {

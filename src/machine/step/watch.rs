@@ -6,7 +6,6 @@
 
 use crate::kvm::KvmError;
 use crate::machine::breakpoints::{Watch, WatchKind};
-use crate::machine::stop::WatchHit;
 use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
@@ -54,18 +53,20 @@ impl Machine {
             Passage::Interrupt(frame) => operands.into_iter().chain([frame]).collect(),
             Passage::Fault(frame) => vec![frame],
         };
-        let watches = self.breakpoints.watches();
-        let hit = watches.iter().zip(contents).find(|(watch, contents)| {
+        let is_hit = |watch: &Watch, contents: &Vec<u8>| {
             let written = || self.watched_bytes(watch) != *contents;
             match watch.kind {
                 WatchKind::Write => touches(&accesses, watch, |access| access.write) || written(),
                 WatchKind::Read => touches(&accesses, watch, |access| access.read),
                 WatchKind::Access => touches(&accesses, watch, |_| true) || written(),
             }
-        });
-        Ok(hit.map_or(StopReason::Stepped, |(watch, _)| {
-            StopReason::Watchpoint(WatchHit { addr: watch.addr, kind: watch.kind })
-        }))
+        };
+        let watches = (0..).zip(self.breakpoints.watches()).zip(&contents);
+        let hits: Vec<usize> = watches
+            .filter(|((_, watch), contents)| is_hit(watch, contents))
+            .map(|((number, _), _)| number)
+            .collect();
+        Ok(self.watchpoint(&hits).unwrap_or(StopReason::Stepped))
     }
 
     fn watched_bytes(&self, watch: &Watch) -> Vec<u8> {
