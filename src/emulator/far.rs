@@ -177,6 +177,9 @@ impl Execution<'_> {
         if self.is_ia32e() {
             // The stack is that of 64-bit code already, which the program need not be.
             self.cpu.segments.cs.access = access;
+        } else {
+            let words = 4 + copied.len() as u64;
+            self.check_stack_room(words * u64::from(target.size), true)?;
         }
         self.push(old.segments.ss.selector.into(), target.size)?;
         self.push(old.get(Gpr::Rsp), target.size)?;

@@ -30,8 +30,8 @@ impl Execution<'_> {
         *self.cpu.get_mut(Gpr::R11) = flags;
         self.cpu.rip = lstar;
         self.cpu.rflags = flags & !fmask & !RFLAGS_VM | RFLAGS_FIXED;
-        let selector = (star >> 32) as u16 & !3;
-        self.set_flat(selector, selector.wrapping_add(8), 0, true);
+        let selector = (star >> 32) as u16;
+        self.set_flat(selector & !3, selector.wrapping_add(8), 0, true);
         Ok(())
     }
 

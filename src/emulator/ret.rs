@@ -100,17 +100,21 @@ impl Execution<'_> {
         let ring = (selector & 3) as u8;
         let long = self.is_ia32e() && cs.segment.access.long;
         let reachable = if long { self.is_canonical(rip) } else { cs.segment.contains(rip) };
-        if !reachable {
+        let outer = ring > cpl;
+        // An outer ring's stack is looked at first.
+        if !reachable && !outer {
             return Err(Fault::gp(0).into());
         }
         self.release(released);
-        let outer = ring > cpl;
         let mut stack = None;
         if outer || always_stack {
             let rsp = self.pop(size)?;
             let ss_selector = self.pop(size)? as u16;
             let ss = self.return_stack(ss_selector, ring, long)?;
             stack = Some((rsp, ss));
+        }
+        if !reachable {
+            return Err(Fault::gp(0).into());
         }
         let mut code = self.access_segment(cs)?;
         code.selector = selector;

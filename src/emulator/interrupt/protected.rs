@@ -50,12 +50,7 @@ impl Execution<'_> {
             (true, false) => 5,
             (true, true) => 9,
         } + u64::from(event.error_code.is_some());
-        let stack_fault =
-            Fault::ss(self.code(if inner { self.cpu.segments.ss.selector } else { 0 }));
-        self.check_stack_room(words * u64::from(gate.size)).map_err(|trouble| match trouble {
-            Trouble::Fault(fault) if fault.vector == stack_fault.vector => stack_fault.into(),
-            trouble => trouble,
-        })?;
+        self.check_stack_room(words * u64::from(gate.size), inner)?;
         let mut code = self.access_segment(cs)?;
         code.selector = gate.selector & !3 | u16::from(ring);
         self.cpu.segments.cs = code;
@@ -182,14 +177,24 @@ impl Execution<'_> {
         Ok(InnerStack { selector, pointer, descriptor })
     }
 
-    /// Whether `len` bytes fit below the stack pointer. They may wrap round a 64 KiB or 4 GiB stack.
-    fn check_stack_room(&mut self, len: u64) -> Result<(), Trouble> {
+    /// Whether `len` bytes fit below the stack pointer; the fault names SS if it is `new`. They may wrap round a
+    /// 64 KiB or 4 GiB stack.
+    pub(in crate::emulator) fn check_stack_room(
+        &mut self,
+        len: u64,
+        new: bool,
+    ) -> Result<(), Trouble> {
+        let fault = Fault::ss(self.code(if new { self.cpu.segments.ss.selector } else { 0 }));
         let mask = self.cpu.stack_mask();
         let sp = self.cpu.get(Gpr::Rsp);
         let low = sp.wrapping_sub(len) & mask;
         let high = sp.wrapping_sub(1) & mask;
         for offset in [low, high] {
-            self.logical(SegmentName::Ss, offset, 1, AccessKind::Write)?;
+            let place = self.logical(SegmentName::Ss, offset, 1, AccessKind::Write);
+            place.map_err(|trouble| match trouble {
+                Trouble::Fault(found) if found.vector == fault.vector => fault.into(),
+                trouble => trouble,
+            })?;
         }
         Ok(())
     }

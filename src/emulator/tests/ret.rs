@@ -151,6 +151,38 @@ fn a_far_return_to_an_outer_ring_drops_parameters_on_both_stacks() {
 }
 
 #[test]
+fn an_outer_ring_is_left_for_its_stack_before_its_code_ends() {
+    let mut pc = Pc::protected(0);
+    // Ring 3's code ends before the return address, and there is no such stack.
+    pc.put(GDT + u64::from(CODE3 & !7), descriptor(0, 0xff, 0xfb, 4), 8);
+    pc.frame(&[0x1234, CODE3.into(), 2, STACK, 0x200], 4);
+    assert_eq!(pc.clone().fault_of(&[0xcf], 13), 0x200);
+    pc.frame(&[0x1234, CODE3.into(), 2, STACK, DATA3.into()], 4);
+    assert_eq!(pc.fault_of(&[0xcf], 13), 0);
+}
+
+#[test]
+fn a_call_gate_whose_stack_has_no_room_names_that_stack() {
+    const GATE: u16 = 0x6b;
+    const SMALL: u16 = 0x70;
+    let mut pc = Pc::protected(3);
+    pc.put(GDT + u64::from(GATE & !7), HANDLER | u64::from(CODE0) << 16 | 0xec << 40, 8);
+    pc.put(GDT + u64::from(SMALL), descriptor(0, 0xfff, 0x93, 4), 8);
+    pc.cpu.gdtr.limit += 16;
+    pc.put(TSS + 8, SMALL.into(), 4);
+    pc.gate(12, CODE0, HANDLER, 0x8e);
+    let [low, high] = GATE.to_le_bytes();
+    let stack = |pc: &mut Pc| pc.execute(&[0x9a, 0, 0, 0, 0, low, high]);
+    // The fault finds no room either, on the same stack, nor does the double fault.
+    let mut told = pc.clone();
+    assert_eq!(stack(&mut told), Ok(Outcome::Shutdown));
+    // With a handler in ring 3 the stack is not switched.
+    pc.gate(12, CODE3, HANDLER, 0x8e);
+    assert_eq!(stack(&mut pc), Ok(Outcome::Entered { vector: 12 }));
+    assert_eq!(pc.stack(2, 4), [SMALL.into(), CODE]);
+}
+
+#[test]
 fn a_call_gate_leads_from_compatibility_mode_to_64_bit_code_of_ring_0() {
     const GATE: u16 = 0x6b;
     let mut pc = Pc::long(3);
