@@ -20,7 +20,7 @@ use crate::x86::{CpuState, Features, FpuState, Phys};
 pub struct Vcpu {
     pub(super) fd: VcpuFd,
     kicker: Kicker,
-    cpu: CpuState,
+    pub(super) cpu: CpuState,
     pub(super) armed: GuestDebug,
     /// The trap flag that single-step needs is known to be in place still.
     pub(super) trap_flag_set: bool,
@@ -36,7 +36,7 @@ pub struct Vcpu {
     /// The interrupt table is shown elsewhere where that helps; see [`high_interrupts`].
     pub(super) moves_table: bool,
     /// It is, as KVM has it now.
-    table_moved: bool,
+    pub(super) table_moved: bool,
 }
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -360,36 +360,6 @@ impl Vcpu {
         }
         self.reload()?;
         self.set_cpu(cpu)
-    }
-
-    /// Before an entry: the interrupt table where KVM gets past all interrupts. A step needs it nowhere else.
-    fn place_table(&mut self) -> Result<(), KvmError> {
-        let moves =
-            self.moves_table && !self.armed.single_step && high_interrupts::moves_table(&self.cpu);
-        if moves == self.table_moved {
-            return Ok(());
-        }
-        let mut sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
-        sregs.idt.base = if moves { high_interrupts::TABLE } else { self.cpu.idtr.base };
-        self.fd.set_sregs(&sregs).map_err(KvmError::ioctl("KVM_SET_SREGS"))?;
-        self.table_moved = moves;
-        self.trap_flag_set = false;
-        self.arm(self.armed)
-    }
-
-    /// Where the guest has its table, after KVM has told where that is.
-    fn show_table(&mut self) {
-        self.table_moved = self.cpu.idtr.base == high_interrupts::TABLE;
-        if self.table_moved {
-            self.cpu.idtr.base = 0;
-        }
-    }
-
-    /// The vector of an interrupt of real mode that KVM cannot lead to its handler: all else of it has
-    /// happened. For [`Exit::InternalError`], after [`super::Vm::catch_high_interrupts`].
-    #[must_use]
-    pub fn trapped_interrupt(&self) -> Option<u8> {
-        self.table_moved.then(|| high_interrupts::trapped(&self.cpu)).flatten()
     }
 
     /// CPUID offers the guest other features than it was told to: no processor does that.

@@ -2,7 +2,9 @@
 //! hand.
 //!
 //! The first time at a place it takes the deadline to notice; then a spare debug register stops the guest
-//! there at once. A host without such instructions has no deadline.
+//! there at once. A host without such instructions has no deadline. Interrupts of real mode get here only where
+//! the guest has just loaded the base of its table (see [`crate::kvm::Vcpu::trapped_interrupt`]): IF and AC are
+//! lost then.
 
 use std::time::Duration;
 
