@@ -34,7 +34,7 @@ impl Machine {
                 stop => return Ok(stop),
             }
         }
-        if let Some(stop) = self.catch_interrupt() {
+        if let Some(stop) = self.catch_here() {
             return Ok(stop);
         }
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
