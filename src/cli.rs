@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::gdb::transport::Address;
-use stepvisor::machine::{Boot, Catchpoint, Config, Image, Marks, OnUnclaimed};
+use stepvisor::machine::{Boot, Catchpoint, Config, Image, Machine, Marks, OnUnclaimed};
 use stepvisor::script::discover::Shard;
 use stepvisor::script::value;
 use stepvisor::x86::exceptions::ExceptionSet;
@@ -96,7 +97,25 @@ pub struct Guest {
     /// several times. Ports cost nothing; the others run the guest instruction by instruction.
     #[arg(long, value_name = "STOPS", value_delimiter = ',')]
     stop_at: Vec<Catchpoint>,
+    #[command(flatten)]
+    outside: Outside,
 }
+
+/// What is at the guest's keyboard and serial ports.
+#[derive(Debug, Default, Args)]
+struct Outside {
+    /// Types TEXT when the guest asks its keyboard: `hi{Enter}`, `{F1}`, `{Ctrl+C}`, `{Up}`; {{ is a brace.
+    #[arg(long, value_name = "TEXT", value_parser = parse_keys)]
+    keys: Option<Keys>,
+    /// Where COM1 sends to: a file, or - for standard output. Given again, the same for COM2 [default: where the
+    /// debug console goes].
+    #[arg(long, value_name = "FILE")]
+    serial: Vec<PathBuf>,
+}
+
+/// `--keys`.
+#[derive(Clone, Debug)]
+struct Keys(Vec<KeyEvent>);
 
 /// `--mode-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -275,6 +294,7 @@ impl Guest {
             stop_on: ExceptionSet::NONE,
             break_on: Marks::default(),
             stop_at: Vec::new(),
+            outside: Outside::default(),
         }
     }
 
@@ -318,20 +338,49 @@ impl Guest {
     }
 
     /// Builds the machine.
-    pub fn machine(&self) -> anyhow::Result<stepvisor::machine::Machine> {
-        let machine = stepvisor::machine::Machine::new(self.config()?);
+    pub fn machine(&self) -> anyhow::Result<Machine> {
+        let machine = Machine::new(self.config()?);
         let mut machine = machine.with_context(|| self.name())?;
         machine.stop_on_mut().set_exceptions(self.stop_on);
         machine.stop_on_mut().marks = self.break_on.clone();
         for catchpoint in &self.stop_at {
             machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
         }
+        self.outside.connect(&mut machine)?;
         Ok(machine)
+    }
+
+    /// Whether the guest's serial output goes to standard output.
+    pub fn uses_stdout(&self) -> bool {
+        self.outside.serial.iter().any(|path| path.as_os_str() == "-")
     }
 
     /// How messages call the guest.
     pub fn name(&self) -> String {
         self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
+    }
+}
+
+impl Outside {
+    /// Connects what was asked for to `machine`.
+    fn connect(&self, machine: &mut Machine) -> anyhow::Result<()> {
+        for (port, path) in (1..).zip(&self.serial) {
+            let sink: Box<dyn io::Write> = if path.as_os_str() == "-" {
+                Box::new(io::stdout())
+            } else {
+                let text = format!("cannot create {} for COM{port}", path.display());
+                Box::new(File::create(path).context(text)?)
+            };
+            let connected = machine.set_serial_sink(port, sink);
+            connected
+                .map_err(|error| Failure::new(ExitCode::Usage, format!("--serial: {error}")))?;
+        }
+        if let Some(Keys(events)) = &self.keys {
+            machine
+                .type_at_start(events.clone())
+                .map_err(|error| Failure::new(ExitCode::Usage, format!("--keys: {error}")))?;
+        }
+        Ok(())
     }
 }
 
@@ -346,6 +395,10 @@ fn read_image(path: &Path, memory: u64) -> io::Result<Vec<u8>> {
     let whole = data == MAGIC && file.metadata()?.is_file();
     file.take(if whole { u64::MAX } else { memory }).read_to_end(&mut data)?;
     Ok(data)
+}
+
+fn parse_keys(text: &str) -> Result<Keys, String> {
+    keymap::parse(text).map(Keys).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub enum ExitCode {
     Exception,
     /// A breakpoint in the guest's source, with `--break-on`, or a catchpoint, with `--stop-at`.
     Mark,
+    /// The guest reset the machine.
+    Reset,
     /// ^C or a termination signal ended the run.
     Interrupted,
 }
@@ -62,6 +64,7 @@ Exit codes:
    26  the time given by --timeout is over
    28  an exception of those given by --stop-on
    30  a breakpoint in the guest's source (with --break-on), or a stop of --stop-at
+   32  the guest reset the machine
   130  interrupted
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -84,6 +87,7 @@ impl ExitCode {
             ExitCode::Timeout => 26,
             ExitCode::Exception => 28,
             ExitCode::Mark => 30,
+            ExitCode::Reset => 32,
             ExitCode::Interrupted => 130,
         }
     }
@@ -94,6 +98,7 @@ impl ExitCode {
             StopReason::Halted { .. } => ExitCode::Success,
             // The lowest byte is all a process can hand on.
             StopReason::Exit { status } => ExitCode::Guest((status & 0xff) as u8),
+            StopReason::Reset { .. } => ExitCode::Reset,
             StopReason::Shutdown { .. } => ExitCode::Shutdown,
             StopReason::Refused(_) => ExitCode::Refused,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
@@ -175,6 +180,7 @@ mod tests {
         ExitCode::Timeout,
         ExitCode::Exception,
         ExitCode::Mark,
+        ExitCode::Reset,
         ExitCode::Interrupted,
     ];
 

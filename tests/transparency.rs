@@ -55,7 +55,7 @@ impl Subject {
         let cut = FOREVER.iter().find(|(name, _)| *name == sample.name);
         let cut = cut.map(|(_, at)| Linear(*at));
         assert_eq!(cut.is_some(), sample.end == End::Never, "{}: where to cut it", sample.name);
-        Subject { name: sample.name, boot: Box::new(|| machine(sample.boot())), cut }
+        Subject { name: sample.name, boot: Box::new(|| sample.machine()), cut }
     }
 
     /// Boots it, has `drive` take it to its end or its cut, and looks at everything.
@@ -226,6 +226,7 @@ fn assert_is(sample: &Sample, left: &Left) {
     assert!(as_told, "{name}: {}", left.stop);
     assert_eq!(ui::text::plain(&left.frame), sample.screen, "{name}");
     assert_eq!(left.heard.console, sample.console.as_bytes(), "{name}");
+    assert_eq!(left.heard.serial, sample.serial.as_bytes(), "{name}");
 }
 
 macro_rules! guests {
@@ -254,7 +255,7 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int long modes portio protected scroll triple
+    addloop banner cs07c0 demo faults hello int keyboard long modes portio protected scroll serial triple
 }
 
 #[test]

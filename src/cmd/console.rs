@@ -18,6 +18,10 @@ impl Observer for Console {
         say!("stepvisor: {text}");
     }
 
+    fn serial(&mut self, _: usize, bytes: &[u8]) {
+        self.console(bytes);
+    }
+
     fn console(&mut self, bytes: &[u8]) {
         // Nothing can be done about a standard error that does not take it.
         let _ = std::io::stderr().lock().write_all(bytes);

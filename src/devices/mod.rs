@@ -4,10 +4,13 @@
 //! the host's files or of its clock: output waits until the owner takes it, and every device can be saved
 //! and restored.
 
+pub mod chipset;
 pub mod debug_port;
 pub mod exit_port;
 pub mod frame;
+pub mod keyboard;
 pub mod post;
+pub mod uart;
 pub mod vga;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::bus::{AddressMap, Conflict};
 use crate::x86::Phys;
 
+use chipset::Chipset;
 use debug_port::DebugPort;
 use exit_port::ExitPort;
 use frame::Frame;
@@ -47,8 +51,12 @@ impl Default for Config {
 pub enum PortEffect {
     /// Nothing: the device has dealt with it.
     Done,
-    /// There is debug output to take.
+    /// There is output to take: of the debug console, or of a serial port.
     Output,
+    /// The guest has switched address line A20 off.
+    A20Off,
+    /// The guest wants the processor to be reset.
+    Reset,
     /// The guest wants the run to end.
     Exit {
         /// The status it chose; see [`exit_port`].
@@ -76,6 +84,17 @@ enum PortDevice {
     DebugPort,
     Post,
     ExitPort,
+    Chip(Chip),
+}
+
+/// What on the system board a port belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chip {
+    /// A serial port, by its number from 0.
+    Serial(usize),
+    KeyboardData,
+    KeyboardCommand,
+    ControlA,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +111,7 @@ pub struct Devices {
     debug_port: DebugPort,
     post: PostPort,
     exit_port: ExitPort,
+    chipset: Chipset,
 }
 
 /// All that a guest can have changed in its [`Devices`].
@@ -101,6 +121,7 @@ pub struct State {
     debug_port: debug_port::State,
     post: post::State,
     exit_port: exit_port::State,
+    chipset: chipset::State,
 }
 
 impl Devices {
@@ -115,6 +136,7 @@ impl Devices {
             let last = first.saturating_add(exit_port::PORTS - 1);
             ports.claim(first..=last, PortDevice::ExitPort)?;
         }
+        Chipset::claim(&mut ports)?;
         let mut mmio = AddressMap::new();
         let text_end = TEXT_MEMORY.0 + vga::MEMORY_SIZE as u64 - 1;
         // The map is empty, so this cannot collide.
@@ -126,6 +148,7 @@ impl Devices {
             debug_port: DebugPort::default(),
             post: PostPort::default(),
             exit_port: ExitPort::default(),
+            chipset: Chipset::default(),
         })
     }
 
@@ -141,12 +164,13 @@ impl Devices {
         let mut bytes = [0; 4];
         let mut claimed = false;
         for (at, byte) in bytes.iter_mut().enumerate().take(size) {
-            let device = self.port_device(port, at);
-            claimed |= device.is_some();
-            *byte = match device {
-                Some(PortDevice::DebugPort) => self.debug_port.read(),
-                Some(PortDevice::Post) => self.post.code(),
-                Some(PortDevice::ExitPort) => self.exit_port.read() as u8,
+            let found = self.find_port(port, at);
+            claimed |= found.is_some();
+            *byte = match found {
+                Some((PortDevice::DebugPort, _)) => self.debug_port.read(),
+                Some((PortDevice::Post, _)) => self.post.code(),
+                Some((PortDevice::ExitPort, _)) => self.exit_port.read() as u8,
+                Some((PortDevice::Chip(chip), offset)) => self.chipset.read(chip, offset),
                 None => OPEN_BUS,
             };
         }
@@ -163,7 +187,7 @@ impl Devices {
         }
         let mut effect: Option<PortEffect> = None;
         for (at, byte) in value.to_le_bytes().into_iter().enumerate().take(size) {
-            let Some(device) = self.port_device(port, at) else { continue };
+            let Some((device, offset)) = self.find_port(port, at) else { continue };
             let of_byte = match device {
                 PortDevice::DebugPort => {
                     self.debug_port.write(byte);
@@ -176,6 +200,7 @@ impl Devices {
                 PortDevice::ExitPort => {
                     PortEffect::Exit { status: self.exit_port.write(u32::from(byte)) }
                 }
+                PortDevice::Chip(chip) => self.chipset.write(chip, offset, byte),
             };
             effect = Some(effect.map_or(of_byte, |effect| effect.and(of_byte)));
         }
@@ -184,13 +209,15 @@ impl Devices {
 
     /// Whether an access lands in the exit port as a whole, which takes any width in one piece.
     fn all_in_exit_port(&self, port: u16, size: usize) -> bool {
-        (0..size).all(|at| self.port_device(port, at) == Some(PortDevice::ExitPort))
+        let is_exit_port = |(device, _)| device == PortDevice::ExitPort;
+        (0..size).all(|at| self.find_port(port, at).is_some_and(is_exit_port))
     }
 
-    /// The device of the byte `at` in an access to `port`; the space does not wrap after FFFFh.
-    fn port_device(&self, port: u16, at: usize) -> Option<PortDevice> {
+    /// The device of the byte `at` in an access to `port`, and which of its ports that is; the space does not
+    /// wrap after FFFFh.
+    fn find_port(&self, port: u16, at: usize) -> Option<(PortDevice, u16)> {
         let port = port.checked_add(u16::try_from(at).ok()?)?;
-        self.ports.find(port).map(|(device, _)| device)
+        self.ports.find(port)
     }
 
     /// Reads device memory for the guest. Bytes that no device claims read FFh; false if that is all.
@@ -271,11 +298,23 @@ impl Devices {
         self.debug_port.take_output()
     }
 
-    /// Puts every device back to power-on. Debug output that waits to be taken is kept.
+    /// The chips on the system board.
+    #[must_use]
+    pub fn chipset(&self) -> &Chipset {
+        &self.chipset
+    }
+
+    /// The chips on the system board, for those at the other end: of a serial line, of the keyboard.
+    pub fn chipset_mut(&mut self) -> &mut Chipset {
+        &mut self.chipset
+    }
+
+    /// Puts every device back to power-on. Output that waits to be taken is kept.
     pub fn reset(&mut self) {
         self.vga = VgaText::new();
         self.post = PostPort::default();
         self.exit_port = ExitPort::default();
+        self.chipset.reset();
     }
 
     /// The state of all devices.
@@ -286,27 +325,36 @@ impl Devices {
             debug_port: self.debug_port.save(),
             post: self.post.save(),
             exit_port: self.exit_port.save(),
+            chipset: self.chipset.save(),
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave. On an error nothing has changed.
     pub fn restore(&mut self, state: &State) -> Result<(), RestoreError> {
-        let State { vga, debug_port, post, exit_port } = state;
+        let State { vga, debug_port, post, exit_port, chipset } = state;
         // The only one that can fail goes first.
         self.vga.restore(vga)?;
         self.debug_port.restore(debug_port);
         self.post.restore(post);
         self.exit_port.restore(exit_port);
+        self.chipset.restore(chipset);
         Ok(())
     }
 }
 
 impl PortEffect {
-    /// The effect of two byte accesses together: an exit beats output, output beats nothing.
+    /// The effect of two byte accesses together: the one that asks for more. Output is taken after either.
     fn and(self, other: PortEffect) -> PortEffect {
-        match (self, other) {
-            (PortEffect::Exit { .. }, _) | (_, PortEffect::Done) => self,
-            (_, PortEffect::Exit { .. } | PortEffect::Output) => other,
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            PortEffect::Done => 0,
+            PortEffect::Output => 1,
+            PortEffect::A20Off => 2,
+            PortEffect::Reset => 3,
+            PortEffect::Exit { .. } => 4,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod trace;
 mod checkpoint;
 mod crash;
 mod memory;
+mod outside;
 mod registers;
 mod run;
 mod service;
@@ -28,6 +29,7 @@ pub use crash::Crash;
 pub use image::Image;
 pub use memory::Physical;
 pub use observer::Observer;
+pub use outside::OutsideError;
 pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
@@ -43,6 +45,7 @@ use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
+use crate::devices::keyboard::KeyEvent;
 use crate::devices::{self, Devices};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
@@ -136,6 +139,11 @@ pub struct Machine {
     coalescing: bool,
     /// The user knows that execution is slow.
     told_slow: bool,
+    /// The user knows that A20 gates nothing.
+    told_a20: bool,
+    serial_sinks: outside::SerialSinks,
+    /// Typed each time the guest starts.
+    keys_at_start: Vec<KeyEvent>,
     guard: run::endless::Guard,
     record: record::Record,
     observer: Box<dyn Observer>,
@@ -188,6 +196,9 @@ impl Machine {
             trap_may_linger: false,
             coalescing: true,
             told_slow: false,
+            told_a20: false,
+            serial_sinks: outside::SerialSinks::default(),
+            keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
             record: record::Record::default(),
             observer: Box::new(observer::Deaf),
@@ -206,6 +217,8 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        // They waited at its first start too.
+        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
     }
 
@@ -214,6 +227,7 @@ impl Machine {
         let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
+        self.told_a20 = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

@@ -56,9 +56,11 @@ impl Machine {
             let hit = self.catch_access(port, size, true, value);
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
-                Some(PortEffect::Output) => {
-                    let output = self.devices.take_output();
-                    self.observer.console(&output);
+                Some(PortEffect::Output) => self.pass_output_on(),
+                Some(PortEffect::A20Off) => self.tell_a20(port, size),
+                Some(PortEffect::Reset) => {
+                    let location = self.port_instruction(port, size.into(), true);
+                    stop = Some(StopReason::Reset { port, location });
                 }
                 Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
                 None if hit.is_some() => {}

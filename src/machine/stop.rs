@@ -33,6 +33,13 @@ pub enum StopReason {
         /// The status it gave.
         status: u32,
     },
+    /// The guest asked for a reset of the processor, which is complete up to there.
+    Reset {
+        /// The port: 60h or 64h of the keyboard controller, or 92h.
+        port: u16,
+        /// Where.
+        location: String,
+    },
     /// Triple fault.
     Shutdown {
         /// Where, as far as it is known.
@@ -153,6 +160,9 @@ impl fmt::Display for StopReason {
                 write!(f, "halted before {location} (HLT, waiting for an interrupt)")
             }
             StopReason::Exit { status } => write!(f, "guest exit with status {status}"),
+            StopReason::Reset { port, location } => {
+                write!(f, "{location}: the guest resets the machine through port {port:#06x}")
+            }
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }

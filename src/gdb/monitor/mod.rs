@@ -4,6 +4,7 @@
 
 mod address;
 mod examine;
+mod outside;
 mod stops;
 mod walk;
 
@@ -119,6 +120,24 @@ const COMMANDS: &[Command] = &[
         arguments: "[delete N|all]",
         help: "list these stops with their hits, or take them back",
         run: stops::stop_at,
+    },
+    Command {
+        name: "key",
+        arguments: "TEXT",
+        help: "type on the guest's keyboard: hi{Enter}, {F1}, {Ctrl+C}",
+        run: outside::key,
+    },
+    Command {
+        name: "keyboard",
+        arguments: "",
+        help: "the keyboard controller, the keyboard, and how many keys wait",
+        run: outside::keyboard,
+    },
+    Command {
+        name: "serial",
+        arguments: "[PORT TEXT]",
+        help: "the serial ports, or send TEXT (\\r \\n \\xHH) to COM1 or COM2",
+        run: outside::serial,
     },
     Command {
         name: "reset",
