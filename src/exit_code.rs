@@ -165,7 +165,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 15] = [
+    const ALL: [ExitCode; 16] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,

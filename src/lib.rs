@@ -11,6 +11,7 @@
 //! ui       frames to text, ANSI and PNG
 //! devices  VGA, debug, POST and exit ports: plain state machines
 //! bus      port and MMIO dispatch
+//! font     the character generator's glyphs, and code page 437
 //! emulator single instructions and the delivery of interrupts, for what KVM cannot do
 //! kvm      the only unsafe code: vm, vcpu, exits, guest debug, kick
 //! memory   guest RAM and its layout
@@ -20,6 +21,7 @@
 pub mod bus;
 pub mod devices;
 pub mod emulator;
+pub mod font;
 pub mod gdb;
 pub mod kvm;
 pub mod machine;

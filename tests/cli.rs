@@ -127,6 +127,9 @@ fn every_shipped_guest_shows_its_screen_flat_and_elf() {
                 // Twice the port, one line.
                 assert!(notices.contains("read of 1 byte from port 0x1234"), "{notices}");
                 assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
+            } else if sample.screen.starts_with('[') {
+                assert!(notices.contains("the screen shows graphics"), "{notices}");
+                assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
             } else {
                 assert_eq!(notices, "", "{file}");
             }
@@ -481,6 +484,22 @@ fn the_screen_goes_to_files_as_text_and_as_a_picture() {
     // The header says 80 cells of 8 or 9 dots by 25 rows of 16.
     let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
     assert!(matches!((number(16), number(20)), (640 | 720, 400)));
+}
+
+#[test]
+fn graphics_are_named_where_there_is_no_terminal_and_written_as_a_picture() {
+    let files = Files::new();
+    let image = shipped("modex.bin");
+    let outcome = stepvisor(["run", &image]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), sample("modex").screen));
+    assert!(outcome.stderr.contains("--screen FILE.png"), "{}", outcome.stderr);
+    let (text, path) = (files.path("screen.txt"), files.path("screen.png"));
+    let outcome = stepvisor(["run", "--screen", &text, "--screen", &path, &image]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!(fs::read_to_string(text).unwrap(), sample("modex").screen);
+    let picture = fs::read(path).unwrap();
+    let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
+    assert_eq!((number(16), number(20)), (320, 240));
 }
 
 #[test]

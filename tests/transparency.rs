@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use common::samples::{End, SAMPLES, Sample};
-use common::{Record, boot, machine, record, set, visible, write};
+use common::{Record, boot, record, set, visible, write};
 use stepvisor::devices::frame::Frame;
 use stepvisor::kvm::probe::host_facts;
 use stepvisor::machine::{Machine, StopReason};
@@ -255,7 +255,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int keyboard long modes portio protected scroll serial triple
+    addloop banner cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
+    portio protected retrace scroll serial triple
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::samples::{End, SAMPLES};
-use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, machine, record, set, visible, write};
+use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, record, set, visible, write};
 use stepvisor::machine::{Machine, StopReason, Watch, WatchKind};
 use stepvisor::x86::{CpuState, Linear};
 

@@ -23,13 +23,13 @@ use debug_port::DebugPort;
 use exit_port::ExitPort;
 use frame::Frame;
 use post::PostPort;
-use vga::VgaText;
+use vga::Vga;
 
 /// What a read gives where no device drives the bus.
 pub const OPEN_BUS: u8 = 0xff;
 
-/// Where VGA text memory begins; it is [`vga::MEMORY_SIZE`] bytes long.
-pub const TEXT_MEMORY: Phys = Phys(0xb_8000);
+/// Where video memory can be: the largest window of the VGA begins here, and is [`vga::WINDOW_SIZE`] bytes long.
+pub const VIDEO_MEMORY: Phys = Phys(0xa_0000);
 
 /// Which optional devices a machine has, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,7 @@ enum PortDevice {
     Post,
     ExitPort,
     Chip(Chip),
+    Vga,
 }
 
 /// What on the system board a port belongs to.
@@ -99,7 +100,7 @@ enum Chip {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MmioDevice {
-    VgaText,
+    Vga,
 }
 
 /// All devices of a machine.
@@ -107,7 +108,7 @@ enum MmioDevice {
 pub struct Devices {
     ports: AddressMap<u16, PortDevice>,
     mmio: AddressMap<u64, MmioDevice>,
-    vga: VgaText,
+    vga: Vga,
     debug_port: DebugPort,
     post: PostPort,
     exit_port: ExitPort,
@@ -137,14 +138,17 @@ impl Devices {
             ports.claim(first..=last, PortDevice::ExitPort)?;
         }
         Chipset::claim(&mut ports)?;
+        for range in vga::PORTS {
+            ports.claim(range, PortDevice::Vga)?;
+        }
         let mut mmio = AddressMap::new();
-        let text_end = TEXT_MEMORY.0 + vga::MEMORY_SIZE as u64 - 1;
+        let video_end = VIDEO_MEMORY.0 + u64::from(vga::WINDOW_SIZE) - 1;
         // The map is empty, so this cannot collide.
-        let _ = mmio.claim(TEXT_MEMORY.0..=text_end, MmioDevice::VgaText);
+        let _ = mmio.claim(VIDEO_MEMORY.0..=video_end, MmioDevice::Vga);
         Ok(Devices {
             ports,
             mmio,
-            vga: VgaText::new(),
+            vga: Vga::new(),
             debug_port: DebugPort::default(),
             post: PostPort::default(),
             exit_port: ExitPort::default(),
@@ -164,15 +168,16 @@ impl Devices {
         let mut bytes = [0; 4];
         let mut claimed = false;
         for (at, byte) in bytes.iter_mut().enumerate().take(size) {
-            let found = self.find_port(port, at);
-            claimed |= found.is_some();
-            *byte = match found {
-                Some((PortDevice::DebugPort, _)) => self.debug_port.read(),
-                Some((PortDevice::Post, _)) => self.post.code(),
-                Some((PortDevice::ExitPort, _)) => self.exit_port.read() as u8,
-                Some((PortDevice::Chip(chip), offset)) => self.chipset.read(chip, offset),
-                None => OPEN_BUS,
+            let read = match self.find_port(port, at) {
+                Some((PortDevice::DebugPort, _)) => Some(self.debug_port.read()),
+                Some((PortDevice::Post, _)) => Some(self.post.code()),
+                Some((PortDevice::ExitPort, _)) => Some(self.exit_port.read() as u8),
+                Some((PortDevice::Chip(chip), offset)) => Some(self.chipset.read(chip, offset)),
+                Some((PortDevice::Vga, _)) => self.vga.port_read(port.wrapping_add(at as u16)),
+                None => None,
             };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
         }
         claimed.then(|| u32::from_le_bytes(bytes))
     }
@@ -201,6 +206,10 @@ impl Devices {
                     PortEffect::Exit { status: self.exit_port.write(u32::from(byte)) }
                 }
                 PortDevice::Chip(chip) => self.chipset.write(chip, offset, byte),
+                PortDevice::Vga if self.vga.port_write(port.wrapping_add(at as u16), byte) => {
+                    PortEffect::Done
+                }
+                PortDevice::Vga => continue,
             };
             effect = Some(effect.map_or(of_byte, |effect| effect.and(of_byte)));
         }
@@ -222,68 +231,68 @@ impl Devices {
 
     /// Reads device memory for the guest. Bytes that no device claims read FFh; false if that is all.
     pub fn mmio_read(&mut self, address: Phys, data: &mut [u8]) -> bool {
-        // No device of today changes by being read.
-        self.mmio_peek(address, data)
+        let mut claimed = false;
+        for (at, byte) in data.iter_mut().enumerate() {
+            let read = match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.read(offset),
+                None => None,
+            };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
+        }
+        claimed
     }
 
     /// Reads device memory without side effects, for a debugger; otherwise as
     /// [`mmio_read`](Self::mmio_read).
     #[must_use]
     pub fn mmio_peek(&self, address: Phys, data: &mut [u8]) -> bool {
-        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
-            self.peek_device(device, offset, data);
-            return true;
-        }
-        data.fill(OPEN_BUS);
         let mut claimed = false;
         for (at, byte) in data.iter_mut().enumerate() {
-            if let Some((device, offset)) = self.mmio_device(address, at) {
-                self.peek_device(device, offset, std::slice::from_mut(byte));
-                claimed = true;
-            }
+            let read = match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.peek(offset),
+                None => None,
+            };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
         }
         claimed
     }
 
     /// Writes device memory. Bytes that no device claims are dropped; false if those are all.
     pub fn mmio_write(&mut self, address: Phys, data: &[u8]) -> bool {
-        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
-            self.write_device(device, offset, data);
-            return true;
-        }
         let mut claimed = false;
         for (at, byte) in data.iter().enumerate() {
-            if let Some((device, offset)) = self.mmio_device(address, at) {
-                self.write_device(device, offset, std::slice::from_ref(byte));
-                claimed = true;
-            }
+            claimed |= match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.write(offset, *byte),
+                None => false,
+            };
         }
         claimed
     }
 
-    /// The device that all `length` bytes of an access fall to, if it is one, and the offset in it.
-    fn whole_mmio_access(&self, address: Phys, length: usize) -> Option<(MmioDevice, u64)> {
-        let last = length.checked_sub(1)?;
-        let (device, offset) = self.mmio_device(address, 0)?;
-        let whole = self.mmio_device(address, last)? == (device, offset + last as u64);
-        whole.then_some((device, offset))
-    }
-
     /// The device of the byte `at` in an access to `address`, and the byte's offset in the device.
-    fn mmio_device(&self, address: Phys, at: usize) -> Option<(MmioDevice, u64)> {
-        self.mmio.find(address.0.checked_add(at as u64)?)
+    fn mmio_device(&self, address: Phys, at: usize) -> Option<(MmioDevice, u32)> {
+        let (device, offset) = self.mmio.find(address.0.checked_add(at as u64)?)?;
+        Some((device, u32::try_from(offset).ok()?))
     }
 
-    fn peek_device(&self, device: MmioDevice, offset: u64, data: &mut [u8]) {
-        match device {
-            MmioDevice::VgaText => self.vga.peek(narrow(offset), data),
-        }
+    /// The VGA.
+    #[must_use]
+    pub fn vga(&self) -> &Vga {
+        &self.vga
     }
 
-    fn write_device(&mut self, device: MmioDevice, offset: u64, data: &[u8]) {
-        match device {
-            MmioDevice::VgaText => self.vga.write(narrow(offset), data),
-        }
+    /// The VGA, for the firmware.
+    pub fn vga_mut(&mut self) -> &mut Vga {
+        &mut self.vga
+    }
+
+    /// Where video memory is at present and its size in bytes; nowhere if the guest has switched it off.
+    #[must_use]
+    pub fn video_window(&self) -> Option<(Phys, u32)> {
+        let window = self.vga.window()?;
+        Some((VIDEO_MEMORY.offset(window.start.into()), window.end - window.start))
     }
 
     /// The screen as it is now.
@@ -311,7 +320,7 @@ impl Devices {
 
     /// Puts every device back to power-on. Output that waits to be taken is kept.
     pub fn reset(&mut self) {
-        self.vga = VgaText::new();
+        self.vga = Vga::new();
         self.post = PostPort::default();
         self.exit_port = ExitPort::default();
         self.chipset.reset();
@@ -362,11 +371,6 @@ impl PortEffect {
 /// The number of bytes in a port access, if ports can be accessed that way.
 fn bus_width(size: u8) -> Option<usize> {
     matches!(size, 1 | 2 | 4).then_some(usize::from(size))
-}
-
-/// An offset in a device, whose memory is always far below 4 GiB.
-fn narrow(offset: u64) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

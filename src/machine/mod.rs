@@ -46,10 +46,11 @@ use std::fmt;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
+use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuState, Linear, Phys};
 use trace::Trace;
 
 /// What a machine is made of.
@@ -135,8 +136,10 @@ pub struct Machine {
     last_plan: Option<DebugPlan>,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
-    /// KVM queues writes to text memory.
+    /// KVM may queue writes to video memory.
     coalescing: bool,
+    /// Where it does: in the window that video memory was last seen in, or nowhere.
+    coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
     /// The user knows that A20 gates nothing.
@@ -169,7 +172,6 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let vm = Vm::new(Ram::new(ram_size)?)?;
-        plan::coalesce(&vm)?;
         let vcpu = vm.create_vcpu()?;
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
@@ -194,7 +196,8 @@ impl Machine {
             behind_load_of_ss: false,
             last_plan: None,
             trap_may_linger: false,
-            coalescing: true,
+            coalescing: false,
+            coalesced: None,
             told_slow: false,
             told_a20: false,
             serial_sinks: outside::SerialSinks::default(),
@@ -205,6 +208,7 @@ impl Machine {
             stats: Stats::default(),
             trace: None,
         };
+        machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
     }
@@ -285,6 +289,12 @@ impl Machine {
     #[must_use]
     pub fn frame(&self) -> Frame {
         self.devices.frame()
+    }
+
+    /// The VGA, to be looked at.
+    #[must_use]
+    pub fn vga(&self) -> &Vga {
+        self.devices.vga()
     }
 
     /// Tells `observer` from now on what happens while the guest runs; without one, nobody is told.

@@ -52,22 +52,30 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 15] = [
+pub const SAMPLES: [Sample; 23] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("cga"),
+    sample!("colours"),
+    sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
     sample!("faults"),
+    sample!("font"),
     sample!("hello"),
     sample!("int"),
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
     sample!("long"),
+    sample!("mode13h"),
     sample!("modes"),
+    sample!("modex"),
+    Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
         ..sample!("portio")
     },
     sample!("protected"),
+    sample!("retrace"),
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
     Sample { end: End::Shutdown, ..sample!("triple") },

@@ -36,4 +36,5 @@ monitor walk 0xa0000
 monitor walk
 monitor walk nowhere
 monitor screen now
+monitor vga now
 monitor 

@@ -8,6 +8,7 @@ mod outside;
 mod stops;
 mod walk;
 
+use crate::devices::frame::Frame;
 use crate::machine::Machine;
 use crate::ui;
 
@@ -54,7 +55,18 @@ const COMMANDS: &[Command] = &[
         help: "all registers, hidden parts included (also: info registers)",
         run: registers,
     },
-    Command { name: "screen", arguments: "", help: "the text on the screen", run: screen },
+    Command {
+        name: "screen",
+        arguments: "[FILE]",
+        help: "the text on the screen; written to FILE.txt, or as a picture to FILE.png",
+        run: screen,
+    },
+    Command {
+        name: "vga",
+        arguments: "",
+        help: "the video mode, where picture and cursor are, and every register of the VGA",
+        run: vga,
+    },
     Command {
         name: "xp",
         arguments: "[/COUNT FORMAT SIZE] ADDR [16|32|64]",
@@ -188,9 +200,25 @@ fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     machine.register_dump().map_err(|error| CommandError(error.to_string()))
 }
 
-fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
-    let text = ui::text::plain(&machine.frame());
-    Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
+fn screen(machine: &mut Machine, file: &str) -> Result<String, CommandError> {
+    let frame = machine.frame();
+    if !file.is_empty() {
+        let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+        ui::write_screen(&path, &frame).map_err(|error| CommandError(error.to_string()))?;
+        return Ok(format!("the screen is in {}\n", path.display()));
+    }
+    let text = ui::text::plain(&frame);
+    Ok(match frame {
+        Frame::Graphics(_) => {
+            format!("{text}`monitor screen FILE.png` writes it as a picture\n")
+        }
+        _ if text.is_empty() => "the screen is empty\n".to_owned(),
+        _ => text,
+    })
+}
+
+fn vga(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(format!("{}\n", machine.vga()))
 }
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

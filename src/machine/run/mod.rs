@@ -103,6 +103,7 @@ impl Machine {
 
     /// One entry into the guest, counted and traced, the queued writes applied.
     pub(super) fn enter(&mut self) -> Result<Exit, KvmError> {
+        self.follow_video_memory()?;
         let start = self.vcpu.guest_time();
         let exit = self.vcpu.run()?;
         self.account(&exit, start);

@@ -1,12 +1,10 @@
 //! Lines, blocks and shades, drawn by rule.
 //!
 //! A box-drawing character is four arms that meet in the middle, each absent, single or double. A single
-//! vertical line takes columns 3-4 and a horizontal one row 7; the two lines of a double one lie at equal
-//! distances on either side of that.
+//! vertical line takes columns 3-4 and a horizontal one the last row of the upper half; the two lines of a
+//! double one lie at equal distances on either side of that. So it is in a glyph of any height.
 
 use std::ops::RangeInclusive;
-
-use super::{GLYPH_HEIGHT, Glyph};
 
 /// How many lines an arm has.
 type Weight = u8;
@@ -56,19 +54,34 @@ const BOXES: [(char, [Weight; 4]); 40] = [
 ];
 
 const LAST_COLUMN: u8 = 7;
-const LAST_ROW: u8 = GLYPH_HEIGHT as u8 - 1;
-const ROW: u8 = 7;
 const COLUMNS: (u8, u8) = (3, 4);
-const UPPER_ROW: u8 = 6;
-const LOWER_ROW: u8 = 8;
 const LEFT_COLUMNS: (u8, u8) = (1, 2);
 const RIGHT_COLUMNS: (u8, u8) = (5, 6);
 
+/// The rows of a glyph that lines lie on.
+#[derive(Clone, Copy)]
+struct Rows {
+    upper: u8,
+    middle: u8,
+    lower: u8,
+    last: u8,
+}
+
+impl Rows {
+    /// Those of a glyph that is `height` rows high, 4 at least.
+    const fn of(height: usize) -> Rows {
+        let height = height as u8;
+        let middle = height / 2 - 1;
+        Rows { upper: middle - 1, middle, lower: middle + 1, last: height - 1 }
+    }
+}
+
 /// The glyph of a box-drawing, block or shade character.
-pub fn glyph(character: char) -> Option<Glyph> {
+pub fn glyph<const H: usize>(character: char) -> Option<[u8; H]> {
+    let (half, last) = (Rows::of(H).middle + 1, Rows::of(H).last);
     let shade = |even, odd| std::array::from_fn(|row| if row % 2 == 0 { even } else { odd });
     let block = |columns, rows| {
-        let mut canvas = Canvas([0; GLYPH_HEIGHT]);
+        let mut canvas = Canvas([0; H]);
         canvas.fill(columns, rows);
         canvas.0
     };
@@ -76,66 +89,67 @@ pub fn glyph(character: char) -> Option<Glyph> {
         '░' => shade(0x22, 0x88),
         '▒' => shade(0x55, 0xaa),
         '▓' => shade(0xdd, 0x77),
-        '█' => block(0..=7, 0..=15),
-        '▀' => block(0..=7, 0..=7),
-        '▄' => block(0..=7, 8..=15),
-        '▌' => block(0..=3, 0..=15),
-        '▐' => block(4..=7, 0..=15),
+        '█' => block(0..=7, 0..=last),
+        '▀' => block(0..=7, 0..=half - 1),
+        '▄' => block(0..=7, half..=last),
+        '▌' => block(0..=3, 0..=last),
+        '▐' => block(4..=7, 0..=last),
         _ => box_glyph(BOXES.iter().find(|(of, _)| *of == character)?.1),
     })
 }
 
 /// Draws the box of the given arms, of which opposite ones have one weight.
-fn box_glyph([up, right, down, left]: [Weight; 4]) -> Glyph {
-    let mut canvas = Canvas([0; GLYPH_HEIGHT]);
+fn box_glyph<const H: usize>([up, right, down, left]: [Weight; 4]) -> [u8; H] {
+    let Rows { upper, middle, lower, last } = Rows::of(H);
+    let mut canvas = Canvas([0; H]);
     match (up.max(down), left.max(right)) {
         (2, 2) => draw_double(&mut canvas, [up, right, down, left].map(|arm| arm > 0)),
         (2, _) => {
             // Two vertical lines meet or cross a single horizontal one.
-            let rows = if up > 0 { 0 } else { ROW }..=if down > 0 { LAST_ROW } else { ROW };
+            let rows = if up > 0 { 0 } else { middle }..=if down > 0 { last } else { middle };
             canvas.fill(LEFT_COLUMNS.0..=LEFT_COLUMNS.1, rows.clone());
             canvas.fill(RIGHT_COLUMNS.0..=RIGHT_COLUMNS.1, rows);
             let through = up > 0 && down > 0;
             if left > 0 {
                 let end = if through { LEFT_COLUMNS.1 } else { RIGHT_COLUMNS.1 };
-                canvas.fill(0..=end, ROW..=ROW);
+                canvas.fill(0..=end, middle..=middle);
             }
             if right > 0 {
                 let start = if through { RIGHT_COLUMNS.0 } else { LEFT_COLUMNS.0 };
-                canvas.fill(start..=LAST_COLUMN, ROW..=ROW);
+                canvas.fill(start..=LAST_COLUMN, middle..=middle);
             }
             if left > 0 && right > 0 {
-                canvas.fill(0..=LAST_COLUMN, ROW..=ROW);
+                canvas.fill(0..=LAST_COLUMN, middle..=middle);
             }
         }
         (_, 2) => {
             // Two horizontal lines meet or cross a single vertical one.
             let start = if left > 0 { 0 } else { COLUMNS.0 };
             let end = if right > 0 { LAST_COLUMN } else { COLUMNS.1 };
-            canvas.fill(start..=end, UPPER_ROW..=UPPER_ROW);
-            canvas.fill(start..=end, LOWER_ROW..=LOWER_ROW);
+            canvas.fill(start..=end, upper..=upper);
+            canvas.fill(start..=end, lower..=lower);
             let through = left > 0 && right > 0;
             if up > 0 {
-                let end = if through { UPPER_ROW } else { LOWER_ROW };
+                let end = if through { upper } else { lower };
                 canvas.fill(COLUMNS.0..=COLUMNS.1, 0..=end);
             }
             if down > 0 {
-                let start = if through { LOWER_ROW } else { UPPER_ROW };
-                canvas.fill(COLUMNS.0..=COLUMNS.1, start..=LAST_ROW);
+                let start = if through { lower } else { upper };
+                canvas.fill(COLUMNS.0..=COLUMNS.1, start..=last);
             }
             if up > 0 && down > 0 {
-                canvas.fill(COLUMNS.0..=COLUMNS.1, 0..=LAST_ROW);
+                canvas.fill(COLUMNS.0..=COLUMNS.1, 0..=last);
             }
         }
         _ => {
-            let rows = if up > 0 { 0 } else { ROW }..=if down > 0 { LAST_ROW } else { ROW };
+            let rows = if up > 0 { 0 } else { middle }..=if down > 0 { last } else { middle };
             if up > 0 || down > 0 {
                 canvas.fill(COLUMNS.0..=COLUMNS.1, rows);
             }
             let start = if left > 0 { 0 } else { COLUMNS.0 };
             let end = if right > 0 { LAST_COLUMN } else { COLUMNS.1 };
             if left > 0 || right > 0 {
-                canvas.fill(start..=end, ROW..=ROW);
+                canvas.fill(start..=end, middle..=middle);
             }
         }
     }
@@ -144,38 +158,39 @@ fn box_glyph([up, right, down, left]: [Weight; 4]) -> Glyph {
 
 /// Draws double arms: first the bands that the two lines of each enclose, then the corridors inside, so
 /// that corners and crossings come out right.
-fn draw_double(canvas: &mut Canvas, [up, right, down, left]: [bool; 4]) {
+fn draw_double<const H: usize>(canvas: &mut Canvas<H>, [up, right, down, left]: [bool; 4]) {
+    let Rows { upper, middle, lower, last } = Rows::of(H);
     let band = LEFT_COLUMNS.0..=RIGHT_COLUMNS.1;
     let corridor = LEFT_COLUMNS.1 + 1..=RIGHT_COLUMNS.0 - 1;
     if up {
-        canvas.fill(band.clone(), 0..=LOWER_ROW);
+        canvas.fill(band.clone(), 0..=lower);
     }
     if down {
-        canvas.fill(band.clone(), UPPER_ROW..=LAST_ROW);
+        canvas.fill(band.clone(), upper..=last);
     }
     if left {
-        canvas.fill(0..=*band.end(), UPPER_ROW..=LOWER_ROW);
+        canvas.fill(0..=*band.end(), upper..=lower);
     }
     if right {
-        canvas.fill(*band.start()..=LAST_COLUMN, UPPER_ROW..=LOWER_ROW);
+        canvas.fill(*band.start()..=LAST_COLUMN, upper..=lower);
     }
     if up {
-        canvas.clear(corridor.clone(), 0..=ROW);
+        canvas.clear(corridor.clone(), 0..=middle);
     }
     if down {
-        canvas.clear(corridor.clone(), ROW..=LAST_ROW);
+        canvas.clear(corridor.clone(), middle..=last);
     }
     if left {
-        canvas.clear(0..=*corridor.end(), ROW..=ROW);
+        canvas.clear(0..=*corridor.end(), middle..=middle);
     }
     if right {
-        canvas.clear(*corridor.start()..=LAST_COLUMN, ROW..=ROW);
+        canvas.clear(*corridor.start()..=LAST_COLUMN, middle..=middle);
     }
 }
 
-struct Canvas(Glyph);
+struct Canvas<const H: usize>([u8; H]);
 
-impl Canvas {
+impl<const H: usize> Canvas<H> {
     fn fill(&mut self, columns: RangeInclusive<u8>, rows: RangeInclusive<u8>) {
         let bits = columns.fold(0, |bits, column| bits | 0x80 >> column);
         rows.for_each(|row| self.0[usize::from(row)] |= bits);
@@ -203,9 +218,9 @@ mod tests {
     #[test]
     fn every_arm_reaches_its_edge_and_no_other_does() {
         for (character, [up, right, down, left]) in BOXES {
-            let glyph = glyph(character).unwrap();
+            let glyph: [u8; 16] = glyph(character).unwrap();
             let at_edge = |bit: u8| -> Vec<usize> {
-                (0..GLYPH_HEIGHT).filter(|&row| glyph[row] & bit != 0).collect()
+                (0..glyph.len()).filter(|&row| glyph[row] & bit != 0).collect()
             };
             assert_eq!(glyph[0], vertical_ends(up), "{character} up");
             assert_eq!(glyph[15], vertical_ends(down), "{character} down");
@@ -218,23 +233,40 @@ mod tests {
     fn boxes_mirror_each_other() {
         let mirrors = [('╔', '╗'), ('╚', '╝'), ('╒', '╕'), ('╙', '╜'), ('├', '┤'), ('╟', '╢')];
         for (character, mirrored) in mirrors {
-            let flipped = glyph(character).unwrap().map(u8::reverse_bits);
+            let flipped = glyph::<16>(character).unwrap().map(u8::reverse_bits);
             assert_eq!(flipped, glyph(mirrored).unwrap(), "{character} and {mirrored}");
         }
     }
 
     #[test]
     fn a_double_cross_leaves_its_corridors_open() {
-        let cross = glyph('╬').unwrap();
+        let cross = glyph::<16>('╬').unwrap();
         assert_eq!(cross[5..10], [0x66, 0xe7, 0x00, 0xe7, 0x66]);
-        let corner = glyph('╔').unwrap();
+        let corner = glyph::<16>('╔').unwrap();
         assert_eq!(corner[5..10], [0x00, 0x7f, 0x60, 0x67, 0x66]);
     }
 
     #[test]
     fn shades_cover_a_quarter_a_half_and_three_quarters() {
-        let covered =
-            |character| glyph(character).unwrap().iter().map(|row| row.count_ones()).sum::<u32>();
+        let covered = |character| {
+            glyph::<16>(character).unwrap().iter().map(|row| row.count_ones()).sum::<u32>()
+        };
         assert_eq!(['░', '▒', '▓', '█'].map(covered), [32, 64, 96, 128]);
+    }
+
+    #[test]
+    fn boxes_join_at_every_height() {
+        for (character, [up, right, down, left]) in BOXES {
+            fn edges<const H: usize>(character: char, weights: [Weight; 4]) {
+                let [up, right, down, left] = weights;
+                let glyph: [u8; H] = glyph(character).unwrap();
+                let rows = |bit: u8| glyph.iter().filter(|row| *row & bit != 0).count();
+                assert_eq!([rows(0x80), rows(0x01)], [left, right].map(usize::from), "{character}");
+                assert_eq!(glyph[0], vertical_ends(up), "{character}");
+                assert_eq!(glyph[H - 1], vertical_ends(down), "{character}");
+            }
+            edges::<8>(character, [up, right, down, left]);
+            edges::<14>(character, [up, right, down, left]);
+        }
     }
 }
