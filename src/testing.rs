@@ -41,6 +41,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::devices::keyboard::keymap;
 use crate::script::check::{Check, Expected, Source};
 use crate::script::{self, Options, Outcome};
 use crate::x86::{Linear, Phys, SegOff};
@@ -182,6 +183,18 @@ impl Test {
         self
     }
 
+    /// Types these keys when the guest starts, which get to it when it asks for them: `hi{Enter}`, `{Ctrl+C}`; see
+    /// [`keymap`].
+    pub fn keys(mut self, text: &str) -> Test {
+        match keymap::parse(text) {
+            Ok(keys) => self.test.header.keys = keys,
+            Err(error) => {
+                self.error.get_or_insert(error.to_string());
+            }
+        }
+        self
+    }
+
     /// The most instructions that the guest may execute. They are counted by running it instruction by
     /// instruction, tens of times slower.
     pub fn limit(mut self, instructions: u64) -> Test {
@@ -234,6 +247,16 @@ impl Test {
     /// `text` is in what the guest wrote to the debug console.
     pub fn console_contains(self, text: &str) -> Test {
         self.text(Source::Console, Expected::Contains(text.to_owned()))
+    }
+
+    /// What the guest sent on its first serial port is `text`, but for a newline at its end; CR LF counts as one.
+    pub fn serial(self, text: &str) -> Test {
+        self.text(Source::Serial, Expected::Is(text.to_owned()))
+    }
+
+    /// `text` is in what the guest sent on its first serial port.
+    pub fn serial_contains(self, text: &str) -> Test {
+        self.text(Source::Serial, Expected::Contains(text.to_owned()))
     }
 
     /// The guest wrote these values to `port`, in this order, and no others.

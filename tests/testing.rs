@@ -56,6 +56,15 @@ fn ports_and_console_are_heard() -> Result<(), Failed> {
 }
 
 #[test]
+fn keys_are_typed_and_serial_output_is_heard() -> Result<(), Failed> {
+    Test::guest("guests/bin/keyboard.bin").keys("ab{Esc}").screen_row(0, "ab").run()?;
+    Test::guest("guests/bin/serial.bin").serial_contains("COM1").run()?;
+    let failed = Test::guest("guests/bin/serial.bin").keys("{No}").serial("x").run().unwrap_err();
+    assert_eq!(failed.verdict(), Verdict::BadHeader);
+    Ok(())
+}
+
+#[test]
 fn a_failure_prints_its_report_and_the_line_of_the_test() {
     let line = line!() + 1;
     let failed = Test::guest("guests/bin/hello.elf").screen_row(0, "Goodbye").run().unwrap_err();

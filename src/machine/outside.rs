@@ -133,6 +133,7 @@ impl Machine {
         if self.rerunning {
             return;
         }
+        self.record.note_serial(number, output);
         let Some(slot) = self.serial_sinks.0.get_mut(number) else { return };
         let Some(sink) = slot else { return self.observer.serial(number + 1, output) };
         if let Err(error) = sink.write_all(output).and_then(|()| sink.flush()) {

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{Machine, StopReason};
+use crate::devices::chipset::SERIAL_PORTS;
 use crate::x86::{CpuState, disasm};
 
 /// A value that the guest wrote to a port.
@@ -40,6 +41,8 @@ pub(super) struct Record {
     keeps_writes: bool,
     writes: Vec<PortWrite>,
     lost_writes: u64,
+    /// What each serial port sent.
+    serial: [Vec<u8>; SERIAL_PORTS],
     counts: bool,
     limit: Option<u64>,
     instructions: u64,
@@ -63,6 +66,7 @@ impl Record {
         self.last_stop = None;
         self.writes.clear();
         self.lost_writes = 0;
+        self.serial = Default::default();
         self.instructions = 0;
         self.recent.clear();
     }
@@ -82,6 +86,15 @@ impl Record {
         }
     }
 
+    /// Notes what serial port `number`, from 0, sent.
+    pub(super) fn note_serial(&mut self, number: usize, bytes: &[u8]) {
+        let kept = self.serial.get_mut(number).filter(|_| self.keeps_writes);
+        if let Some(kept) = kept {
+            let room = MOST_WRITES.saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
     /// Whether the limit is reached.
     fn is_at_limit(&self) -> Option<u64> {
         self.limit.filter(|limit| self.instructions >= *limit)
@@ -95,7 +108,7 @@ impl Machine {
         self.record.last_stop.as_ref()
     }
 
-    /// Keeps what the guest writes to ports from now on.
+    /// Keeps what the guest writes to ports, and sends on its serial ports, from now on.
     pub fn keep_port_writes(&mut self) {
         self.record.keeps_writes = true;
     }
@@ -110,6 +123,13 @@ impl Machine {
     #[must_use]
     pub fn lost_port_writes(&self) -> u64 {
         self.record.lost_writes
+    }
+
+    /// What serial port `port`, 1 for COM1, sent since power-on, if that is kept; the first million bytes.
+    #[must_use]
+    pub fn serial_output(&self, port: usize) -> &[u8] {
+        let number = port.checked_sub(1);
+        number.and_then(|number| self.record.serial.get(number)).map_or(&[], Vec::as_slice)
     }
 
     /// Counts instructions from now on, each iteration of a repeated string instruction as one. The guest runs

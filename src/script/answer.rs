@@ -11,7 +11,7 @@ use super::judge::{self, Finding};
 use super::scene::Snapshot;
 use super::test::Test;
 use super::verdict::Verdict;
-use crate::machine::Machine;
+use crate::machine::{Machine, StopReason};
 
 /// What the server's side knows.
 #[derive(Debug, Default)]
@@ -79,6 +79,11 @@ impl Answerer {
 
     /// The guest has stopped while the script's `line` was executed: whether it may have.
     fn stopped(&self, machine: &Machine, line: usize) -> String {
+        if let Some(StopReason::HostFailure(text)) = machine.last_stop() {
+            // Nothing that follows would say anything about the guest.
+            self.found(Finding::new(Verdict::CannotRun, line, text.clone()));
+            return "end".to_owned();
+        }
         let Some(found) = machine.last_stop().and_then(Ending::of) else {
             return "on".to_owned();
         };
@@ -88,7 +93,11 @@ impl Answerer {
             Some(expected) if found.is_final() => judge::ending(expected, line, machine),
             None if matches!(
                 found,
-                Ending::TripleFault | Ending::Refused | Ending::Limit | Ending::Exit(_)
+                Ending::TripleFault
+                    | Ending::Refused
+                    | Ending::Limit
+                    | Ending::Reset
+                    | Ending::Exit(_)
             ) =>
             {
                 // Any ending would do that is not one of these.

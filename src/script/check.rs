@@ -25,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "console",
     "console contains",
     "console file",
+    "serial",
+    "serial contains",
+    "serial file",
     "writes port N",
     "writes port N contains",
     "instructions",
@@ -66,6 +69,8 @@ pub enum Source {
     Screen,
     /// The debug console, port E9h.
     Console,
+    /// What the first serial port, COM1, sent.
+    Serial,
 }
 
 /// What a text is to be.
@@ -116,8 +121,12 @@ impl Check {
         Ok(Some(match (word, rest) {
             ("ends", "") => Check::Ends(value.parse()?),
             ("screen", "" | "contains" | "lacks" | "file")
-            | ("console", "" | "contains" | "file") => {
-                let source = if word == "screen" { Source::Screen } else { Source::Console };
+            | ("console" | "serial", "" | "contains" | "file") => {
+                let source = match word {
+                    "screen" => Source::Screen,
+                    "console" => Source::Console,
+                    _ => Source::Serial,
+                };
                 Check::Text(
                     source,
                     match rest {
@@ -226,6 +235,7 @@ impl fmt::Display for Check {
                 let source = match source {
                     Source::Screen => "screen",
                     Source::Console => "console",
+                    Source::Serial => "serial",
                 };
                 match expected {
                     Expected::Is(text) => write!(f, "{source}: {}", written(text)),
@@ -254,6 +264,10 @@ impl Source {
     fn text(self, machine: &Machine) -> String {
         match self {
             Source::Screen => ui::text::plain(&machine.frame()),
+            // With the line ends of a terminal: CR and LF are one.
+            Source::Serial => {
+                String::from_utf8_lossy(machine.serial_output(1)).replace("\r\n", "\n")
+            }
             Source::Console => {
                 let writes = machine.port_writes().iter();
                 // Wider accesses reach the ports behind it, too.
@@ -431,6 +445,7 @@ mod tests {
             "screen row 3: \" \\n\"",
             "console: \"\"",
             "screen lacks: error",
+            "serial contains: login:",
             "writes port 0x80: 0x1 0x2",
             "writes port 0x80 contains: 0x2",
             "instructions: 12..20",

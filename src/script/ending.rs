@@ -26,6 +26,8 @@ pub enum Ending {
     Exception,
     /// A breakpoint in the guest's source.
     Mark,
+    /// The guest reset the machine, through the keyboard controller or port 92h.
+    Reset,
     /// An interrupt, port access or switch of the mode that is to stop the guest.
     Caught,
     /// The limit of instructions.
@@ -43,6 +45,7 @@ const WORDS: &[(&str, Ending)] = &[
     ("unclaimed", Ending::Unclaimed),
     ("exception", Ending::Exception),
     ("mark", Ending::Mark),
+    ("reset", Ending::Reset),
     ("caught", Ending::Caught),
     ("limit", Ending::Limit),
     ("timeout", Ending::Timeout),
@@ -60,6 +63,7 @@ impl Ending {
             StopReason::Shutdown { .. } => Ending::TripleFault,
             StopReason::Exception(_) => Ending::Exception,
             StopReason::Mark(_) => Ending::Mark,
+            StopReason::Reset { .. } => Ending::Reset,
             StopReason::Caught(_) => Ending::Caught,
             StopReason::Refused(_) => Ending::Refused,
             StopReason::Unclaimed(_) => Ending::Unclaimed,

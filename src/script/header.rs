@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::check::{self, Check};
 use super::ending::Ending;
 use super::value::{self, ValueError};
+use crate::devices::keyboard::{KeyEvent, keymap};
 use crate::machine::{Catchpoint, Marks, OnUnclaimed};
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::{Phys, SegOff};
@@ -37,6 +38,8 @@ pub struct Header {
     pub break_on: Marks,
     /// Interrupts, ports and switches of the mode to stop at.
     pub stop_at: Vec<Catchpoint>,
+    /// Keys that are typed when the guest starts.
+    pub keys: Vec<KeyEvent>,
     /// How long the test may take.
     pub timeout: Option<Duration>,
     /// How many instructions the guest may execute.
@@ -87,6 +90,7 @@ const KEYS: &[&str] = &[
     "stop-on",
     "break-on",
     "stop-at",
+    "keys",
     "timeout",
     "limit",
     "transcript",
@@ -157,6 +161,10 @@ impl Header {
                     let stop = part.trim().parse::<Catchpoint>();
                     self.stop_at.push(stop.map_err(|error| ValueError(error.to_string()))?);
                 }
+            }
+            "keys" => {
+                let keys = keymap::parse(&value::text(value)?);
+                self.keys = keys.map_err(|error| ValueError(error.to_string()))?;
             }
             "timeout" => self.timeout = Some(value::time(value)?),
             "limit" => {

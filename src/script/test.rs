@@ -146,7 +146,9 @@ impl Test {
             }
             Err(error) => return self.failed(Verdict::BuildError, error.to_string()),
         };
-        self.prepare(&mut machine);
+        if let Err(text) = self.prepare(&mut machine) {
+            return self.failed(Verdict::BadHeader, text);
+        }
         let time = self.timeout(options);
         if self.has_script {
             return session::run(self, options, &guest, &config, &mut machine);
@@ -181,7 +183,7 @@ impl Test {
         })
     }
 
-    fn prepare(&self, machine: &mut Machine) {
+    fn prepare(&self, machine: &mut Machine) -> Result<(), String> {
         let header = &self.header;
         machine.keep_port_writes();
         if self.counts() {
@@ -196,6 +198,7 @@ impl Test {
         for catchpoint in &header.stop_at {
             machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
         }
+        machine.type_at_start(header.keys.clone()).map_err(|error| error.to_string())
     }
 
     /// FILE:LINE, or the name.
@@ -220,7 +223,7 @@ impl Test {
         let runs = verdict == Verdict::Hang && machine.instructions().is_none();
         let scene = |snapshot: Snapshot| match runs {
             true => snapshot.scene_of_hang(symbols, machine),
-            false => snapshot.scene(symbols, config),
+            false => snapshot.scene(symbols, config, &self.header.keys),
         };
         let scene = snapshot.map(scene);
         let place = self.place(line);

@@ -1,0 +1,4 @@
+## fails: failed
+## says: serial: Hello
+# guest: ../../guests/bin/serial.elf
+# serial: Hello

@@ -1,0 +1,2 @@
+# guest: ../failing/reset.asm
+# ends: reset
