@@ -18,8 +18,8 @@ use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::observer::Deaf;
 
-use super::interruptions;
 use super::symbols::Symbols;
+use super::{interruptions, srecord};
 use crate::cli::{DEMO_SYMBOLS, Debug, ModeEvents};
 use crate::exit_code::{ExitCode, Failure};
 
@@ -42,6 +42,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
+    let program = srecord::program(machine.boot());
     machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
     server.expect_no_architecture();
@@ -49,7 +50,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
     interruptions::ignore_keyboard()?;
     let terminal = Terminal::remember();
-    let mut child = start_gdb(args, directory.path(), &socket, symbols.as_deref())?;
+    let mut child = start_gdb(args, directory.path(), &socket, &program, symbols.as_deref())?;
     // A termination signal ends both, gdb in its own good order.
     // The number of a gdb that has been waited for may be another process's.
     let gdb = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
@@ -95,23 +96,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
-/// connects and complains without one; of an ELF it would take the width of code.
-const PROGRAM: &str = "S0030000FC\r\nS9030000FC\r\n";
-
 /// gdb, told to connect before anything the user asks for.
 fn start_gdb(
     args: &Debug,
     directory: &Path,
     socket: &Path,
+    contents: &str,
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
     let program = directory.join("guest");
     // Under the names of the modes too: gdb looks for them when the guest gets there, and complains about a
     // name that it does not find among its sources.
     let names = follow::names().map(|name| directory.join(name));
-    for path in names.iter().chain([&program]) {
-        fs::write(path, PROGRAM).context("cannot write the program for gdb")?;
+    fs::write(&program, contents).context("cannot write the program for gdb")?;
+    for path in &names {
+        fs::hard_link(&program, path).context("cannot write the program for gdb")?;
     }
     let mut command = Command::new(&args.gdb);
     command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);

@@ -6,6 +6,7 @@ mod doctor;
 mod gdbserver;
 mod interruptions;
 mod run;
+mod srecord;
 mod symbols;
 
 use crate::cli::Command;
