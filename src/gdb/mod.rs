@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod arch;
 pub mod bulk;
+pub mod crashes;
 pub mod engine;
 pub mod extended;
 pub mod follow;
