@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::gdb::transport::Address;
 use stepvisor::machine::{Boot, Config, Image, Marks, OnUnclaimed};
@@ -185,6 +186,16 @@ pub struct Debug {
 }
 
 impl Cli {
+    /// Reads the arguments of the process, which ends here if they make no sense.
+    pub fn from_arguments() -> Cli {
+        Cli::try_parse().unwrap_or_else(|mut error| {
+            if let Some(hint) = hint(&error) {
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+            }
+            error.exit()
+        })
+    }
+
     /// The subcommand, `--demo` spelled out.
     pub fn command(self) -> Command {
         self.command.unwrap_or_else(|| {
@@ -198,6 +209,15 @@ impl Cli {
             })
         })
     }
+}
+
+/// What somebody may have meant who named a file where a subcommand belongs.
+fn hint(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(name) = error.get(ContextKind::InvalidSubcommand)? else {
+        return None;
+    };
+    let is_file = name.contains(['.', '/']) || Path::new(name).is_file();
+    is_file.then(|| format!("did you mean `stepvisor run {name}`?"))
 }
 
 /// The demo guest, so that the first try needs no file.
@@ -294,7 +314,11 @@ fn parse_number(text: &str) -> Result<u64, String> {
         Some(_) => None,
         None => text.parse().ok().filter(|_| !text.starts_with('+')),
     };
-    parsed.ok_or_else(|| format!("`{text}` is not a number such as 31744 or 0x7c00"))
+    parsed.ok_or_else(|| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hint = if digits { format!("; in hexadecimal it is 0x{text}") } else { String::new() };
+        format!("`{text}` is not a number such as 31744 or 0x7c00{hint}")
+    })
 }
 
 fn parse_drive(text: &str) -> Result<u8, String> {
@@ -350,6 +374,9 @@ mod tests {
         for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "99999999999999999999"] {
             assert!(parse_number(bad).unwrap_err().contains(&format!("`{bad}`")));
         }
+        let error = parse_number("7c00").unwrap_err();
+        assert!(error.ends_with("in hexadecimal it is 0x7c00"), "{error}");
+        assert!(!parse_number("boot").unwrap_err().contains("hexadecimal"));
         assert!(parse_drive("0x100").is_err());
     }
 

@@ -1,5 +1,6 @@
 //! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -81,7 +82,9 @@ fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
 fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
     let mut stdout = io::stdout().lock();
-    let text = if stdout.is_terminal() { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
+    // See https://no-color.org.
+    let colour = stdout.is_terminal() && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let text = if colour { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // A reader that has gone away (`stepvisor run … | head -1`) has seen what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
