@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::gdb::transport::Address;
-use stepvisor::machine::{Boot, Config, Image, Marks, OnUnclaimed};
+use stepvisor::machine::{Boot, Catchpoint, Config, Image, Marks, OnUnclaimed};
 use stepvisor::memory::layout;
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
@@ -84,10 +84,15 @@ pub struct Guest {
     /// instruction by instruction, tens of times slower.
     #[arg(long, value_name = "LIST", default_value = "none", hide_default_value = true)]
     stop_on: ExceptionSet,
-    /// Stops behind breakpoints in the guest's source: int3, xchg (xchg bx, bx), port=NUMBER, commas between
-    /// them. Ports cost nothing; the others run the guest instruction by instruction, tens of times slower.
+    /// Stops behind breakpoints in the guest's source: int3, xchg (xchg bx, bx), a comma between them. Runs the
+    /// guest instruction by instruction, tens of times slower.
     #[arg(long, value_name = "LIST", default_value = "none", hide_default_value = true)]
     break_on: Marks,
+    /// Stops at `int VECTOR [ah=BYTE|al=BYTE|ax=WORD]`, before a software interrupt; `in|out|io PORT [VALUE]`,
+    /// behind an access to a port or FIRST-LAST; `mode`, behind a switch of the CPU mode. Commas between them, or
+    /// several times. Ports cost nothing; the others run the guest instruction by instruction.
+    #[arg(long, value_name = "STOPS", value_delimiter = ',')]
+    stop_at: Vec<Catchpoint>,
 }
 
 /// `--mode-events`.
@@ -237,6 +242,7 @@ impl Guest {
             on_unclaimed: UnclaimedAction::Warn,
             stop_on: ExceptionSet::NONE,
             break_on: Marks::default(),
+            stop_at: Vec::new(),
         }
     }
 
@@ -285,6 +291,9 @@ impl Guest {
         let mut machine = machine.with_context(|| self.name())?;
         machine.stop_on_mut().set_exceptions(self.stop_on);
         machine.stop_on_mut().marks = self.break_on.clone();
+        for catchpoint in &self.stop_at {
+            machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
+        }
         Ok(machine)
     }
 

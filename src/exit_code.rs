@@ -36,7 +36,7 @@ pub enum ExitCode {
     Timeout,
     /// An exception, with `--stop-on`.
     Exception,
-    /// A breakpoint in the guest's source, with `--break-on`.
+    /// A breakpoint in the guest's source, with `--break-on`, or a catchpoint, with `--stop-at`.
     Mark,
     /// ^C or a termination signal ended the run.
     Interrupted,
@@ -58,7 +58,7 @@ Exit codes:
    24  an access to a port or address where no device is (with --on-unclaimed stop)
    26  the time given by --timeout is over
    28  an exception of those given by --stop-on
-   30  a breakpoint in the guest's source (with --break-on)
+   30  a breakpoint in the guest's source (with --break-on), or a stop of --stop-at
   130  interrupted
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -94,7 +94,7 @@ impl ExitCode {
             StopReason::Refused(_) => ExitCode::Refused,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
             StopReason::Exception(_) => ExitCode::Exception,
-            StopReason::Mark(_) => ExitCode::Mark,
+            StopReason::Mark(_) | StopReason::Caught(_) => ExitCode::Mark,
             StopReason::Kicked => ExitCode::Interrupted,
             StopReason::HostFailure(_)
             | StopReason::Stepped

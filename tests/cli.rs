@@ -255,16 +255,43 @@ fn a_run_ends_at_a_breakpoint_in_the_source() {
     let outcome = run(&[0x90, 0x87, 0xdb, 0xf4], &["--break-on", "xchg"]);
     assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("0000:7C01: xchg bx, bx, a breakpoint"), "{}", outcome.stderr);
-    let outcome = stepvisor(["run", "--break-on", "port=0xe9", &shipped("portio.elf")]);
+}
+
+#[test]
+fn a_run_ends_at_a_stop_that_the_user_has_set() {
+    let image = shipped("portio.elf");
+    for (stops, line) in [
+        (&["--stop-at", "out 0xe9 0x50"][..], "write of 0x50 (1 byte) to port 0x00e9"),
+        (&["--stop-at", "int 3, out 0xe9"], "write of 0x50 (1 byte) to port 0x00e9"),
+        (
+            &["--stop-at", "int 3", "--stop-at", "in 0x1234"],
+            "read of 0xff (1 byte) from port 0x1234",
+        ),
+    ] {
+        let outcome = stepvisor([&["run"], stops, &[image.as_str()]].concat());
+        assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(line), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("EIP=00007c"), "{}", outcome.stderr);
+    }
+    // mov ax, 0x0e41; int 0x10; hlt
+    let outcome = run(&[0xb8, 0x41, 0x0e, 0xcd, 0x10, 0xf4], &["--stop-at", "int 0x10 ah=0x0e"]);
     assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("access to port 0x00e9"), "{}", outcome.stderr);
+    let line = "stepvisor: int 0x10 with AH = 0x0e, at 0000:7C03\n";
+    assert!(outcome.stderr.contains(line), "{}", outcome.stderr);
+    let outcome = stepvisor(["run", "--stop-at", "mode", &shipped("protected.elf")]);
+    assert_eq!(outcome.code, Some(30), "{}", outcome.stderr);
+    let line = "switch from real mode to 16-bit protected mode, at 0000:";
+    assert!(outcome.stderr.contains(line), "{}", outcome.stderr);
 }
 
 #[test]
 fn what_cannot_be_stopped_on_is_named() {
     let image = shipped("hello.elf");
     refused(&["run", "--stop-on", "ud,xx", &image], 2, &["--stop-on", "`xx` is no exception"]);
-    refused(&["run", "--break-on", "port=70000", &image], 2, &["--break-on", "`port=70000`"]);
+    let hint = "say `stop-at io PORT`";
+    refused(&["run", "--break-on", "port=70", &image], 2, &["--break-on", "`port=70`", hint]);
+    refused(&["run", "--stop-at", "out 70000", &image], 2, &["--stop-at", "`70000` is no port"]);
+    refused(&["run", "--stop-at", "int", &image], 2, &["--stop-at", "`int` needs a number"]);
 }
 
 #[test]

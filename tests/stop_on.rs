@@ -5,7 +5,7 @@
 mod common;
 
 use common::modes::{self, End, Mode, machine_in};
-use common::{START, boot, halted, read, record, set, visible, write};
+use common::{START, boot, halted, record, set, visible, write};
 use stepvisor::machine::{Machine, Mark, StopReason};
 use stepvisor::x86::Gpr;
 
@@ -262,23 +262,6 @@ fn xchg_bx_bx_stops_behind_itself_and_other_exchanges_do_not() {
         assert_eq!(machine.cpu().rip, START + code.len() as u64);
         assert_eq!(modes::run(&mut machine), End::Done, "{mode:?}");
     }
-}
-
-#[test]
-fn a_port_stops_the_guest_behind_the_access_without_a_warning_that_nothing_is_there() {
-    // out 0x44, al; in al, 0x44; hlt
-    let mut machine = boot(&[0xe6, 0x44, 0xe4, 0x44, 0xf4]);
-    break_on(&mut machine, "port=0x44");
-    let heard = record(&mut machine);
-    for (rip, place) in [(START + 2, "0000:7C00"), (START + 4, "0000:7C02")] {
-        let stop = machine.run();
-        let text = format!("{place}: access to port 0x0044, a breakpoint of the guest's own");
-        assert_eq!(stop.to_string(), text);
-        assert_eq!(machine.cpu().rip, rip);
-    }
-    assert_eq!(machine.run(), halted("0000:7C05"));
-    assert!(heard.borrow().notices.is_empty(), "{:?}", heard.borrow().notices);
-    assert_eq!(read(&machine, START, 1), [0xe6]);
 }
 
 #[test]

@@ -126,6 +126,7 @@ fn report(machine: &Machine, end: &End) -> ExitCode {
                     | StopReason::Refused(_)
                     | StopReason::Exception(_)
                     | StopReason::Mark(_)
+                    | StopReason::Caught(_)
             ) {
                 say!("{}", registers(machine));
             }

@@ -215,7 +215,8 @@ impl<'m> Session<'m> {
             self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
-            self.send_report(guest, &report);
+            let in_step = self.follower.is_able() && guest.was_stepping();
+            self.send_report(guest, &if in_step { report.of_step() } else { report });
         }
         self.last_stop = stop;
     }

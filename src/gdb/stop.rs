@@ -16,6 +16,20 @@ pub struct Report {
     pub reason: SingleThreadStopReason<u64>,
 }
 
+impl Report {
+    /// The same to a gdb that has asked for a step. It takes SIGTRAP for the end of the step, which may be one of
+    /// its own, off a breakpoint, from which it goes on without a word: what it has to tell the user comes as
+    /// no signal, where it always stops.
+    #[must_use]
+    pub fn of_step(mut self) -> Report {
+        let trap = signal(Signal::SIGTRAP);
+        if self.reason == trap && !self.notes.is_empty() {
+            self.reason = signal(Signal::SIGZERO);
+        }
+        self
+    }
+}
+
 /// The report of `stop` to a client that has inserted `inserted`.
 ///
 /// A signal stands for what has no word of its own in the protocol. It is never SIGTRAP when the processor
@@ -47,7 +61,7 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Exit { .. } => Signal::SIGTERM,
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
-        StopReason::Mark(_) => Signal::SIGTRAP,
+        StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
         StopReason::HostFailure(_) => Signal::SIGABRT,
@@ -97,6 +111,19 @@ mod tests {
         // gdb silently resumes from a breakpoint that it does not know.
         let report = report(&StopReason::Breakpoint(Linear(0x7c00)), &Inserted::default());
         assert_eq!(report, plain(signal(Signal::SIGTRAP)));
+    }
+
+    #[test]
+    fn a_stop_that_a_user_asked_for_is_no_end_of_a_step() {
+        let stop = StopReason::Mark(crate::machine::MarkStop {
+            mark: crate::machine::Mark::Xchg,
+            location: "0000:7C04".to_owned(),
+        });
+        let report = report(&stop, &Inserted::default());
+        assert_eq!(report.reason, signal(Signal::SIGTRAP));
+        assert_eq!(report.of_step().reason, signal(Signal::SIGZERO));
+        let plain = super::report(&StopReason::Stepped, &Inserted::default());
+        assert_eq!(plain.clone().of_step(), plain);
     }
 
     #[test]

@@ -31,7 +31,11 @@ pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
 pub use stop::StopReason;
-pub use stop_on::{ExceptionStop, Mark, MarkStop, Marks, StopOn};
+pub use stop_on::StopOn;
+pub use stop_on::catchpoint::Catchpoint;
+pub use stop_on::caught::Caught;
+pub use stop_on::exceptions::ExceptionStop;
+pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;

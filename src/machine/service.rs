@@ -1,7 +1,7 @@
 //! Serving the guest's accesses to ports and to memory that is not RAM.
 
 use super::stop::{Target, UnclaimedAccess};
-use super::{Machine, Mark, MarkStop, OnUnclaimed, StopReason};
+use super::{Machine, OnUnclaimed, StopReason};
 use crate::devices::{OPEN_BUS, PortEffect};
 use crate::kvm::Exit;
 use crate::kvm::exit::PortAccess;
@@ -23,25 +23,26 @@ impl Machine {
 
     fn serve_port_read(&mut self, access: PortAccess) -> Option<StopReason> {
         let PortAccess { port, size, .. } = access;
-        let mark = self.port_mark(port, size.into(), false);
-        let mut stop = None;
+        let (mut stop, mut caught) = (None, None);
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
-            let value = self.devices.port_read(port, size).unwrap_or_else(|| {
-                stop = self.unclaimed(Target::Port(port), None, size.into()).or(stop.take());
-                u32::MAX
-            });
+            let answer = self.devices.port_read(port, size);
+            let value = answer.unwrap_or(u32::MAX) & value_mask(size);
+            let hit = self.catch_access(port, size, false, value);
+            if answer.is_none() && hit.is_none() {
+                stop = self.unclaimed(Target::Port(port), None, size.into()).or(stop);
+            }
+            caught = caught.or(hit);
             let at = item * usize::from(size);
             self.vcpu.port_data_mut()[at..at + usize::from(size)]
                 .copy_from_slice(&value.to_le_bytes()[..usize::from(size)]);
         }
-        stop.or(mark)
+        stop.or(caught)
     }
 
     fn serve_port_write(&mut self, access: PortAccess) -> Option<StopReason> {
         let PortAccess { port, size, .. } = access;
-        let mark = self.port_mark(port, size.into(), true);
-        let mut stop = None;
+        let (mut stop, mut caught) = (None, None);
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
             let at = item * usize::from(size);
@@ -49,6 +50,7 @@ impl Machine {
             bytes[..usize::from(size)]
                 .copy_from_slice(&self.vcpu.port_data_mut()[at..at + usize::from(size)]);
             let value = u32::from_le_bytes(bytes);
+            let hit = self.catch_access(port, size, true, value);
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
                 Some(PortEffect::Output) => {
@@ -56,21 +58,15 @@ impl Machine {
                     self.observer.console(&output);
                 }
                 Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
+                None if hit.is_some() => {}
                 None => {
                     let written = Some(value.into());
                     stop = self.unclaimed(Target::Port(port), written, size.into()).or(stop);
                 }
             }
+            caught = caught.or(hit);
         }
-        stop.or(mark)
-    }
-
-    /// The stop at an access to `port`, if that is a breakpoint in the guest's source.
-    fn port_mark(&self, port: u16, size: usize, write: bool) -> Option<StopReason> {
-        self.stop_on.marks.ports.contains(&port).then(|| {
-            let location = self.port_instruction(port, size, write);
-            StopReason::Mark(MarkStop { mark: Mark::Port(port), location })
-        })
+        stop.or(caught)
     }
 
     fn serve_mmio_read(&mut self, addr: Phys, len: usize) -> Option<StopReason> {
@@ -109,9 +105,7 @@ impl Machine {
         written: Option<u64>,
         size: usize,
     ) -> Option<StopReason> {
-        let is_mark =
-            matches!(target, Target::Port(port) if self.stop_on.marks.ports.contains(&port));
-        if self.on_unclaimed == OnUnclaimed::Ignore || is_mark {
+        if self.on_unclaimed == OnUnclaimed::Ignore {
             return None;
         }
         let location = match target {
@@ -160,7 +154,7 @@ impl Machine {
 
     /// Where the instruction is that reads or writes `size` bytes at `port`: some hosts have moved on to
     /// the next one when they report a write.
-    fn port_instruction(&self, port: u16, size: usize, write: bool) -> String {
+    pub(super) fn port_instruction(&self, port: u16, size: usize, write: bool) -> String {
         let cpu = self.vcpu.cpu();
         let does_it = |kind: Kind| {
             let (writes, width, place) = match kind {
@@ -189,6 +183,11 @@ impl Machine {
         let furthest = if write { MAX_PORT_INSTRUCTION } else { 0 };
         (0..=furthest).find_map(starts).unwrap_or_else(|| cpu.location())
     }
+}
+
+/// The bits of an access of `size` bytes.
+fn value_mask(size: u8) -> u32 {
+    u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4)))
 }
 
 /// Longest port instruction worth looking back for: REP, operand and address size, segment, opcode.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::stop_on::{ExceptionStop, MarkStop};
+use super::stop_on::caught::Caught;
+use super::stop_on::exceptions::ExceptionStop;
+use super::stop_on::marks::MarkStop;
 use crate::x86::{CpuMode, Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
@@ -41,6 +43,8 @@ pub enum StopReason {
     Exception(ExceptionStop),
     /// A breakpoint in the guest's own source.
     Mark(MarkStop),
+    /// A catchpoint.
+    Caught(Caught),
     /// An instruction that this host's KVM cannot run.
     Refused(Refusal),
     /// An access to a port or address that no device has; only when the machine is told to stop there.
@@ -147,6 +151,7 @@ impl fmt::Display for StopReason {
             }
             StopReason::Exception(stop) => stop.fmt(f),
             StopReason::Mark(stop) => stop.fmt(f),
+            StopReason::Caught(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
             StopReason::Unclaimed(access) => access.fmt(f),
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),

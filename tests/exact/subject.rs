@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stepvisor::kvm::Kicker;
 use stepvisor::machine::{
-    Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason, Watch, WatchKind,
+    Boot, Config, Image, Machine, Observer, OnUnclaimed, StopOn, StopReason, Watch, WatchKind,
 };
 use stepvisor::x86::{CpuState, Gpr, Linear, Phys, SegOff, Segment};
 
@@ -88,6 +88,7 @@ impl Subject {
         let (mut machine, watchdog) = SPARE.take().map_or_else(machine, Ok)?;
         machine.reset().map_err(|error| error.to_string())?;
         machine.breakpoints_mut().clear();
+        *machine.stop_on_mut() = StopOn::default();
         machine.write_phys(Phys(0), world::memory(mode));
         let console = Rc::default();
         machine.set_observer(Box::new(Console(Rc::clone(&console))));
@@ -209,6 +210,11 @@ impl Subject {
     /// Sets a watchpoint.
     pub fn watch(&mut self, kind: WatchKind, addr: u64, len: u64) {
         self.machine.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len, kind });
+    }
+
+    /// Sets a catchpoint, in the words of `stop-at`.
+    pub fn stop_at(&mut self, words: &str) {
+        self.machine.stop_on_mut().catchpoints.insert(words.parse().unwrap());
     }
 
     /// Steps, and compares with `now` as `effect` changes it.

@@ -1,8 +1,3 @@
-# debug: --break-on port=0xe9 guests/bin/portio.elf
-continue
-x/2i $pc - 2
-monitor break-on none
-continue
 # debug: guests/bin/addloop.elf
 # A breakpoint of the author's own: xchg bx, bx, then INT3.
 set {short}$pc = 0xdb87

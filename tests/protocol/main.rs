@@ -23,6 +23,7 @@ mod program;
 mod registers;
 mod resume;
 mod server;
+mod stops;
 mod target_xml;
 
 use client::{Client, Event};

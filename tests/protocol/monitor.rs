@@ -51,6 +51,9 @@ fn commands_of_any_shape_have_an_answer() {
         "help help",
         "quit now",
         "reset me",
+        "stop-at int",
+        "stop-at delete 99999999999999999999",
+        "stop-at out 0-65535 0x100000000",
     ] {
         let answer = client.monitor(command);
         assert!(answer.is_empty() || answer.ends_with('\n'), "{command:?}: {answer:?}");

@@ -57,7 +57,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "plan",
         arguments: "",
-        help: "how each breakpoint and watchpoint is watched for, why, and what it costs",
+        help: "how each breakpoint, watchpoint and stop is watched for, why, and what it costs",
         run: plan,
     },
     Command {
@@ -81,8 +81,32 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "break-on",
         arguments: "[LIST|none]",
-        help: "breakpoints in the guest's source: int3,xchg,port=NUMBER",
+        help: "breakpoints in the guest's source: int3,xchg",
         run: stops::break_on,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "int N [ah=N|al=N|ax=N]",
+        help: "stop before a software interrupt, with this AH, AL or AX",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "in|out|io PORT[-LAST] [VALUE]",
+        help: "stop behind an access to a port, with this value",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "mode",
+        help: "stop behind a switch of the CPU mode",
+        run: stops::stop_at,
+    },
+    Command {
+        name: "stop-at",
+        arguments: "[delete N|all]",
+        help: "list these stops with their hits, or take them back",
+        run: stops::stop_at,
     },
     Command {
         name: "reset",
@@ -140,12 +164,13 @@ fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
+    let of_stops = stops::plan(machine);
     match machine.last_plan() {
         // gdb has taken them out for as long as the guest is stopped.
-        Some(last) if machine.breakpoints().is_empty() => {
-            Ok(format!("nothing is inserted at the moment; when the guest last ran:\n{last}"))
-        }
-        _ => Ok(plan.to_string()),
+        Some(last) if machine.breakpoints().is_empty() => Ok(format!(
+            "nothing is inserted at the moment; when the guest last ran:\n{last}{of_stops}"
+        )),
+        _ => Ok(format!("{plan}{of_stops}")),
     }
 }
 

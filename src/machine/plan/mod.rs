@@ -204,6 +204,14 @@ impl DebugPlan {
         plan
     }
 
+    /// The same where something besides breakpoints needs the step engine.
+    #[must_use]
+    pub(super) fn stepped(mut self) -> DebugPlan {
+        self.drive = Drive::StepEngine;
+        self.replace(Why::Anyway);
+        self
+    }
+
     /// How each breakpoint, then each watchpoint is noticed.
     pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> + '_ {
         let breakpoints = self.breakpoints.iter().map(|(_, mechanism)| *mechanism);

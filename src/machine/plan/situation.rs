@@ -18,6 +18,12 @@ impl Machine {
     /// # Errors
     /// The host's KVM cannot be probed.
     pub fn plan(&self) -> Result<DebugPlan, KvmError> {
+        let plan = self.plan_for_breakpoints()?;
+        let steps = self.stop_on.needs_steps() || self.stops_at_mode_switch;
+        Ok(if steps { plan.stepped() } else { plan })
+    }
+
+    fn plan_for_breakpoints(&self) -> Result<DebugPlan, KvmError> {
         if self.breakpoints.is_empty() {
             return Ok(DebugPlan::NOTHING);
         }

@@ -21,6 +21,7 @@ impl Machine {
         slots: Slots,
     ) -> Result<Option<StopReason>, KvmError> {
         self.behind_load_of_ss = false;
+        self.pass_interrupt();
         self.guard.watch(plan.recheck)?;
         let end = self.run_guarded(plan, &slots);
         self.guard.rest();

@@ -34,6 +34,9 @@ impl Machine {
                 stop => return Ok(stop),
             }
         }
+        if let Some(stop) = self.catch_interrupt() {
+            return Ok(stop);
+        }
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
             return Ok(StopReason::Breakpoint(self.vcpu.cpu().pc()));
         }
@@ -149,6 +152,7 @@ impl Machine {
                 }
                 self.serve(&next);
             }
+            self.note_repetition();
             return Ok(Some(stop));
         }
         Ok(match *exit {

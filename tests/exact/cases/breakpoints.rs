@@ -293,7 +293,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn iret(guest: &mut Subject, addr: u64) {
+pub(super) fn iret(guest: &mut Subject, addr: u64) {
     guest.org(addr);
     let wide = guest.wide();
     guest.code("iret", &[&wide[..], &[0xcf]].concat());

@@ -1,6 +1,7 @@
 //! The cases, by topic.
 
 mod breakpoints;
+mod catch;
 mod control;
 mod debug;
 mod exceptions;
@@ -36,6 +37,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         debug::cases(),
         breakpoints::cases(),
         watch::cases(),
+        catch::cases(),
     ];
     topics.into_iter().flatten()
 }
