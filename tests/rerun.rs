@@ -44,7 +44,7 @@ impl World {
     fn around(machine: &mut Machine) {
         let Physical::Ram { host, .. } = machine.physical(Phys(DATA)) else { panic!("no RAM") };
         let memory = OpenOptions::new().write(true).open("/proc/self/mem").unwrap();
-        machine.set_observer(Box::new(World { memory, addr: host as u64, printed: 0 }));
+        machine.set_observer(Box::new(World { memory, addr: host, printed: 0 }));
     }
 }
 
