@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::gdb::transport::Address;
-use stepvisor::machine::{Boot, Catchpoint, Config, Image, Marks, OnUnclaimed};
-use stepvisor::memory::layout;
+use stepvisor::machine::{Boot, Catchpoint, Config, Image, Machine, Marks, OnUnclaimed};
+use stepvisor::script::discover::Shard;
+use stepvisor::script::value;
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
 
@@ -55,6 +57,9 @@ pub enum Command {
     /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
     #[command(after_help = exit_code::HELP)]
     Doctor(Doctor),
+    /// Runs tests of guests: files with a header and gdb commands, each with a machine and a gdb of its own.
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
 }
 
 /// Which guest, and how it starts.
@@ -66,16 +71,16 @@ pub struct Guest {
     #[arg(long, conflicts_with = "image")]
     pub demo: bool,
     /// Guest-physical address a flat image is loaded at [default: 0x7c00].
-    #[arg(long, value_name = "ADDR", value_parser = parse_number)]
+    #[arg(long, value_name = "ADDR", value_parser = value::number)]
     load: Option<u64>,
     /// First instruction, in hexadecimal [default: the image's first byte, or the ELF's entry point].
     #[arg(long, value_name = "SEG:OFF")]
     entry: Option<SegOff>,
     /// BIOS drive number handed over in DL: 0x00 is the first floppy, 0x80 the first hard disk.
-    #[arg(long, value_name = "NUMBER", default_value = "0x80", value_parser = parse_drive)]
+    #[arg(long, value_name = "NUMBER", default_value = "0x80", value_parser = value::drive)]
     drive: u8,
     /// RAM: a number with K, M or G.
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = value::memory_size)]
     memory: u64,
     /// What an access to a port or an address does where no device is; it reads as all ones anyway.
     #[arg(long, value_name = "ACTION", default_value = "warn")]
@@ -93,7 +98,25 @@ pub struct Guest {
     /// several times. Ports cost nothing; the others run the guest instruction by instruction.
     #[arg(long, value_name = "STOPS", value_delimiter = ',')]
     stop_at: Vec<Catchpoint>,
+    #[command(flatten)]
+    outside: Outside,
 }
+
+/// What is at the guest's keyboard and serial ports.
+#[derive(Debug, Default, Args)]
+struct Outside {
+    /// Types TEXT when the guest asks its keyboard: `hi{Enter}`, `{F1}`, `{Ctrl+C}`, `{Up}`; {{ is a brace.
+    #[arg(long, value_name = "TEXT", value_parser = parse_keys)]
+    keys: Option<Keys>,
+    /// Where COM1 sends to: a file, or - for standard output. Given again, the same for COM2 [default: where the
+    /// debug console goes].
+    #[arg(long, value_name = "FILE")]
+    serial: Vec<PathBuf>,
+}
+
+/// `--keys`.
+#[derive(Clone, Debug)]
+struct Keys(Vec<KeyEvent>);
 
 /// `--mode-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -125,7 +148,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub screen: Vec<PathBuf>,
     /// Ends a run that does not end by itself: a number with ms, s or m.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = value::time)]
     pub timeout: Option<Duration>,
     /// Prints how guest, KVM and VMM shared the work: exits by reason and time.
     #[arg(long)]
@@ -170,6 +193,54 @@ pub struct Doctor {
     #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
     pub gdb: PathBuf,
 }
+
+/// `stepvisor test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Tests, and directories that are searched for *.gdb.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose path contains TEXT; may be given more than once.
+    #[arg(short, long = "filter", value_name = "TEXT")]
+    pub filters: Vec<String>,
+    /// Prints which tests there are, and runs none.
+    #[arg(long)]
+    pub list: bool,
+    /// Runs every Nth test, from the Kth on: a part of them for each of N machines.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+    /// Tests that run at the same time [default: the number of processors].
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// The time that a test may take if it does not say so itself: a number with ms, s or m.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::time)]
+    pub timeout: Duration,
+    /// Writes the files with expected screens, consoles and transcripts anew instead of comparing.
+    #[arg(long)]
+    pub bless: bool,
+    /// Writes the results to FILE as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Prints the results in the Test Anything Protocol.
+    #[arg(long)]
+    pub tap: bool,
+    /// The gdb to start.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
+    /// Reads tests on standard input and writes their outcomes: one of the processes that run them.
+    #[arg(long, hide = true)]
+    pub worker: bool,
+}
+
+/// What a first test looks like.
+const TEST_HELP: &str = "\
+A test is a file NAME.gdb:
+    # guest: boot.asm                    next to it: an image, an ELF, or NASM source
+    # ends: halt
+    # screen contains: Hello
+and, if gdb is to look at it, gdb commands below that, among them `assert $ax == 5`.
+
+Exit codes: 0 all tests passed, 14 one did not, 2 no test was found.";
 
 /// `stepvisor debug`.
 #[derive(Debug, Args)]
@@ -243,6 +314,7 @@ impl Guest {
             stop_on: ExceptionSet::NONE,
             break_on: Marks::default(),
             stop_at: Vec::new(),
+            outside: Outside::default(),
         }
     }
 
@@ -286,20 +358,49 @@ impl Guest {
     }
 
     /// Builds the machine.
-    pub fn machine(&self) -> anyhow::Result<stepvisor::machine::Machine> {
-        let machine = stepvisor::machine::Machine::new(self.config()?);
+    pub fn machine(&self) -> anyhow::Result<Machine> {
+        let machine = Machine::new(self.config()?);
         let mut machine = machine.with_context(|| self.name())?;
         machine.stop_on_mut().set_exceptions(self.stop_on);
         machine.stop_on_mut().marks = self.break_on.clone();
         for catchpoint in &self.stop_at {
             machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
         }
+        self.outside.connect(&mut machine)?;
         Ok(machine)
+    }
+
+    /// Whether the guest's serial output goes to standard output.
+    pub fn uses_stdout(&self) -> bool {
+        self.outside.serial.iter().any(|path| path.as_os_str() == "-")
     }
 
     /// How messages call the guest.
     pub fn name(&self) -> String {
         self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
+    }
+}
+
+impl Outside {
+    /// Connects what was asked for to `machine`.
+    fn connect(&self, machine: &mut Machine) -> anyhow::Result<()> {
+        for (port, path) in (1..).zip(&self.serial) {
+            let sink: Box<dyn io::Write> = if path.as_os_str() == "-" {
+                Box::new(io::stdout())
+            } else {
+                let text = format!("cannot create {} for COM{port}", path.display());
+                Box::new(File::create(path).context(text)?)
+            };
+            let connected = machine.set_serial_sink(port, sink);
+            connected
+                .map_err(|error| Failure::new(ExitCode::Usage, format!("--serial: {error}")))?;
+        }
+        if let Some(Keys(events)) = &self.keys {
+            machine
+                .type_at_start(events.clone())
+                .map_err(|error| Failure::new(ExitCode::Usage, format!("--keys: {error}")))?;
+        }
+        Ok(())
     }
 }
 
@@ -316,54 +417,8 @@ fn read_image(path: &Path, memory: u64) -> io::Result<Vec<u8>> {
     Ok(data)
 }
 
-/// A number as C writes it: decimal, or hexadecimal after 0x.
-fn parse_number(text: &str) -> Result<u64, String> {
-    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None => text.parse().ok().filter(|_| !text.starts_with('+')),
-    };
-    parsed.ok_or_else(|| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let hint = if digits { format!("; in hexadecimal it is 0x{text}") } else { String::new() };
-        format!("`{text}` is not a number such as 31744 or 0x7c00{hint}")
-    })
-}
-
-fn parse_drive(text: &str) -> Result<u8, String> {
-    let number = parse_number(text)?;
-    u8::try_from(number).map_err(|_| format!("drive {text} is not between 0x00 and 0xff"))
-}
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let bad = || format!("`{text}` is not a size such as 640K, 16M or 1G");
-    let upper = text.to_ascii_uppercase();
-    let (digits, shift) = match upper.strip_suffix(['K', 'M', 'G']) {
-        Some(digits) if upper.ends_with('K') => (digits, 10),
-        Some(digits) if upper.ends_with('M') => (digits, 20),
-        Some(digits) => (digits, 30),
-        None => (upper.as_str(), 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    let size = number.checked_mul(1 << shift).ok_or_else(bad)?;
-    if !layout::RAM_SIZES.contains(&size) || !size.is_multiple_of(0x1000) {
-        return Err("memory must be between 1M and 3G, in steps of 4K".to_owned());
-    }
-    Ok(size)
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a time such as 500ms, 10s or 2m");
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(bad)?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    let millis = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
-        _ => None,
-    };
-    millis.map(Duration::from_millis).ok_or_else(bad)
+fn parse_keys(text: &str) -> Result<Keys, String> {
+    keymap::parse(text).map(Keys).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -374,31 +429,5 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         <Cli as CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn numbers_are_decimal_or_hexadecimal() {
-        assert_eq!(parse_number("0x7c00"), Ok(0x7c00));
-        assert_eq!(parse_number("10"), Ok(10));
-        for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "99999999999999999999"] {
-            assert!(parse_number(bad).unwrap_err().contains(&format!("`{bad}`")));
-        }
-        let error = parse_number("7c00").unwrap_err();
-        assert!(error.ends_with("in hexadecimal it is 0x7c00"), "{error}");
-        assert!(!parse_number("boot").unwrap_err().contains("hexadecimal"));
-        assert!(parse_drive("0x100").is_err());
-    }
-
-    #[test]
-    fn sizes_and_times_have_units() {
-        assert_eq!(parse_size("16M"), Ok(16 << 20));
-        assert_eq!(parse_size("1048576"), Ok(1 << 20));
-        assert!(parse_size("640K").unwrap_err().contains("between 1M and 3G"));
-        assert!(parse_size("99999999999G").is_err());
-        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "5", "s", "1h", "-1s", "99999999999999999999s"] {
-            assert!(parse_time(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -26,6 +26,8 @@ pub enum ExitCode {
     Gdb,
     /// Anything else that failed on the host.
     Host,
+    /// A test did not pass.
+    Test,
     /// Triple fault.
     Shutdown,
     /// An instruction that this host's KVM cannot run.
@@ -38,6 +40,8 @@ pub enum ExitCode {
     Exception,
     /// A breakpoint in the guest's source, with `--break-on`, or a catchpoint, with `--stop-at`.
     Mark,
+    /// The guest reset the machine.
+    Reset,
     /// ^C or a termination signal ended the run.
     Interrupted,
 }
@@ -53,12 +57,14 @@ Exit codes:
     8  the address cannot be listened on
    10  gdb is missing or failed
    12  something else failed on the host
+   14  a test did not pass (`stepvisor test`)
    20  triple fault: the guest's processor shut down
    22  an instruction that this host's KVM cannot run
    24  an access to a port or address where no device is (with --on-unclaimed stop)
    26  the time given by --timeout is over
    28  an exception of those given by --stop-on
    30  a breakpoint in the guest's source (with --break-on), or a stop of --stop-at
+   32  the guest reset the machine
   130  interrupted
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -74,12 +80,14 @@ impl ExitCode {
             ExitCode::Listen => 8,
             ExitCode::Gdb => 10,
             ExitCode::Host => 12,
+            ExitCode::Test => 14,
             ExitCode::Shutdown => 20,
             ExitCode::Refused => 22,
             ExitCode::Unclaimed => 24,
             ExitCode::Timeout => 26,
             ExitCode::Exception => 28,
             ExitCode::Mark => 30,
+            ExitCode::Reset => 32,
             ExitCode::Interrupted => 130,
         }
     }
@@ -90,11 +98,13 @@ impl ExitCode {
             StopReason::Halted { .. } => ExitCode::Success,
             // The lowest byte is all a process can hand on.
             StopReason::Exit { status } => ExitCode::Guest((status & 0xff) as u8),
+            StopReason::Reset { .. } => ExitCode::Reset,
             StopReason::Shutdown { .. } => ExitCode::Shutdown,
             StopReason::Refused(_) => ExitCode::Refused,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
             StopReason::Exception(_) => ExitCode::Exception,
             StopReason::Mark(_) | StopReason::Caught(_) => ExitCode::Mark,
+            StopReason::Limit { .. } => ExitCode::Timeout,
             StopReason::Kicked => ExitCode::Interrupted,
             StopReason::HostFailure(_)
             | StopReason::Stepped
@@ -155,7 +165,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 14] = [
+    const ALL: [ExitCode; 16] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,
@@ -163,12 +173,14 @@ mod tests {
         ExitCode::Listen,
         ExitCode::Gdb,
         ExitCode::Host,
+        ExitCode::Test,
         ExitCode::Shutdown,
         ExitCode::Refused,
         ExitCode::Unclaimed,
         ExitCode::Timeout,
         ExitCode::Exception,
         ExitCode::Mark,
+        ExitCode::Reset,
         ExitCode::Interrupted,
     ];
 

@@ -338,8 +338,8 @@ fn breakpoints_work_in_protected_and_long_mode() {
 #[test]
 fn every_guest_ends_the_same_with_breakpoints_everywhere_it_never_goes() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
-        let mut free = machine(sample.boot());
-        let mut engine = machine(sample.boot());
+        let mut free = sample.machine();
+        let mut engine = sample.machine();
         fill_up(&mut engine, 5);
         assert_eq!(free.run(), engine.run(), "{}", sample.name);
         assert_eq!(visible(free.cpu()), visible(engine.cpu()), "{}", sample.name);

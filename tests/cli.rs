@@ -104,10 +104,15 @@ fn shipped(file: &str) -> String {
 /// Flags that boot the flat image of `sample`.
 fn flags(sample: &Sample) -> Vec<String> {
     if sample.load == 0x7c00 {
-        return vec![];
+        return keys(sample);
     }
     let load = format!("{:#x}", sample.load);
     vec!["--load".to_owned(), load, "--entry".to_owned(), sample.entry.to_string()]
+}
+
+/// Flags that type what `sample` asks for.
+fn keys(sample: &Sample) -> Vec<String> {
+    if sample.keys.is_empty() { vec![] } else { vec!["--keys".to_owned(), sample.keys.to_owned()] }
 }
 
 /// Checks that the command line is refused with `code` and a short message that has all of `parts`.
@@ -132,18 +137,22 @@ fn every_shipped_guest_shows_its_screen_flat_and_elf() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
         for (file, flags) in [
             (format!("{}.bin", sample.name), flags(sample)),
-            (format!("{}.elf", sample.name), vec![]),
+            (format!("{}.elf", sample.name), keys(sample)),
         ] {
             let image = shipped(&file);
             let args = ["run", &image].into_iter().chain(flags.iter().map(String::as_str));
             let outcome = stepvisor(args);
             assert_eq!(outcome.code, Some(0), "{file}: {}", outcome.stderr);
             assert_eq!(outcome.stdout, sample.screen, "{file}");
-            assert!(outcome.stderr.starts_with(sample.console), "{file}: {}", outcome.stderr);
-            let notices = &outcome.stderr[sample.console.len()..];
+            let output = [sample.console, sample.serial].concat();
+            assert!(outcome.stderr.starts_with(&output), "{file}: {}", outcome.stderr);
+            let notices = &outcome.stderr[output.len()..];
             if sample.name == "portio" {
                 // Twice the port, one line.
                 assert!(notices.contains("read of 1 byte from port 0x1234"), "{notices}");
+                assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
+            } else if sample.screen.starts_with('[') {
+                assert!(notices.contains("the screen shows graphics"), "{notices}");
                 assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
             } else {
                 assert_eq!(notices, "", "{file}");
@@ -405,6 +414,84 @@ fn output_of_the_guest_and_our_own_lines_never_share_one() {
     assert!(lines[1].starts_with("stepvisor: 0000:7C04: write of 0x78"), "{lines:?}");
 }
 
+// --- Keyboard and serial ports -----------------------------------------------------------------------
+
+#[test]
+fn serial_output_goes_where_it_is_told() {
+    let files = Files::new();
+    let (file, sample) = (files.path("com1"), sample("serial"));
+    let image = shipped("serial.bin");
+    let outcome = stepvisor(["run", "--serial", "-", &image]);
+    assert_eq!(outcome.stdout, [sample.serial, sample.screen].concat());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let outcome = stepvisor(["run", "--serial", &file, &image]);
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), (sample.screen, ""));
+    assert_eq!(fs::read_to_string(&file).unwrap(), sample.serial);
+    let outcome = stepvisor(["run", "--serial", &files.path("no/where"), &image]);
+    assert_eq!(outcome.code, Some(12));
+    assert!(outcome.stderr.contains("no/where for COM1: No such file"), "{}", outcome.stderr);
+    refused(&["run", "--serial", "-", "--serial", "-", "--serial", "-", &image], 2, &["port 3"]);
+    let stdio = ["gdbserver", "--stdio", "--serial", "-", &image];
+    refused(&stdio, 2, &["--serial -", "--stdio"]);
+}
+
+#[test]
+fn a_serial_line_that_takes_nothing_does_not_end_the_run() {
+    let outcome = stepvisor(["run", "--serial", "/dev/full", &shipped("serial.bin")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), sample("serial").screen));
+    assert!(outcome.stderr.contains("what COM1 sends is lost: No space left"), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn the_second_serial_port_has_its_own_output() {
+    let files = Files::new();
+    let (one, two) = (files.path("1"), files.path("2"));
+    // mov al, '1'; mov dx, 0x3f8; out dx, al; inc ax; mov dh, 2; out dx, al; hlt
+    let code = [0xb0, b'1', 0xba, 0xf8, 3, 0xee, 0x40, 0xb6, 2, 0xee, 0xf4];
+    let outcome = run(&code, &["--serial", &one, "--serial", &two]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!([one, two].map(|file| fs::read_to_string(file).unwrap()), ["1", "2"]);
+    assert_eq!(run(&code, &[]).stderr, "12");
+}
+
+#[test]
+fn keys_that_no_keyboard_has_are_named_with_their_place() {
+    let image = shipped("keyboard.bin");
+    let cases = [
+        ("hé", "character 2: no key of a US keyboard types 'é'"),
+        ("hi{Entr}", "character 4: no key is called `Entr`"),
+        ("a{F1", "character 2: the brace is not closed"),
+    ];
+    for (keys, expected) in cases {
+        refused(&["run", "--keys", keys, &image], 2, &["--keys", expected]);
+    }
+}
+
+#[test]
+fn a_guest_that_resets_the_machine_ends_the_run_with_a_code_of_its_own() {
+    let reset = |code: &[u8], port: &str| {
+        let outcome = run(code, &[]);
+        assert_eq!(outcome.code, Some(32), "{outcome:?}");
+        let expected =
+            format!("stepvisor: 0000:7C02: the guest resets the machine through port {port}\n");
+        assert_eq!(outcome.stderr, expected);
+    };
+    // mov al, 0xfe; out 0x64, al; hlt
+    reset(&[0xb0, 0xfe, 0xe6, 0x64, 0xf4], "0x0064");
+    // mov al, 1; out 0x92, al; hlt
+    reset(&[0xb0, 0x01, 0xe6, 0x92, 0xf4], "0x0092");
+}
+
+#[test]
+fn switching_a20_off_is_told_once() {
+    // xor al, al; out 0x92, al; mov al, 2; out 0x92, al; xor al, al; out 0x92, al; hlt
+    let code = [0x30, 0xc0, 0xe6, 0x92, 0xb0, 2, 0xe6, 0x92, 0x30, 0xc0, 0xe6, 0x92, 0xf4];
+    let outcome = run(&code, &[]);
+    assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{outcome:?}");
+    assert!(outcome.stderr.contains("0000:7C02: the guest switches address line A20 off"));
+}
+
 // --- Files that a run writes ------------------------------------------------------------------------
 
 #[test]
@@ -421,6 +508,22 @@ fn the_screen_goes_to_files_as_text_and_as_a_picture() {
     // The header says 80 cells of 8 or 9 dots by 25 rows of 16.
     let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
     assert!(matches!((number(16), number(20)), (640 | 720, 400)));
+}
+
+#[test]
+fn graphics_are_named_where_there_is_no_terminal_and_written_as_a_picture() {
+    let files = Files::new();
+    let image = shipped("modex.bin");
+    let outcome = stepvisor(["run", &image]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), sample("modex").screen));
+    assert!(outcome.stderr.contains("--screen FILE.png"), "{}", outcome.stderr);
+    let (text, path) = (files.path("screen.txt"), files.path("screen.png"));
+    let outcome = stepvisor(["run", "--screen", &text, "--screen", &path, &image]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!(fs::read_to_string(text).unwrap(), sample("modex").screen);
+    let picture = fs::read(path).unwrap();
+    let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
+    assert_eq!((number(16), number(20)), (320, 240));
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use common::modes::{self, End, Mode, machine_in};
 use common::{START, boot, halted, machine_with, read, record, set, visible, write};
-use stepvisor::machine::{Boot, Image, Machine, OnUnclaimed, StopReason};
+use stepvisor::machine::{Boot, Image, Machine, OnUnclaimed, StopReason, Watch, WatchKind};
 use stepvisor::x86::registers::{RFLAGS_FIXED, RFLAGS_OF};
 use stepvisor::x86::{Gpr, Linear};
 
@@ -282,6 +282,29 @@ fn string_input_stops_with_what_was_read_in_memory() {
 }
 
 #[test]
+fn each_element_of_repeated_string_input_counts() {
+    // mov dx, 0x44; mov di, 0x600; mov cx, 4; rep insb; hlt
+    let code = [0xba, 0x44, 0, 0xbf, 0, 6, 0xb9, 4, 0, 0xf3, 0x6c, 0xf4];
+    let mut machine = boot(&code);
+    stop_at(&mut machine, "in 0x44 0xff");
+    let mut left = 4;
+    loop {
+        let stop = machine.run();
+        if !matches!(stop, StopReason::Caught(_)) {
+            assert_eq!(stop, halted("0000:7C0C"));
+            break;
+        }
+        // One element, or as many as KVM reads at once.
+        let now = machine.cpu().get(Gpr::Rcx);
+        assert!(now < left, "{now} of {left}");
+        left = now;
+        assert_eq!(machine.cpu().get(Gpr::Rdi), 0x600 + 4 - left);
+    }
+    assert_eq!((left, hits(&machine)), (0, vec![4]));
+    assert_eq!(read(&machine, 0x600, 5), [0xff, 0xff, 0xff, 0xff, 0]);
+}
+
+#[test]
 fn ports_cost_no_steps() {
     let mut machine = boot(&[0xe6, 0x80, 0xf4]);
     stop_at(&mut machine, "out 0x80");
@@ -316,6 +339,30 @@ fn a_switch_of_the_mode_stops_the_guest_behind_it() {
     assert_eq!(line, "switch from 16-bit protected mode to real mode, at 0000:7C0D");
     assert_eq!(machine.run(), halted("0000:7C0E"));
     assert_eq!(hits(&machine), [2]);
+}
+
+#[test]
+fn a_watchpoint_on_the_way_hides_no_switch_of_the_mode() {
+    // jmp far [DATA], to 16-bit code behind it; nop
+    let code = [&[0xff, 0x2d][..], &(modes::DATA as u32).to_le_bytes(), &[0x90]].concat();
+    for steps in [false, true] {
+        let mut machine = machine_in(Mode::Protected, &code);
+        let target = [&(START as u32 + 6).to_le_bytes()[..], &modes::CODE16.to_le_bytes()].concat();
+        write(&mut machine, modes::DATA, &target);
+        stop_at(&mut machine, "mode");
+        let watch = Watch { addr: Linear(modes::DATA), len: 6, kind: WatchKind::Read };
+        machine.breakpoints_mut().insert_watch(watch);
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Watchpoint(_)), "{stop}");
+        let stop = if steps { machine.step() } else { machine.run() };
+        let line = "switch from 32-bit protected mode to 16-bit protected mode, at 0070:7C0";
+        assert!(caught(&stop).starts_with(line), "{stop}");
+        if !steps {
+            assert_eq!(machine.cpu().rip, START + 6);
+            assert_eq!(modes::run(&mut machine), End::Done);
+        }
+        assert_eq!(hits(&machine), [1]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use common::samples::{End, SAMPLES, Sample};
-use common::{Record, boot, machine, record, set, visible, write};
+use common::{Record, boot, record, set, visible, write};
 use stepvisor::devices::frame::Frame;
 use stepvisor::kvm::probe::host_facts;
 use stepvisor::machine::{Machine, StopReason};
@@ -55,7 +55,7 @@ impl Subject {
         let cut = FOREVER.iter().find(|(name, _)| *name == sample.name);
         let cut = cut.map(|(_, at)| Linear(*at));
         assert_eq!(cut.is_some(), sample.end == End::Never, "{}: where to cut it", sample.name);
-        Subject { name: sample.name, boot: Box::new(|| machine(sample.boot())), cut }
+        Subject { name: sample.name, boot: Box::new(|| sample.machine()), cut }
     }
 
     /// Boots it, has `drive` take it to its end or its cut, and looks at everything.
@@ -226,6 +226,7 @@ fn assert_is(sample: &Sample, left: &Left) {
     assert!(as_told, "{name}: {}", left.stop);
     assert_eq!(ui::text::plain(&left.frame), sample.screen, "{name}");
     assert_eq!(left.heard.console, sample.console.as_bytes(), "{name}");
+    assert_eq!(left.heard.serial, sample.serial.as_bytes(), "{name}");
 }
 
 macro_rules! guests {
@@ -254,7 +255,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int long modes portio protected scroll triple
+    addloop banner cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
+    portio protected retrace scroll serial triple
 }
 
 #[test]

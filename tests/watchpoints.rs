@@ -4,7 +4,7 @@
 mod common;
 
 use common::samples::{End, SAMPLES};
-use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, machine, record, set, visible, write};
+use common::{AX, BX, CX, DI, DX, SI, SP, START, VGA, boot, record, set, visible, write};
 use stepvisor::machine::{Machine, StopReason, Watch, WatchKind};
 use stepvisor::x86::{CpuState, Linear};
 
@@ -505,10 +505,10 @@ fn the_user_is_told_once_that_a_guest_is_stepped_for() {
 #[test]
 fn every_guest_ends_the_same_with_watchpoints_that_nothing_hits() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
-        let mut free = machine(sample.boot());
+        let mut free = sample.machine();
         assert!(matches!(free.run(), StopReason::Halted { .. }), "{}", sample.name);
         for (addr, kind) in [(0x5_0000, Write), (VGA + 0x7f00, Access)] {
-            let mut watched = machine(sample.boot());
+            let mut watched = sample.machine();
             watched.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len: 4, kind });
             assert!(matches!(watched.run(), StopReason::Halted { .. }), "{}", sample.name);
             assert_eq!(visible(watched.cpu()), visible(free.cpu()), "{}", sample.name);

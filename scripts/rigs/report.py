@@ -44,8 +44,22 @@ def topics():
     return found
 
 
+def skipped(suite, host):
+    """What a rig is not asked to run of a suite, and why."""
+    found = {}
+    for line in (ROOT / "scripts/rigs/skipped.txt").read_text().splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        if not line.startswith("#") and len(fields) == 4:
+            rigs, name, test, reason = fields
+            if NAMES[host] in rigs.split(",") and name == suite:
+                found[test] = reason
+    return found
+
+
 def cell(results):
     """What became of one case on one host."""
+    if any(result == "skipped" for _, result in results.values()):
+        return "skipped"
     exact = sum(1 for kind, result in results.values() if result == "ok" and not kind)
     text = [str(exact)]
     for mode, (kind, result) in results.items():
@@ -63,16 +77,12 @@ def table(rows, heads):
 
 
 def markdown(by_topic, hosts):
-    """The table of docs/hosts.md."""
-    lines = ["| cases | " + " | ".join(NAMES[host] if host != "host" else "kvm_pvm" for host in hosts) + " |"]
-    lines.append("| --- |" + " ---: |" * len(hosts))
+    """The rows of a table in docs/hosts.md."""
+    lines = []
     for topic, counts in by_topic.items():
-        cells = []
-        for host in hosts:
-            exact, listed, failed = counts[host]
-            cells.append(f"{exact} of {exact + listed + failed}")
+        cells = [f"{counts[host][0]} of {sum(counts[host])}" for host in hosts]
         lines.append(f"| {topic} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def main():
@@ -86,6 +96,8 @@ def main():
         if not results or lost:
             bad = True
             print(f"{NAMES[host]}: no end; it was at: {lost or 'nothing'}")
+        for name in skipped(suite, host):
+            results.setdefault(name, ("", "skipped"))
         for name in results:
             case, mode = split(name)
             cases.setdefault(case, {}).setdefault(host, {})[mode] = results[name]
@@ -96,9 +108,9 @@ def main():
             continue
         topic = topic_of.get(case, suite)
         for host in hosts:
-            counts = by_topic.setdefault(topic, {}).setdefault(host, [0, 0, 0])
+            counts = by_topic.setdefault(topic, {}).setdefault(host, [0, 0, 0, 0])
             for kind, result in there.get(host, {}).values():
-                counts[2 if result == "FAILED" else 1 if kind else 0] += 1
+                counts[3 if result == "skipped" else 2 if result == "FAILED" else 1 if kind else 0] += 1
     heads = ["case"] + [NAMES[host] for host in hosts]
     if "--brief" not in options:
         table([[case] + [cell(there.get(host, {})) for host in hosts] for case, there in cases.items()], heads)
@@ -107,8 +119,9 @@ def main():
     for topic, counts in by_topic.items():
         cells = []
         for host in hosts:
-            exact, listed, failed = counts[host]
-            cells.append(f"{exact}" + (f", {listed} listed" if listed else "") + (f", {failed} FAILED" if failed else ""))
+            exact, *others = counts[host]
+            words = [f"{count} {word}" for count, word in zip(others, ["listed", "FAILED", "skipped"]) if count]
+            cells.append(", ".join([f"{exact}", *words]))
         rows.append([topic, *cells])
     table(rows, ["topic"] + heads[1:])
     for host in hosts:
@@ -120,24 +133,37 @@ def main():
             reasons.setdefault(case, (why, []))[1].append(mode)
         for case, (why, modes) in reasons.items():
             print(f"{NAMES[host]}: {case}, in {' '.join(modes)}; first: {' '.join(why.split())[:500]}")
+        for name, why in skipped(suite, host).items():
+            print(f"{NAMES[host]} skips {name}: {why}")
         summary = re.search(r"^\S+: \d+ cases, \d+ of them .*?(?=\n(?!  )|\Z)", text, re.S | re.M)
         if summary:
             print(f"\n{summary[0]}")
-    if suite == "exact" and hosts == ["host", "amd", "intel"] and "--whole" in options:
-        bad |= compare(markdown(by_topic, hosts), "--bless" in options)
+    if hosts == ["host", "amd", "intel"] and "--whole" in options and not bad:
+        table_of = "measured" if suite == "exact" else "suites"
+        bad |= compare(table_of, markdown(by_topic, hosts), "--bless" in options)
     sys.exit(bad)
 
 
-def compare(new, bless):
-    """Whether docs/hosts.md has another table than `new`; with `bless` it gets that."""
+def compare(table_of, new, bless):
+    """Whether docs/hosts.md lacks any of the rows `new`; with `bless` it gets them, in place of what it has."""
     path = ROOT / "docs/hosts.md"
     text = path.read_text()
-    head, rest = text.split("<!-- measured -->\n", 1)
+    mark = f"<!-- {table_of} -->\n"
+    head, rest = text.split(mark, 1)
     old, tail = rest.split("<!-- end -->", 1)
-    if old.strip() == new.strip():
+    title, ruler, *rows = old.strip().splitlines()
+    first = lambda row: row.split("|")[1]
+    ours = {first(row): row for row in new}
+    if table_of == "measured":
+        merged = new
+    else:
+        known = {first(row) for row in rows}
+        merged = [ours.get(first(row), row) for row in rows] + [row for row in new if first(row) not in known]
+    if rows == merged:
         return False
     if bless:
-        path.write_text(f"{head}<!-- measured -->\n\n{new}\n<!-- end -->{tail}")
+        table = "\n".join([title, ruler, *merged])
+        path.write_text(f"{head}{mark}\n{table}\n\n<!-- end -->{tail}")
         return False
     if not pathlib.Path("/sys/module/kvm_pvm").exists():
         print("docs/hosts.md has the numbers of another host than this one; not compared")

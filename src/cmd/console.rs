@@ -1,28 +1,54 @@
 //! Where a machine's lines and its debug console go when no debugger takes them: standard error.
 
+use std::cell::Cell;
 use std::io::Write;
+use std::rc::Rc;
 
 use stepvisor::machine::Observer;
 
 /// Writes to standard error, guest output and our own lines never on one line.
 #[derive(Debug, Default)]
 pub struct Console {
-    in_line: bool,
+    line: Line,
+}
+
+/// Whether the guest has left a line of standard error unfinished.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    unfinished: Rc<Cell<bool>>,
+}
+
+impl Console {
+    /// The line that the console writes, for those who write there as well.
+    pub fn line(&self) -> Line {
+        self.line.clone()
+    }
+}
+
+impl Line {
+    /// Ends the line if it is unfinished: a line of ours follows.
+    pub fn end(&self) {
+        if self.unfinished.take() {
+            say!("");
+        }
+    }
 }
 
 impl Observer for Console {
     fn notice(&mut self, text: &str) {
-        if std::mem::take(&mut self.in_line) {
-            say!("");
-        }
+        self.line.end();
         say!("stepvisor: {text}");
+    }
+
+    fn serial(&mut self, _: usize, bytes: &[u8]) {
+        self.console(bytes);
     }
 
     fn console(&mut self, bytes: &[u8]) {
         // Nothing can be done about a standard error that does not take it.
         let _ = std::io::stderr().lock().write_all(bytes);
         if let Some(last) = bytes.last() {
-            self.in_line = *last != b'\n';
+            self.line.unfinished.set(*last != b'\n');
         }
     }
 }

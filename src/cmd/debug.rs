@@ -13,13 +13,13 @@ use anyhow::Context;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use stepvisor::gdb::follow;
+use stepvisor::gdb::client;
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::observer::Deaf;
 
+use super::interruptions;
 use super::symbols::Symbols;
-use super::{interruptions, srecord};
 use crate::cli::{DEMO_SYMBOLS, Debug, ModeEvents};
 use crate::exit_code::{ExitCode, Failure};
 
@@ -42,7 +42,8 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
-    let program = srecord::program(machine.boot());
+    let program = client::write_programs(directory.path(), machine.boot());
+    let program = program.context("cannot write the program for gdb")?;
     machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
     server.expect_no_architecture();
@@ -101,17 +102,9 @@ fn start_gdb(
     args: &Debug,
     directory: &Path,
     socket: &Path,
-    contents: &str,
+    program: &Path,
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
-    let program = directory.join("guest");
-    // Under the names of the modes too: gdb looks for them when the guest gets there, and complains about a
-    // name that it does not find among its sources.
-    let names = follow::names().map(|name| directory.join(name));
-    fs::write(&program, contents).context("cannot write the program for gdb")?;
-    for path in &names {
-        fs::hard_link(&program, path).context("cannot write the program for gdb")?;
-    }
     let mut command = Command::new(&args.gdb);
     command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {

@@ -7,10 +7,15 @@ use super::console::Console;
 use super::interruptions;
 use super::symbols::Symbols;
 use crate::cli::{GdbServer, ModeEvents};
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Failure};
 
 /// Carries out `stepvisor gdbserver`.
 pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
+    if args.stdio && args.guest.uses_stdout() {
+        let text =
+            "--serial - would write into the conversation with gdb: --stdio has standard output";
+        return Err(Failure::new(ExitCode::Usage, text).into());
+    }
     let address = if args.stdio { &Address::Stdio } else { &args.listen };
     // A taken port shows before the machine is built.
     let listener = Listener::bind(address, args.allow_remote)?;

@@ -6,8 +6,8 @@ mod doctor;
 mod gdbserver;
 mod interruptions;
 mod run;
-mod srecord;
 mod symbols;
+mod test;
 
 use crate::cli::Command;
 use crate::exit_code::ExitCode;
@@ -19,5 +19,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }

@@ -3,10 +3,12 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use stepvisor::devices::frame::Frame;
 use stepvisor::machine::trace::Trace;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui;
@@ -32,7 +34,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
             .map_err(|error| Failure::new(ExitCode::Usage, format!("--screen: {error}")))?;
     }
     let mut machine = args.guest.machine()?;
-    machine.set_observer(Box::new(Console::default()));
+    let console = Console::default();
+    let line = console.line();
+    machine.set_observer(Box::new(console));
     if let Some(path) = &args.trace {
         machine.set_trace(create_trace(path)?);
     }
@@ -43,7 +47,14 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let elapsed = start.elapsed();
 
     let printed = print_screen(&machine);
+    if !matches!(end, End::Stop(StopReason::Halted { interruptible: false, .. })) {
+        line.end();
+    }
     let code = report(&machine, &end);
+    if hides_graphics(&machine, args) {
+        line.end();
+        say!("stepvisor: the screen shows graphics; --screen FILE.png writes the picture");
+    }
     if args.stats {
         print_stats(&machine, elapsed);
     }
@@ -83,13 +94,35 @@ fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
     let mut stdout = io::stdout().lock();
     // See https://no-color.org.
-    let colour = stdout.is_terminal() && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let text = if colour { ui::ansi::ansi(&frame) } else { ui::text::plain(&frame) };
+    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let text = match &frame {
+        _ if !stdout.is_terminal() || !colour => ui::text::plain(&frame),
+        Frame::Graphics(_) => {
+            let (columns, rows) = terminal_size(&stdout);
+            // A line is left for the prompt.
+            ui::blocks::half_blocks(&frame, columns, rows.saturating_sub(1))
+        }
+        _ => ui::ansi::ansi(&frame),
+    };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // A reader that has gone away (`stepvisor run … | head -1`) has seen what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
+}
+
+/// Columns and rows of the terminal; what every terminal has if it does not say.
+fn terminal_size(terminal: impl AsFd) -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(terminal) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 1 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}
+
+/// Whether the user has not seen what the screen shows, which text cannot.
+fn hides_graphics(machine: &Machine, args: &Run) -> bool {
+    let graphics = matches!(machine.frame(), Frame::Graphics(_));
+    graphics && args.screen.is_empty() && !io::stdout().is_terminal()
 }
 
 fn print_stats(machine: &Machine, elapsed: Duration) {

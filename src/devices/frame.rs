@@ -3,25 +3,83 @@
 //! Frames are the only thing that renderers see. A frame is complete: it carries every setting that
 //! decides how it looks, so that two equal frames look equal.
 
+use crate::font;
+
+/// Red, green and blue, 8 bits each.
+pub type Rgb = [u8; 3];
+
+/// The 16 colours of text modes, as the BIOS sets the palette and the DAC.
+pub const VGA_PALETTE: [Rgb; 16] = {
+    let mut palette = [[0; 3]; 16];
+    let mut colour = 0;
+    while colour < 16 {
+        let low = if colour & 8 == 0 { 0 } else { 0x55 };
+        let full = low + 0xaa;
+        palette[colour] = [
+            if colour & 4 == 0 { low } else { full },
+            if colour & 2 == 0 { low } else { full },
+            if colour & 1 == 0 { low } else { full },
+        ];
+        colour += 1;
+    }
+    // Dark yellow is made brown.
+    palette[6][1] = 0x55;
+    palette
+};
+
 /// One picture of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
     /// A grid of characters.
     Text(TextFrame),
+    /// A picture of pixels.
+    Graphics(GraphicsFrame),
 }
 
 /// A text-mode screen: `columns` times `rows` cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFrame {
     columns: u16,
-    rows: u16,
-    /// Row by row; always `columns * rows` of them.
-    cells: Vec<Cell>,
+    rows: Vec<Row>,
     /// The text cursor, unless it is switched off or outside the screen.
     pub cursor: Option<Cursor>,
     /// Whether attribute bit 7 makes a character blink; if not, it makes the background bright.
     pub blink: bool,
+    /// How characters become pixels.
+    pub generator: Generator,
+    /// What the 16 colours look like.
+    pub palette: [Rgb; 16],
+    /// How wide to how high a pixel is to be shown.
+    pub pixel_aspect: (u32, u32),
+    /// Pixels that the picture is shifted to the left, less than a cell.
+    pub panning: u8,
+}
+
+/// A row of cells, and which scan lines of it are on the screen: all, but for a picture that is scrolled by parts of
+/// a row, or split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The cells from the left; those beyond the screen's columns come into view by panning only.
+    pub cells: Vec<Cell>,
+    /// The scan line of the cells that the row begins with.
+    pub first_line: u8,
+    /// Scan lines that are shown.
+    pub lines: u8,
+}
+
+/// How characters become pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generator {
+    /// The glyphs of 256 characters; if there are 512, the second half is for those with attribute bit 3 set. Up
+    /// to 32 scan lines, bit 7 the leftmost pixel.
+    pub glyphs: Vec<[u8; 32]>,
+    /// Pixels that a cell is wide: 8 or 9.
+    pub cell_width: u8,
+    /// The ninth pixel of the characters C0h-DFh repeats the eighth, so that box drawing joins.
+    pub joins: bool,
+    /// The scan line that is underlined in cells with foreground 1 or 9; none if cells have no such line.
+    pub underline: u8,
 }
 
 /// A character as text memory holds it: two bytes.
@@ -46,6 +104,23 @@ pub struct Cursor {
     pub last_line: u8,
 }
 
+/// A graphics-mode screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphicsFrame {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Row by row, an index into `palette` for each pixel: `width * height` of them.
+    pub pixels: Vec<u8>,
+    /// What the colours look like.
+    pub palette: Vec<Rgb>,
+    /// How wide to how high a pixel is to be shown.
+    pub pixel_aspect: (u32, u32),
+    /// What mode this is, for a person: `mode 13h: 320x200, 256 colours`.
+    pub mode: String,
+}
+
 impl Cell {
     /// A blank, light grey on black: what the BIOS fills a text screen with.
     pub const BLANK: Cell = Cell { character: b' ', attribute: 0x07 };
@@ -57,13 +132,49 @@ impl Default for Cell {
     }
 }
 
+impl Row {
+    /// A row that shows `lines` scan lines of its cells from the top.
+    #[must_use]
+    pub fn whole(cells: Vec<Cell>, lines: u8) -> Row {
+        Row { cells, first_line: 0, lines }
+    }
+}
+
+impl Default for Generator {
+    /// That of mode 3: cells of 9x16 pixels.
+    fn default() -> Generator {
+        let glyph = |glyph: &font::Glyph| {
+            std::array::from_fn(|line| glyph.get(line).copied().unwrap_or_default())
+        };
+        let glyphs = font::FONT_8X16.iter().map(glyph).collect();
+        Generator { glyphs, cell_width: 9, joins: true, underline: 0x1f }
+    }
+}
+
 impl TextFrame {
-    /// A screen of `cells`, row by row, without a cursor, bit 7 blinking. Missing cells are blank and
-    /// surplus ones dropped.
+    /// A screen of `cells`, row by row, that looks as in mode 3, without a cursor, bit 7 blinking. Missing cells are
+    /// blank and surplus ones dropped.
     #[must_use]
     pub fn new(columns: u16, rows: u16, mut cells: Vec<Cell>) -> TextFrame {
         cells.resize(usize::from(columns) * usize::from(rows), Cell::BLANK);
-        TextFrame { columns, rows, cells, cursor: None, blink: true }
+        let row = |cells: &[Cell]| Row::whole(cells.to_vec(), font::GLYPH_HEIGHT as u8);
+        TextFrame::of_rows(columns, cells.chunks(usize::from(columns).max(1)).map(row).collect())
+    }
+
+    /// The same of rows as they are.
+    #[must_use]
+    pub fn of_rows(columns: u16, rows: Vec<Row>) -> TextFrame {
+        TextFrame {
+            columns,
+            rows,
+            cursor: None,
+            blink: true,
+            generator: Generator::default(),
+            palette: VGA_PALETTE,
+            // 720x400 on a screen of 4:3.
+            pixel_aspect: (20, 27),
+            panning: 0,
+        }
     }
 
     /// Cells in a row.
@@ -74,22 +185,35 @@ impl TextFrame {
 
     /// Rows on the screen.
     #[must_use]
-    pub fn rows(&self) -> u16 {
-        self.rows
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// The cells of each row, from the top.
     pub fn lines(&self) -> impl Iterator<Item = &[Cell]> {
-        self.cells.chunks(usize::from(self.columns).max(1))
+        let columns = usize::from(self.columns);
+        self.rows.iter().map(move |row| &row.cells[..columns.min(row.cells.len())])
     }
 
     /// The cell at `column` of `row`, if the screen has it.
     #[must_use]
     pub fn cell(&self, column: u16, row: u16) -> Option<Cell> {
-        let on_screen = column < self.columns && row < self.rows;
-        let index = usize::from(row) * usize::from(self.columns) + usize::from(column);
-        self.cells.get(index).copied().filter(|_| on_screen)
+        let on_screen = column < self.columns;
+        let row = self.rows.get(usize::from(row))?;
+        row.cells.get(usize::from(column)).copied().filter(|_| on_screen)
     }
+}
+
+/// How wide to how high a pixel is where `width` times `height` of them fill a screen of 4:3.
+#[must_use]
+pub fn aspect_on_4_by_3(width: usize, height: usize) -> (u32, u32) {
+    fn greatest_common_divisor(a: usize, b: usize) -> usize {
+        if b == 0 { a.max(1) } else { greatest_common_divisor(b, a % b) }
+    }
+    let (wide, high) = (4 * height.max(1), 3 * width.max(1));
+    let common = greatest_common_divisor(wide, high);
+    let side = |part: usize| u32::try_from(part / common).unwrap_or(1);
+    (side(wide), side(high))
 }
 
 #[cfg(test)]
@@ -113,5 +237,13 @@ mod tests {
         assert_eq!(frame.cell(3, 0), None);
         assert_eq!(frame.cell(0, 2), None);
         assert_eq!(TextFrame::new(0, 5, vec![]).lines().count(), 0);
+    }
+
+    #[test]
+    fn pixels_fill_a_screen_of_4_by_3() {
+        assert_eq!(aspect_on_4_by_3(720, 400), (20, 27));
+        assert_eq!(aspect_on_4_by_3(640, 480), (1, 1));
+        assert_eq!(aspect_on_4_by_3(320, 200), (5, 6));
+        assert_eq!(aspect_on_4_by_3(0, 0), (4, 3));
     }
 }

@@ -4,10 +4,13 @@
 //! the host's files or of its clock: output waits until the owner takes it, and every device can be saved
 //! and restored.
 
+pub mod chipset;
 pub mod debug_port;
 pub mod exit_port;
 pub mod frame;
+pub mod keyboard;
 pub mod post;
+pub mod uart;
 pub mod vga;
 
 use serde::{Deserialize, Serialize};
@@ -15,17 +18,18 @@ use serde::{Deserialize, Serialize};
 use crate::bus::{AddressMap, Conflict};
 use crate::x86::Phys;
 
+use chipset::Chipset;
 use debug_port::DebugPort;
 use exit_port::ExitPort;
 use frame::Frame;
 use post::PostPort;
-use vga::VgaText;
+use vga::Vga;
 
 /// What a read gives where no device drives the bus.
 pub const OPEN_BUS: u8 = 0xff;
 
-/// Where VGA text memory begins; it is [`vga::MEMORY_SIZE`] bytes long.
-pub const TEXT_MEMORY: Phys = Phys(0xb_8000);
+/// Where video memory can be: the largest window of the VGA begins here, and is [`vga::WINDOW_SIZE`] bytes long.
+pub const VIDEO_MEMORY: Phys = Phys(0xa_0000);
 
 /// Which optional devices a machine has, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +51,12 @@ impl Default for Config {
 pub enum PortEffect {
     /// Nothing: the device has dealt with it.
     Done,
-    /// There is debug output to take.
+    /// There is output to take: of the debug console, or of a serial port.
     Output,
+    /// The guest has switched address line A20 off.
+    A20Off,
+    /// The guest wants the processor to be reset.
+    Reset,
     /// The guest wants the run to end.
     Exit {
         /// The status it chose; see [`exit_port`].
@@ -76,11 +84,23 @@ enum PortDevice {
     DebugPort,
     Post,
     ExitPort,
+    Chip(Chip),
+    Vga,
+}
+
+/// What on the system board a port belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chip {
+    /// A serial port, by its number from 0.
+    Serial(usize),
+    KeyboardData,
+    KeyboardCommand,
+    ControlA,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MmioDevice {
-    VgaText,
+    Vga,
 }
 
 /// All devices of a machine.
@@ -88,10 +108,11 @@ enum MmioDevice {
 pub struct Devices {
     ports: AddressMap<u16, PortDevice>,
     mmio: AddressMap<u64, MmioDevice>,
-    vga: VgaText,
+    vga: Vga,
     debug_port: DebugPort,
     post: PostPort,
     exit_port: ExitPort,
+    chipset: Chipset,
 }
 
 /// All that a guest can have changed in its [`Devices`].
@@ -101,6 +122,7 @@ pub struct State {
     debug_port: debug_port::State,
     post: post::State,
     exit_port: exit_port::State,
+    chipset: chipset::State,
 }
 
 impl Devices {
@@ -115,17 +137,22 @@ impl Devices {
             let last = first.saturating_add(exit_port::PORTS - 1);
             ports.claim(first..=last, PortDevice::ExitPort)?;
         }
+        Chipset::claim(&mut ports)?;
+        for range in vga::PORTS {
+            ports.claim(range, PortDevice::Vga)?;
+        }
         let mut mmio = AddressMap::new();
-        let text_end = TEXT_MEMORY.0 + vga::MEMORY_SIZE as u64 - 1;
+        let video_end = VIDEO_MEMORY.0 + u64::from(vga::WINDOW_SIZE) - 1;
         // The map is empty, so this cannot collide.
-        let _ = mmio.claim(TEXT_MEMORY.0..=text_end, MmioDevice::VgaText);
+        let _ = mmio.claim(VIDEO_MEMORY.0..=video_end, MmioDevice::Vga);
         Ok(Devices {
             ports,
             mmio,
-            vga: VgaText::new(),
+            vga: Vga::new(),
             debug_port: DebugPort::default(),
             post: PostPort::default(),
             exit_port: ExitPort::default(),
+            chipset: Chipset::default(),
         })
     }
 
@@ -141,14 +168,16 @@ impl Devices {
         let mut bytes = [0; 4];
         let mut claimed = false;
         for (at, byte) in bytes.iter_mut().enumerate().take(size) {
-            let device = self.port_device(port, at);
-            claimed |= device.is_some();
-            *byte = match device {
-                Some(PortDevice::DebugPort) => self.debug_port.read(),
-                Some(PortDevice::Post) => self.post.code(),
-                Some(PortDevice::ExitPort) => self.exit_port.read() as u8,
-                None => OPEN_BUS,
+            let read = match self.find_port(port, at) {
+                Some((PortDevice::DebugPort, _)) => Some(self.debug_port.read()),
+                Some((PortDevice::Post, _)) => Some(self.post.code()),
+                Some((PortDevice::ExitPort, _)) => Some(self.exit_port.read() as u8),
+                Some((PortDevice::Chip(chip), offset)) => Some(self.chipset.read(chip, offset)),
+                Some((PortDevice::Vga, _)) => self.vga.port_read(port.wrapping_add(at as u16)),
+                None => None,
             };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
         }
         claimed.then(|| u32::from_le_bytes(bytes))
     }
@@ -163,7 +192,7 @@ impl Devices {
         }
         let mut effect: Option<PortEffect> = None;
         for (at, byte) in value.to_le_bytes().into_iter().enumerate().take(size) {
-            let Some(device) = self.port_device(port, at) else { continue };
+            let Some((device, offset)) = self.find_port(port, at) else { continue };
             let of_byte = match device {
                 PortDevice::DebugPort => {
                     self.debug_port.write(byte);
@@ -176,6 +205,11 @@ impl Devices {
                 PortDevice::ExitPort => {
                     PortEffect::Exit { status: self.exit_port.write(u32::from(byte)) }
                 }
+                PortDevice::Chip(chip) => self.chipset.write(chip, offset, byte),
+                PortDevice::Vga if self.vga.port_write(port.wrapping_add(at as u16), byte) => {
+                    PortEffect::Done
+                }
+                PortDevice::Vga => continue,
             };
             effect = Some(effect.map_or(of_byte, |effect| effect.and(of_byte)));
         }
@@ -184,79 +218,81 @@ impl Devices {
 
     /// Whether an access lands in the exit port as a whole, which takes any width in one piece.
     fn all_in_exit_port(&self, port: u16, size: usize) -> bool {
-        (0..size).all(|at| self.port_device(port, at) == Some(PortDevice::ExitPort))
+        let is_exit_port = |(device, _)| device == PortDevice::ExitPort;
+        (0..size).all(|at| self.find_port(port, at).is_some_and(is_exit_port))
     }
 
-    /// The device of the byte `at` in an access to `port`; the space does not wrap after FFFFh.
-    fn port_device(&self, port: u16, at: usize) -> Option<PortDevice> {
+    /// The device of the byte `at` in an access to `port`, and which of its ports that is; the space does not
+    /// wrap after FFFFh.
+    fn find_port(&self, port: u16, at: usize) -> Option<(PortDevice, u16)> {
         let port = port.checked_add(u16::try_from(at).ok()?)?;
-        self.ports.find(port).map(|(device, _)| device)
+        self.ports.find(port)
     }
 
     /// Reads device memory for the guest. Bytes that no device claims read FFh; false if that is all.
     pub fn mmio_read(&mut self, address: Phys, data: &mut [u8]) -> bool {
-        // No device of today changes by being read.
-        self.mmio_peek(address, data)
+        let mut claimed = false;
+        for (at, byte) in data.iter_mut().enumerate() {
+            let read = match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.read(offset),
+                None => None,
+            };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
+        }
+        claimed
     }
 
     /// Reads device memory without side effects, for a debugger; otherwise as
     /// [`mmio_read`](Self::mmio_read).
     #[must_use]
     pub fn mmio_peek(&self, address: Phys, data: &mut [u8]) -> bool {
-        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
-            self.peek_device(device, offset, data);
-            return true;
-        }
-        data.fill(OPEN_BUS);
         let mut claimed = false;
         for (at, byte) in data.iter_mut().enumerate() {
-            if let Some((device, offset)) = self.mmio_device(address, at) {
-                self.peek_device(device, offset, std::slice::from_mut(byte));
-                claimed = true;
-            }
+            let read = match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.peek(offset),
+                None => None,
+            };
+            claimed |= read.is_some();
+            *byte = read.unwrap_or(OPEN_BUS);
         }
         claimed
     }
 
     /// Writes device memory. Bytes that no device claims are dropped; false if those are all.
     pub fn mmio_write(&mut self, address: Phys, data: &[u8]) -> bool {
-        if let Some((device, offset)) = self.whole_mmio_access(address, data.len()) {
-            self.write_device(device, offset, data);
-            return true;
-        }
         let mut claimed = false;
         for (at, byte) in data.iter().enumerate() {
-            if let Some((device, offset)) = self.mmio_device(address, at) {
-                self.write_device(device, offset, std::slice::from_ref(byte));
-                claimed = true;
-            }
+            claimed |= match self.mmio_device(address, at) {
+                Some((MmioDevice::Vga, offset)) => self.vga.write(offset, *byte),
+                None => false,
+            };
         }
         claimed
     }
 
-    /// The device that all `length` bytes of an access fall to, if it is one, and the offset in it.
-    fn whole_mmio_access(&self, address: Phys, length: usize) -> Option<(MmioDevice, u64)> {
-        let last = length.checked_sub(1)?;
-        let (device, offset) = self.mmio_device(address, 0)?;
-        let whole = self.mmio_device(address, last)? == (device, offset + last as u64);
-        whole.then_some((device, offset))
-    }
-
     /// The device of the byte `at` in an access to `address`, and the byte's offset in the device.
-    fn mmio_device(&self, address: Phys, at: usize) -> Option<(MmioDevice, u64)> {
-        self.mmio.find(address.0.checked_add(at as u64)?)
+    fn mmio_device(&self, address: Phys, at: usize) -> Option<(MmioDevice, u32)> {
+        let (device, offset) = self.mmio.find(address.0.checked_add(at as u64)?)?;
+        Some((device, u32::try_from(offset).ok()?))
     }
 
-    fn peek_device(&self, device: MmioDevice, offset: u64, data: &mut [u8]) {
-        match device {
-            MmioDevice::VgaText => self.vga.peek(narrow(offset), data),
-        }
+    /// The VGA.
+    #[must_use]
+    pub fn vga(&self) -> &Vga {
+        &self.vga
     }
 
-    fn write_device(&mut self, device: MmioDevice, offset: u64, data: &[u8]) {
-        match device {
-            MmioDevice::VgaText => self.vga.write(narrow(offset), data),
-        }
+    /// The VGA, for the firmware.
+    pub fn vga_mut(&mut self) -> &mut Vga {
+        &mut self.vga
+    }
+
+    /// Where video memory is at present and its size in bytes; nowhere if the guest has switched it off.
+    #[must_use]
+    pub fn video_window(&self) -> Option<(Phys, u32)> {
+        let window = self.vga.window()?;
+        Some((VIDEO_MEMORY.offset(window.start.into()), window.end - window.start))
     }
 
     /// The screen as it is now.
@@ -271,11 +307,23 @@ impl Devices {
         self.debug_port.take_output()
     }
 
-    /// Puts every device back to power-on. Debug output that waits to be taken is kept.
+    /// The chips on the system board.
+    #[must_use]
+    pub fn chipset(&self) -> &Chipset {
+        &self.chipset
+    }
+
+    /// The chips on the system board, for those at the other end: of a serial line, of the keyboard.
+    pub fn chipset_mut(&mut self) -> &mut Chipset {
+        &mut self.chipset
+    }
+
+    /// Puts every device back to power-on. Output that waits to be taken is kept.
     pub fn reset(&mut self) {
-        self.vga = VgaText::new();
+        self.vga = Vga::new();
         self.post = PostPort::default();
         self.exit_port = ExitPort::default();
+        self.chipset.reset();
     }
 
     /// The state of all devices.
@@ -286,27 +334,36 @@ impl Devices {
             debug_port: self.debug_port.save(),
             post: self.post.save(),
             exit_port: self.exit_port.save(),
+            chipset: self.chipset.save(),
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave. On an error nothing has changed.
     pub fn restore(&mut self, state: &State) -> Result<(), RestoreError> {
-        let State { vga, debug_port, post, exit_port } = state;
+        let State { vga, debug_port, post, exit_port, chipset } = state;
         // The only one that can fail goes first.
         self.vga.restore(vga)?;
         self.debug_port.restore(debug_port);
         self.post.restore(post);
         self.exit_port.restore(exit_port);
+        self.chipset.restore(chipset);
         Ok(())
     }
 }
 
 impl PortEffect {
-    /// The effect of two byte accesses together: an exit beats output, output beats nothing.
+    /// The effect of two byte accesses together: the one that asks for more. Output is taken after either.
     fn and(self, other: PortEffect) -> PortEffect {
-        match (self, other) {
-            (PortEffect::Exit { .. }, _) | (_, PortEffect::Done) => self,
-            (_, PortEffect::Exit { .. } | PortEffect::Output) => other,
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            PortEffect::Done => 0,
+            PortEffect::Output => 1,
+            PortEffect::A20Off => 2,
+            PortEffect::Reset => 3,
+            PortEffect::Exit { .. } => 4,
         }
     }
 }
@@ -314,11 +371,6 @@ impl PortEffect {
 /// The number of bytes in a port access, if ports can be accessed that way.
 fn bus_width(size: u8) -> Option<usize> {
     matches!(size, 1 | 2 | 4).then_some(usize::from(size))
-}
-
-/// An offset in a device, whose memory is always far below 4 GiB.
-fn narrow(offset: u64) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Which instruction is executed by what.
 
-use iced_x86::{CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
+use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::{Delivery, Environment, Event, Unsupported, deliver};
-use crate::x86::CpuState;
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF};
+use crate::x86::{CpuState, Feature};
 
 /// How an instruction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,9 @@ impl Execution<'_> {
         if vector_prefix && self.cpu.mode().has_paragraph_segments() {
             return Err(Fault::UD.into());
         }
+        if !self.is_offered(instruction) {
+            return Err(Fault::UD.into());
+        }
         match instruction.mnemonic() {
             Mnemonic::Int => {
                 return Ok(Done::Event(Event::software(instruction.immediate8(), next)));
@@ -226,6 +229,38 @@ impl Execution<'_> {
             _ => return Err(Unsupported::Unknown.into()),
         }
         Ok(Done::Next)
+    }
+}
+
+impl Execution<'_> {
+    /// Whether the guest's processor has the instruction, as far as CPUID decides that.
+    fn is_offered(&self, instruction: &Instruction) -> bool {
+        let features = self.env.features();
+        let has = |feature| match feature {
+            CpuidFeature::CMPXCHG16B => features.has(Feature::Cmpxchg16b),
+            CpuidFeature::SSE4_2 => features.has(Feature::Sse42),
+            CpuidFeature::MOVBE => features.has(Feature::Movbe),
+            CpuidFeature::POPCNT => features.has(Feature::Popcnt),
+            CpuidFeature::XSAVE => features.has(Feature::Xsave),
+            CpuidFeature::RDRAND => features.has(Feature::Rdrand),
+            CpuidFeature::BMI1 => features.has(Feature::Bmi1),
+            CpuidFeature::BMI2 => features.has(Feature::Bmi2),
+            CpuidFeature::RDSEED => features.has(Feature::Rdseed),
+            CpuidFeature::ADX => features.has(Feature::Adx),
+            CpuidFeature::SMAP => features.has(Feature::Smap),
+            CpuidFeature::CLWB => features.has(Feature::Clwb),
+            CpuidFeature::RDTSCP => features.has(Feature::Rdtscp),
+            _ => true,
+        };
+        match instruction.code() {
+            // BSF, then.
+            Code::Tzcnt_r16_rm16 | Code::Tzcnt_r32_rm32 | Code::Tzcnt_r64_rm64 => true,
+            // Only with memory; with a register AMD's processors do not know it, and Intel's do nothing.
+            Code::Reservednop_rm16_r16_0F0D
+            | Code::Reservednop_rm32_r32_0F0D
+            | Code::Reservednop_rm64_r64_0F0D => features.is_intel(),
+            _ => instruction.cpuid_features().iter().copied().all(has),
+        }
     }
 }
 

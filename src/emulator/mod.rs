@@ -33,8 +33,8 @@ pub use fault::Fault;
 pub use interrupt::{Cause, Delivery, Event, FailedDelivery, deliver, deliver_telling};
 pub use operand_fault::operand_fault;
 
-use crate::x86::Phys;
 use crate::x86::paging::PhysRead;
+use crate::x86::{Features, Phys};
 
 /// The machine around the processor.
 ///
@@ -56,8 +56,8 @@ pub trait Environment: PhysRead {
     /// A random number, if one is to be had.
     fn random(&mut self) -> Option<u64>;
 
-    /// Whether CPUID names Intel as the processor's maker: a few instructions differ.
-    fn is_intel(&self) -> bool;
+    /// What CPUID offers: what it does not is #UD here, whatever the host's processor has.
+    fn features(&self) -> Features;
 }
 
 /// What this module does not do. Nothing has changed.

@@ -160,7 +160,7 @@ impl Execution<'_> {
     }
 
     fn sysenter_selector(&mut self) -> Result<u16, Trouble> {
-        if self.is_ia32e() && !self.env.is_intel() {
+        if self.is_ia32e() && !self.env.features().is_intel() {
             return Err(Fault::UD.into());
         }
         let selector = self.env.msr(msr::SYSENTER_CS).unwrap_or(0) as u16;

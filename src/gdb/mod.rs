@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod arch;
 pub mod bulk;
+pub mod client;
 pub mod crashes;
 pub mod engine;
 pub mod extended;
@@ -22,6 +23,7 @@ pub mod packets;
 pub mod program;
 pub mod server;
 pub mod session;
+mod srecord;
 pub mod stop;
 pub mod target;
 pub mod transport;

@@ -228,4 +228,8 @@ impl Observer for Relay {
     fn console(&mut self, bytes: &[u8]) {
         self.0.borrow_mut().hear(bytes);
     }
+
+    fn serial(&mut self, _: usize, bytes: &[u8]) {
+        self.0.borrow_mut().hear(bytes);
+    }
 }

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::extended::Hold;
 use super::inbox::{Inbox, Slot, inbox};
+use super::monitor::{Extend, Extension};
 use super::outbox::{Outbox, Relay};
 use super::program::Program;
 use super::session::{Demand, Session};
@@ -106,6 +107,8 @@ pub struct Server<'m> {
     /// What the guest was doing when the present client came.
     motion_before: Motion,
     last_stop: StopReason,
+    /// A wait for an interrupt is a stop.
+    stops_at_waits: bool,
 }
 
 impl<'m> Server<'m> {
@@ -137,6 +140,7 @@ impl<'m> Server<'m> {
             motion: Motion::Stopped,
             motion_before: Motion::Stopped,
             last_stop: StopReason::Stepped,
+            stops_at_waits: false,
         })
     }
 
@@ -160,6 +164,16 @@ impl<'m> Server<'m> {
     /// Clients come with no program of an architecture, and have not to be made to forget it.
     pub fn expect_no_architecture(&mut self) {
         self.guest.set_welcomes(false);
+    }
+
+    /// Has `extend` answer the client's `monitor` commands before the server's own do.
+    pub fn extend_monitor(&mut self, extend: Box<Extend>) {
+        self.guest.set_extension(Extension(extend));
+    }
+
+    /// Reports a guest that waits in HLT for an interrupt as stopped, instead of waiting with it.
+    pub fn stop_at_waits(&mut self) {
+        self.stops_at_waits = true;
     }
 
     /// Lets the guest run until the first client comes, instead of waiting for it at the first instruction.
@@ -386,7 +400,9 @@ impl<'m> Server<'m> {
         match stop {
             StopReason::Kicked => None,
             // Waits for an interrupt as the processor does; a ^C ends the wait. Whoever steps is told.
-            StopReason::Halted { interruptible: true, .. } if resume == Resume::Continue => {
+            StopReason::Halted { interruptible: true, .. }
+                if resume == Resume::Continue && !self.stops_at_waits =>
+            {
                 self.motion = Motion::Asleep(resume);
                 None
             }

@@ -74,6 +74,9 @@ pub struct Session<'m> {
     stopped: Option<Instant>,
     /// When a ^C came that a stop had overtaken.
     overtaken: Option<Instant>,
+    /// The last stop is to be reported again if the client goes on at once: it came in a step, which may have been
+    /// its own.
+    again: bool,
     /// It sent a packet, so it is a debugger and not somebody looking for open ports.
     spoke: bool,
 }
@@ -103,6 +106,7 @@ impl<'m> Session<'m> {
             crashes: Crashes::default(),
             stopped: None,
             overtaken: None,
+            again: false,
             spoke: false,
         }
     }
@@ -215,8 +219,10 @@ impl<'m> Session<'m> {
             self.follower.postpone(stop.clone());
         } else {
             let report = stop::report(&stop, guest.inserted());
-            let in_step = self.follower.is_able() && guest.was_stepping();
-            self.send_report(guest, &if in_step { report.of_step() } else { report });
+            let in_step = guest.was_stepping() && report.looks_like_a_step();
+            self.again = in_step && !self.follower.is_able();
+            let tells_gdb = in_step && self.follower.is_able();
+            self.send_report(guest, &if tells_gdb { report.of_step() } else { report });
         }
         self.last_stop = stop;
     }
@@ -403,6 +409,7 @@ impl<'m> Session<'m> {
         drop(outbox);
         self.end_wait(guest);
         self.last_stop = StopReason::Stepped;
+        self.again = false;
         self.follower.settle();
         Some(if effect == Effect::Halt { Demand::Halt } else { Demand::Release })
     }
@@ -434,11 +441,17 @@ impl<'m> Session<'m> {
                 self.running = true;
                 let resume = guest.take_resume().unwrap_or(Resume::Continue);
                 guest.reveal();
+                let again = std::mem::take(&mut self.again) && resume == Resume::Continue;
                 let overtaken = self.overtaken.take().filter(|since| since.elapsed() < OWN_DOING);
                 // The guest has run already: this is what the client has been waiting for.
                 match self.follower.take_postponed() {
                     None if overtaken.is_some() => self.report(guest, StopReason::Kicked),
                     None if self.crashes.is_ignored() => return Some(Demand::Wait(resume)),
+                    None if again => {
+                        let mut report = stop::report(&self.last_stop, guest.inserted());
+                        report.notes.clear();
+                        self.send_report(guest, &report);
+                    }
                     None => return Some(Demand::Run(resume)),
                     Some(Postponed::Stop(stop)) => {
                         let pc = guest.machine().cpu().pc();

@@ -17,16 +17,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// The same to a gdb that has asked for a step. It takes SIGTRAP for the end of the step, which may be one of
-    /// its own, off a breakpoint, from which it goes on without a word: what it has to tell the user comes as
-    /// no signal, where it always stops.
+    /// Whether a client that has asked for a step takes it for the end of that, though there is something to
+    /// tell. The step may be one of its own, off a breakpoint, from which it goes on without a word.
     #[must_use]
-    pub fn of_step(mut self) -> Report {
-        let trap = signal(Signal::SIGTRAP);
-        if self.reason == trap && !self.notes.is_empty() {
-            self.reason = signal(Signal::SIGZERO);
-        }
-        self
+    pub fn looks_like_a_step(&self) -> bool {
+        self.reason == signal(Signal::SIGTRAP) && !self.notes.is_empty()
+    }
+
+    /// The same in words that stop a gdb which steps: no signal.
+    #[must_use]
+    pub fn of_step(self) -> Report {
+        Report { reason: signal(Signal::SIGZERO), ..self }
     }
 }
 
@@ -58,12 +59,13 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
         StopReason::Halted { .. } => Signal::SIGINT,
-        StopReason::Exit { .. } => Signal::SIGTERM,
+        StopReason::Exit { .. } | StopReason::Reset { .. } => Signal::SIGTERM,
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,
         StopReason::Unclaimed(_) => Signal::SIGBUS,
+        StopReason::Limit { .. } => Signal::SIGXCPU,
         StopReason::HostFailure(_) => Signal::SIGABRT,
     };
     Report {
@@ -120,10 +122,10 @@ mod tests {
             location: "0000:7C04".to_owned(),
         });
         let report = report(&stop, &Inserted::default());
-        assert_eq!(report.reason, signal(Signal::SIGTRAP));
-        assert_eq!(report.of_step().reason, signal(Signal::SIGZERO));
+        assert!(report.looks_like_a_step());
+        assert!(!report.of_step().looks_like_a_step());
         let plain = super::report(&StopReason::Stepped, &Inserted::default());
-        assert_eq!(plain.clone().of_step(), plain);
+        assert!(!plain.looks_like_a_step());
     }
 
     #[test]

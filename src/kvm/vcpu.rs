@@ -13,7 +13,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 use super::exit::{Exit, PortAccess};
 use super::{GuestDebug, Kicker, KvmError, state};
 use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
-use crate::x86::{CpuState, FpuState, Phys};
+use crate::x86::{CpuState, Features, FpuState, Phys};
 
 /// The one virtual processor of a machine.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Vcpu {
     debug_registers: Cell<Option<[u64; 8]>>,
     guest_time: Duration,
     power_on: PowerOn,
-    intel: bool,
+    features: Features,
 }
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -66,7 +66,7 @@ pub enum Completion {
 }
 
 impl Vcpu {
-    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd, intel: bool) -> Result<Vcpu, KvmError> {
+    pub(super) fn new(vm: &VmFd, mut fd: VcpuFd, features: Features) -> Result<Vcpu, KvmError> {
         fd.map_coalesced_mmio_ring().map_err(KvmError::ioctl("mmap of the coalesced MMIO ring"))?;
         let kicker = Kicker::new(vm, &fd)?;
         let regs = fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
@@ -91,7 +91,7 @@ impl Vcpu {
             debug_registers: Cell::new(None),
             guest_time,
             power_on,
-            intel,
+            features,
         })
     }
 
@@ -292,7 +292,7 @@ impl Vcpu {
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
-            if !self.intel {
+            if !self.features.is_intel() {
                 // Intel's processors demand a busy task register. AMD's do not mind either, but QEMU's
                 // emulation of one knows no busy one.
                 sregs.tr.type_ &= !state::TASK_BUSY;
@@ -439,10 +439,10 @@ impl Vcpu {
         used.iter().find(|entry| entry.xcr == index).map(|entry| entry.value)
     }
 
-    /// Whether CPUID tells the guest that Intel made its processor.
+    /// What CPUID offers to the guest.
     #[must_use]
-    pub fn is_intel(&self) -> bool {
-        self.intel
+    pub fn features(&self) -> Features {
+        self.features
     }
 
     /// Takes back an exception that KVM is about to raise: the #UD that goes along with a refused

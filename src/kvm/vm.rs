@@ -11,10 +11,7 @@ use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 use super::probe::known_facts;
 use super::{KvmError, Vcpu};
 use crate::memory::{Ram, layout};
-use crate::x86::Phys;
-
-/// `Genu`, as in `GenuineIntel`.
-const GENUINE: u32 = u32::from_le_bytes(*b"Genu");
+use crate::x86::{Features, Phys};
 
 /// Path of the KVM device file.
 const DEVICE: &str = "/dev/kvm";
@@ -107,10 +104,18 @@ impl Vm {
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
-        // CPUID leaf 0, EBX: the first four letters of the maker's name.
-        let intel = |entry: &kvm_cpuid_entry2| entry.function == 0 && entry.ebx == GENUINE;
-        Vcpu::new(&self.fd, fd, cpuid.as_slice().iter().any(intel))
+        let offered =
+            fd.get_cpuid2(KVM_MAX_CPUID_ENTRIES).map_err(KvmError::ioctl("KVM_GET_CPUID2"))?;
+        Vcpu::new(&self.fd, fd, features(offered.as_slice()))
     }
+}
+
+/// What the guest's CPUID answers.
+fn features(cpuid: &[kvm_cpuid_entry2]) -> Features {
+    Features::from_cpuid(|leaf| {
+        let entry = cpuid.iter().find(|entry| (entry.function, entry.index) == (leaf, 0));
+        entry.map_or([0; 4], |entry| [entry.eax, entry.ebx, entry.ecx, entry.edx])
+    })
 }
 
 /// Capabilities that no machine can do without, by their names without KVM_CAP_.
@@ -154,9 +159,8 @@ fn loses_registers(kvm: &Kvm) -> bool {
     if let Some(facts) = known_facts() {
         return facts.shutdown_resets;
     }
-    let genuine = |entry: &kvm_cpuid_entry2| entry.function == 0 && entry.ebx == GENUINE;
     let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
-    cpuid.is_ok_and(|cpuid| !cpuid.as_slice().iter().any(genuine))
+    cpuid.is_ok_and(|cpuid| !features(cpuid.as_slice()).is_intel())
 }
 
 /// Opens `/dev/kvm` and checks what no machine can do without.

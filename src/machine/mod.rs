@@ -8,6 +8,7 @@ pub mod breakpoints;
 pub mod image;
 pub mod observer;
 pub mod plan;
+pub mod record;
 pub mod stats;
 pub mod stop;
 pub mod stop_on;
@@ -16,6 +17,7 @@ pub mod trace;
 mod checkpoint;
 mod crash;
 mod memory;
+mod outside;
 mod registers;
 mod run;
 mod service;
@@ -27,6 +29,7 @@ pub use crash::Crash;
 pub use image::Image;
 pub use memory::Physical;
 pub use observer::Observer;
+pub use outside::OutsideError;
 pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
@@ -42,10 +45,12 @@ use std::fmt;
 
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
+use crate::devices::keyboard::KeyEvent;
+use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuState, Linear, Phys};
 use trace::Trace;
 
 /// What a machine is made of.
@@ -131,11 +136,19 @@ pub struct Machine {
     last_plan: Option<DebugPlan>,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
-    /// KVM queues writes to text memory.
+    /// KVM may queue writes to video memory.
     coalescing: bool,
+    /// Where it does: in the window that video memory was last seen in, or nowhere.
+    coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
+    /// The user knows that A20 gates nothing.
+    told_a20: bool,
+    serial_sinks: outside::SerialSinks,
+    /// Typed each time the guest starts.
+    keys_at_start: Vec<KeyEvent>,
     guard: run::endless::Guard,
+    record: record::Record,
     observer: Box<dyn Observer>,
     stats: Stats,
     trace: Option<Trace>,
@@ -159,7 +172,6 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed } = config;
         let devices = Devices::new(&devices)?;
         let vm = Vm::new(Ram::new(ram_size)?)?;
-        plan::coalesce(&vm)?;
         let vcpu = vm.create_vcpu()?;
         let reset_state = vcpu.cpu().clone();
         let mut machine = Machine {
@@ -184,13 +196,19 @@ impl Machine {
             behind_load_of_ss: false,
             last_plan: None,
             trap_may_linger: false,
-            coalescing: true,
+            coalescing: false,
+            coalesced: None,
             told_slow: false,
+            told_a20: false,
+            serial_sinks: outside::SerialSinks::default(),
+            keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
+            record: record::Record::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
             trace: None,
         };
+        machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
     }
@@ -203,6 +221,8 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        // They waited at its first start too.
+        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
     }
 
@@ -211,11 +231,13 @@ impl Machine {
         let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
+        self.told_a20 = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;
         self.crash = None;
         self.stop_on.reset();
+        self.record.reset();
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;
@@ -273,6 +295,12 @@ impl Machine {
     #[must_use]
     pub fn frame(&self) -> Frame {
         self.devices.frame()
+    }
+
+    /// The VGA, to be looked at.
+    #[must_use]
+    pub fn vga(&self) -> &Vga {
+        self.devices.vga()
     }
 
     /// Tells `observer` from now on what happens while the guest runs; without one, nobody is told.

@@ -7,6 +7,11 @@ pub trait Observer {
 
     /// Bytes the guest wrote to its debug console.
     fn console(&mut self, bytes: &[u8]);
+
+    /// Bytes the guest sent on its serial port `port`, 1 for COM1. Nobody listens unless this is implemented.
+    fn serial(&mut self, port: usize, bytes: &[u8]) {
+        let _ = (port, bytes);
+    }
 }
 
 /// Hears nothing.

@@ -50,12 +50,17 @@ impl Machine {
             bytes[..usize::from(size)]
                 .copy_from_slice(&self.vcpu.port_data_mut()[at..at + usize::from(size)]);
             let value = u32::from_le_bytes(bytes);
+            if !self.rerunning {
+                self.record.note_write(port, size, value);
+            }
             let hit = self.catch_access(port, size, true, value);
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
-                Some(PortEffect::Output) => {
-                    let output = self.devices.take_output();
-                    self.observer.console(&output);
+                Some(PortEffect::Output) => self.pass_output_on(),
+                Some(PortEffect::A20Off) => self.tell_a20(port, size),
+                Some(PortEffect::Reset) => {
+                    let location = self.port_instruction(port, size.into(), true);
+                    stop = Some(StopReason::Reset { port, location });
                 }
                 Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
                 None if hit.is_some() => {}

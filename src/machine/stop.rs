@@ -33,6 +33,13 @@ pub enum StopReason {
         /// The status it gave.
         status: u32,
     },
+    /// The guest asked for a reset of the processor, which is complete up to there.
+    Reset {
+        /// The port: 60h or 64h of the keyboard controller, or 92h.
+        port: u16,
+        /// Where.
+        location: String,
+    },
     /// Triple fault.
     Shutdown {
         /// Where, as far as it is known.
@@ -49,6 +56,13 @@ pub enum StopReason {
     Refused(Refusal),
     /// An access to a port or address that no device has; only when the machine is told to stop there.
     Unclaimed(UnclaimedAccess),
+    /// The guest has executed as many instructions as it may; see [`super::Machine::limit_instructions`].
+    Limit {
+        /// How many.
+        instructions: u64,
+        /// Where the next one is.
+        location: String,
+    },
     /// The host failed: a KVM call returned an error. The guest's state is as it was.
     HostFailure(String),
 }
@@ -146,6 +160,9 @@ impl fmt::Display for StopReason {
                 write!(f, "halted before {location} (HLT, waiting for an interrupt)")
             }
             StopReason::Exit { status } => write!(f, "guest exit with status {status}"),
+            StopReason::Reset { port, location } => {
+                write!(f, "{location}: the guest resets the machine through port {port:#06x}")
+            }
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }
@@ -154,6 +171,9 @@ impl fmt::Display for StopReason {
             StopReason::Caught(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
             StopReason::Unclaimed(access) => access.fmt(f),
+            StopReason::Limit { instructions, location } => {
+                write!(f, "{location}: the limit of {instructions} instructions is reached")
+            }
             StopReason::HostFailure(text) => write!(f, "the host failed: {text}"),
         }
     }

@@ -1,25 +1,27 @@
 //! A frame as text with colours, for a terminal: SGR sequences of ECMA-48 with the 16 colours of
-//! aixterm (30-37 and 90-97, 40-47 and 100-107), which every terminal has.
+//! aixterm (30-37 and 90-97, 40-47 and 100-107), which every terminal has. A colour that the guest has made its
+//! own is sent in full (38;2 and 48;2).
 //!
 //! Attribute 07h, what the BIOS fills the screen with, is shown in the terminal's own colours, so that
 //! plain output blends in; any other attribute names both its colours. As on a VGA in its power-on state,
 //! attribute bit 7 blinks (SGR 5); a frame that says otherwise gets a bright background instead. Every
-//! line ends in the terminal's own colours, and a sequence is sent only where the look changes.
+//! line ends in the terminal's own colours, and a sequence is sent only where the look changes. For graphics see
+//! [`blocks`](super::blocks).
 
-use crate::devices::frame::{Cell, Frame, TextFrame};
+use super::text;
+use crate::devices::frame::{Cell, Frame, Rgb, TextFrame, VGA_PALETTE};
+use crate::font::cp437;
 
-use super::cp437;
-
-/// The frame's text with its colours. As in [`text::plain`](super::text::plain), what can't be seen at the
-/// ends of rows and of the screen is left out; a blank on a colour can be seen.
+/// The frame's text with its colours. As in [`text::plain`], what can't be seen at the
+/// ends of rows and of the screen is left out; a blank on a colour can be seen. A graphics mode is named.
 #[must_use]
 pub fn ansi(frame: &Frame) -> String {
-    let Frame::Text(text) = frame;
+    let Frame::Text(text) = frame else { return text::plain(frame) };
     let mut out = String::new();
     let mut end = 0;
     for line in text.lines() {
         let visible = line.iter().rposition(|&cell| !is_invisible(cell, text));
-        push_line(&mut out, &line[..visible.map_or(0, |last| last + 1)], text.blink);
+        push_line(&mut out, &line[..visible.map_or(0, |last| last + 1)], text);
         out.push('\n');
         if visible.is_some() {
             end = out.len();
@@ -32,38 +34,42 @@ pub fn ansi(frame: &Frame) -> String {
 /// How a terminal is set to draw; `None` where this is said of it: its own colours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Look {
-    foreground: u8,
-    background: u8,
+    foreground: Rgb,
+    background: Rgb,
     blink: bool,
 }
 
+const BLACK: Rgb = [0; 3];
+
 impl Look {
     /// The look that `attribute` asks for; `None` for the terminal's own.
-    fn of(attribute: u8, blink: bool) -> Option<Look> {
+    fn of(attribute: u8, text: &TextFrame) -> Option<Look> {
         let high = attribute >> 4;
+        let colour = |number: u8| text.palette[usize::from(number & 15)];
         let look = Look {
-            foreground: attribute & 15,
-            background: if blink { high & 7 } else { high },
-            blink: blink && high & 8 != 0,
+            foreground: colour(attribute),
+            background: colour(if text.blink { high & 7 } else { high }),
+            blink: text.blink && high & 8 != 0,
         };
-        (attribute != Cell::BLANK.attribute).then_some(look)
+        let own = Look { foreground: VGA_PALETTE[7], background: BLACK, blink: false };
+        (attribute != Cell::BLANK.attribute || look != own).then_some(look)
     }
 }
 
 /// Whether `cell` shows nothing at all.
 fn is_invisible(cell: Cell, text: &TextFrame) -> bool {
-    let black = Look::of(cell.attribute, text.blink).is_none_or(|look| look.background == 0);
+    let black = Look::of(cell.attribute, text).is_none_or(|look| look.background == BLACK);
     cp437::is_blank(cell.character) && black
 }
 
 /// Appends one row, starting and ending in the terminal's own colours.
-fn push_line(out: &mut String, line: &[Cell], blink: bool) {
+fn push_line(out: &mut String, line: &[Cell], text: &TextFrame) {
     let mut now = None;
     for &Cell { character, attribute } in line {
-        let mut wanted = Look::of(attribute, blink);
+        let mut wanted = Look::of(attribute, text);
         if cp437::is_blank(character) {
             // Of a blank only the background shows, and black may well be the terminal's own.
-            let background = |look: Option<Look>| look.map_or(0, |look| look.background);
+            let background = |look: Option<Look>| look.map_or(BLACK, |look| look.background);
             if background(now) == background(wanted) {
                 wanted = now;
             }
@@ -77,25 +83,32 @@ fn push_line(out: &mut String, line: &[Cell], blink: bool) {
 
 /// Appends the shortest sequence that turns the look `from` into `to`.
 fn push_change(out: &mut String, from: Option<Look>, to: Option<Look>) {
-    let mut parameters: Vec<u8> = Vec::new();
+    let mut parameters: Vec<String> = Vec::new();
     match to {
-        None if from.is_some() => parameters.push(0),
+        None if from.is_some() => parameters.push("0".to_owned()),
         None => {}
         Some(to) => {
             if from.is_none_or(|from| from.foreground != to.foreground) {
-                parameters.push(colour(to.foreground, 30));
+                parameters.push(parameter(to.foreground, 30));
             }
             if from.is_none_or(|from| from.background != to.background) {
-                parameters.push(colour(to.background, 40));
+                parameters.push(parameter(to.background, 40));
             }
             if from.is_some_and(|from| from.blink) != to.blink {
-                parameters.push(if to.blink { 5 } else { 25 });
+                parameters.push(if to.blink { "5" } else { "25" }.to_owned());
             }
         }
     }
     if !parameters.is_empty() {
-        let parameters: Vec<String> = parameters.iter().map(u8::to_string).collect();
         out.push_str(&format!("\x1b[{}m", parameters.join(";")));
+    }
+}
+
+/// The SGR parameter of a colour, where `base` is that of black: one of the 16, or the colour in full.
+fn parameter(rgb: Rgb, base: u8) -> String {
+    match (0..).zip(VGA_PALETTE).find(|(_, known)| *known == rgb) {
+        Some((vga, _)) => colour(vga, base).to_string(),
+        None => format!("{};2;{};{};{}", base + 8, rgb[0], rgb[1], rgb[2]),
     }
 }
 
@@ -171,5 +184,14 @@ mod tests {
             inside &= character != 'm';
         }
         assert_eq!(shown, super::super::text::plain(&frame));
+    }
+
+    #[test]
+    fn colours_of_the_guests_own_are_sent_in_full() {
+        let mut frame = row(&[("a", 0x1e), ("b", 7)]);
+        frame.palette[14] = [1, 2, 3];
+        assert_eq!(show(frame.clone()), "^[38;2;1;2;3;44ma^[0mb\n");
+        frame.palette[7] = [9, 9, 9];
+        assert_eq!(show(frame), "^[38;2;1;2;3;44ma^[38;2;9;9;9;40mb^[0m\n");
     }
 }

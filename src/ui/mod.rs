@@ -1,10 +1,9 @@
-//! Screens for people: frames rendered as plain text, as ANSI text, and as pixels for PNG files.
+//! Screens for people: frames rendered as plain text, as ANSI text, as half blocks, and as pixels for PNG files.
 //!
 //! Sees [frames](crate::devices::frame) only, never a device, so that whatever makes frames can be shown.
 
 pub mod ansi;
-pub mod cp437;
-pub mod font;
+pub mod blocks;
 pub mod png;
 pub mod raster;
 pub mod screenshot;

@@ -1,37 +1,11 @@
 //! A frame as pixels: what a VGA puts on the wire to the monitor.
 //!
-//! A text cell is 9 pixels wide and 16 high, so that 80x25 cells make 720x400. The font is 8 wide: the
+//! A text cell of mode 3 is 9 pixels wide and 16 high, so that 80x25 cells make 720x400. A glyph is 8 wide: the
 //! ninth column is background, but repeats the eighth for the codes C0h-DFh, so that box drawing joins
-//! (IBM VGA, attribute mode control bit 2). A monitor stretches 720x400 to 4:3, so a pixel is 20/27 as
-//! wide as high. Blinking characters and the cursor are drawn as seen in their visible phase.
+//! (IBM VGA, attribute mode control bit 2). A monitor stretches the picture to 4:3, so a pixel of 720x400 is 20/27
+//! as wide as high. Blinking characters and the cursor are drawn as seen in their visible phase.
 
-use crate::devices::frame::{Cell, Cursor, Frame, TextFrame};
-
-use super::font::{self, GLYPH_HEIGHT};
-
-/// Pixels that a text cell is wide.
-pub const CELL_WIDTH: usize = 9;
-/// Pixels that a text cell is high.
-pub const CELL_HEIGHT: usize = GLYPH_HEIGHT;
-
-/// The 16 colours of text modes, as the BIOS sets the palette and the DAC: red, green and blue.
-pub const VGA_PALETTE: [[u8; 3]; 16] = {
-    let mut palette = [[0; 3]; 16];
-    let mut colour = 0;
-    while colour < 16 {
-        let low = if colour & 8 == 0 { 0 } else { 0x55 };
-        let full = low + 0xaa;
-        palette[colour] = [
-            if colour & 4 == 0 { low } else { full },
-            if colour & 2 == 0 { low } else { full },
-            if colour & 1 == 0 { low } else { full },
-        ];
-        colour += 1;
-    }
-    // Dark yellow is made brown.
-    palette[6][1] = 0x55;
-    palette
-};
+use crate::devices::frame::{Cell, Cursor, Frame, Rgb, TextFrame};
 
 /// A picture with a palette of at most 256 colours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +17,7 @@ pub struct Raster {
     /// Row by row, an index into `palette` for each pixel.
     pub pixels: Vec<u8>,
     /// Red, green and blue of each colour.
-    pub palette: Vec<[u8; 3]>,
+    pub palette: Vec<Rgb>,
     /// How wide to how high a pixel is to be shown.
     pub pixel_aspect: (u32, u32),
 }
@@ -54,49 +28,77 @@ impl Raster {
     pub fn of(frame: &Frame) -> Raster {
         match frame {
             Frame::Text(text) => Raster::of_text(text),
+            Frame::Graphics(graphics) => Raster {
+                width: graphics.width,
+                height: graphics.height,
+                pixels: graphics.pixels.clone(),
+                palette: graphics.palette.clone(),
+                pixel_aspect: graphics.pixel_aspect,
+            },
         }
     }
 
     fn of_text(text: &TextFrame) -> Raster {
-        let width = usize::from(text.columns()) * CELL_WIDTH;
-        let height = usize::from(text.rows()) * CELL_HEIGHT;
+        let width = usize::from(text.columns()) * usize::from(text.generator.cell_width);
+        let height = text.rows().iter().map(|row| usize::from(row.lines)).sum();
         let mut pixels = Vec::with_capacity(width * height);
-        for (row, line) in (0..=u16::MAX).zip(text.lines()) {
-            for y in 0..CELL_HEIGHT {
-                for (column, &cell) in (0..=u16::MAX).zip(line) {
-                    let cursor = text.cursor.filter(|at| (at.row, at.column) == (row, column));
-                    pixels.extend(cell_line(cell, y, text.blink, cursor));
-                }
+        for (number, row) in (0..=u16::MAX).zip(text.rows()) {
+            for line in row.first_line..row.first_line.saturating_add(row.lines) {
+                let end = pixels.len() + width;
+                let cells = (0..=u16::MAX).zip(&row.cells);
+                let cells = cells.flat_map(|(column, &cell)| {
+                    let cursor = text.cursor.filter(|at| (at.row, at.column) == (number, column));
+                    cell_line(text, cell, line, cursor)
+                });
+                pixels.extend(cells.skip(text.panning.into()).take(width));
+                // Whoever pans has cells to fill the gap.
+                pixels.resize(end, 0);
             }
         }
-        Raster { width, height, pixels, palette: VGA_PALETTE.to_vec(), pixel_aspect: (20, 27) }
+        let (palette, pixel_aspect) = (text.palette.to_vec(), text.pixel_aspect);
+        Raster { width, height, pixels, palette, pixel_aspect }
+    }
+
+    /// The colour of the pixel at `x` and `y`; black beyond the edges.
+    #[must_use]
+    pub fn colour(&self, x: usize, y: usize) -> Rgb {
+        let inside = x < self.width && y < self.height;
+        let pixel = self.pixels.get(y * self.width + x).copied().filter(|_| inside);
+        let colour = pixel.and_then(|pixel| self.palette.get(usize::from(pixel)));
+        colour.copied().unwrap_or_default()
     }
 }
 
-/// The pixels of scan line `y` of a cell, as colours.
+/// The pixels of scan line `line` of a cell, as colours.
 fn cell_line(
+    text: &TextFrame,
     cell: Cell,
-    y: usize,
-    blink: bool,
+    line: u8,
     cursor: Option<Cursor>,
-) -> impl Iterator<Item = u8> {
+) -> impl Iterator<Item = u8> + use<> {
+    let generator = &text.generator;
     let foreground = cell.attribute & 15;
-    let background = cell.attribute >> 4 & if blink { 7 } else { 15 };
-    let joins = matches!(cell.character, 0xc0..=0xdf);
-    let glyph = u16::from(font::glyph(cell.character)[y]);
-    let under_cursor = cursor
-        .is_some_and(|at| (usize::from(at.first_line)..=usize::from(at.last_line)).contains(&y));
-    let bits = match (under_cursor, joins) {
+    let background = cell.attribute >> 4 & if text.blink { 7 } else { 15 };
+    let joins = generator.joins && matches!(cell.character, 0xc0..=0xdf);
+    let second = generator.glyphs.len() > 256 && cell.attribute & 8 != 0;
+    let glyph = generator.glyphs.get(usize::from(cell.character) + if second { 256 } else { 0 });
+    let dots = glyph.and_then(|glyph| glyph.get(usize::from(line))).copied().unwrap_or(0);
+    let dots = u16::from(dots);
+    let under_cursor = cursor.is_some_and(|at| (at.first_line..=at.last_line).contains(&line));
+    let underlined = line == generator.underline && cell.attribute & 7 == 1;
+    let bits = match (under_cursor || underlined, joins) {
         (true, _) => 0x1ff,
-        (false, true) => glyph << 1 | glyph & 1,
-        (false, false) => glyph << 1,
+        (false, true) => dots << 1 | dots & 1,
+        (false, false) => dots << 1,
     };
-    (0..CELL_WIDTH).rev().map(move |bit| if bits >> bit & 1 == 1 { foreground } else { background })
+    let width = generator.cell_width.min(9);
+    (9 - width..9).rev().map(move |bit| if bits >> bit & 1 == 1 { foreground } else { background })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::devices::frame::{GraphicsFrame, VGA_PALETTE};
 
     fn draw(text: &TextFrame) -> Vec<String> {
         let raster = Raster::of(&Frame::Text(text.clone()));
@@ -153,5 +155,73 @@ mod tests {
         assert_eq!(rows[15], rows[12]);
         text.cursor = Some(Cursor { row: 9, column: 9, first_line: 30, last_line: 255 });
         assert_eq!(draw(&text), vec!["0".repeat(18); 16]);
+    }
+
+    #[test]
+    fn cells_of_8_pixels_have_no_ninth_column() {
+        let mut text = one(0xc4, 0x1e);
+        text.generator.cell_width = 8;
+        assert_eq!(draw(&text)[7], "eeeeeeee");
+        assert_eq!(
+            draw(&one(b'H', 0x1e))[5][..8],
+            draw(&{
+                let mut text = one(b'H', 0x1e);
+                text.generator.cell_width = 8;
+                text
+            })[5]
+        );
+    }
+
+    #[test]
+    fn line_graphics_end_at_the_eighth_column_when_switched_off() {
+        let mut text = one(0xc4, 0x1e);
+        text.generator.joins = false;
+        assert_eq!(draw(&text)[7], "eeeeeeee1");
+    }
+
+    #[test]
+    fn a_second_font_is_for_attribute_bit_3() {
+        let mut text = one(b'A', 0x07);
+        text.generator.glyphs.extend([[0xff; 32]; 256]);
+        let plain = draw(&text);
+        assert_eq!(plain, draw(&one(b'A', 0x07)));
+        let mut bright = one(b'A', 0x0f);
+        bright.generator = text.generator;
+        assert_eq!(draw(&bright)[0], "ffffffff0");
+    }
+
+    #[test]
+    fn monochrome_text_is_underlined() {
+        let mut text = one(b' ', 0x01);
+        text.generator.underline = 15;
+        assert_eq!(draw(&text)[15], "111111111");
+        assert_eq!(draw(&text)[14], "000000000");
+    }
+
+    #[test]
+    fn parts_of_rows_are_drawn_as_they_are() {
+        let row = |first_line, lines| crate::devices::frame::Row {
+            cells: vec![Cell { character: 0xdb, attribute: 0x0e }; 2],
+            first_line,
+            lines,
+        };
+        let mut text = TextFrame::of_rows(1, vec![row(12, 4), row(0, 16), row(0, 2)]);
+        assert_eq!(draw(&text), vec!["eeeeeeeee"; 22]);
+        text.panning = 3;
+        assert_eq!(draw(&text), vec!["eeeeeeeee"; 22]);
+    }
+
+    #[test]
+    fn graphics_are_drawn_one_to_one() {
+        let frame = GraphicsFrame {
+            width: 2,
+            height: 1,
+            pixels: vec![1, 9],
+            palette: vec![[0; 3], [1, 2, 3]],
+            pixel_aspect: (1, 1),
+            mode: "a test".to_owned(),
+        };
+        let raster = Raster::of(&Frame::Graphics(frame));
+        assert_eq!([0, 1, 2].map(|x| raster.colour(x, 0)), [[1, 2, 3], [0; 3], [0; 3]]);
     }
 }

@@ -1,11 +1,12 @@
-//! A frame as plain text in UTF-8: what a person would copy off the screen.
+//! A frame as plain text in UTF-8: what a person would copy off the screen. Of a graphics mode there is no text, but
+//! the name of the mode.
 
 use crate::devices::frame::{Cell, Frame};
 
-use super::cp437;
+use crate::font::cp437;
 
 /// The frame's text: a line for each row, without trailing blanks, and without the blank rows at the end.
-/// An empty screen gives an empty text.
+/// An empty screen gives an empty text, a graphics mode a line in brackets.
 #[must_use]
 pub fn plain(frame: &Frame) -> String {
     let mut text = String::new();
@@ -26,20 +27,24 @@ pub fn plain(frame: &Frame) -> String {
 /// The frame's text with every row and column, each row on a line of its own.
 #[must_use]
 pub fn grid(frame: &Frame) -> String {
-    lines(frame).flat_map(|line| [line, "\n".to_owned()]).collect()
+    lines(frame).into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 /// The rows as text of full width.
-fn lines(frame: &Frame) -> impl Iterator<Item = String> {
-    let Frame::Text(text) = frame;
+fn lines(frame: &Frame) -> Vec<String> {
     let character = |cell: &Cell| cp437::to_char(cell.character);
-    text.lines().map(move |cells| cells.iter().map(character).collect())
+    match frame {
+        Frame::Text(text) => {
+            text.lines().map(|cells| cells.iter().map(character).collect()).collect()
+        }
+        Frame::Graphics(graphics) => vec![format!("[{}]", graphics.mode)],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::frame::TextFrame;
+    use crate::devices::frame::{GraphicsFrame, TextFrame};
 
     fn frame(columns: u16, rows: u16, text: &[u8]) -> Frame {
         let cells = text.iter().map(|&character| Cell { character, ..Cell::BLANK }).collect();
@@ -59,6 +64,19 @@ mod tests {
         assert_eq!(plain(&frame(0, 0, b"")), "");
         assert_eq!(grid(&frame(0, 25, b"")), "");
         assert_eq!(grid(&frame(80, 25, b"")).lines().filter(|line| line.len() == 80).count(), 25);
+    }
+
+    #[test]
+    fn a_graphics_mode_is_named() {
+        let frame = Frame::Graphics(GraphicsFrame {
+            width: 1,
+            height: 1,
+            pixels: vec![0],
+            palette: vec![[0; 3]],
+            pixel_aspect: (1, 1),
+            mode: "mode 13h: 320x200, 256 colours".to_owned(),
+        });
+        assert_eq!(plain(&frame), "[mode 13h: 320x200, 256 colours]\n");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod debug;
 pub mod disasm;
 pub mod dump;
 pub mod exceptions;
+pub mod features;
 pub mod gate;
 pub mod instruction;
 pub mod mode;
@@ -19,6 +20,7 @@ pub mod tags;
 pub mod vectors;
 
 pub use address::{Linear, Phys, SegOff};
+pub use features::{Feature, Features};
 pub use mode::CpuMode;
 pub use registers::{
     Access, CpuState, DescriptorTable, FpuState, Gpr, Segment, SegmentName, Segments,

@@ -100,6 +100,8 @@ pub fn visible(cpu: &CpuState) -> CpuState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     pub console: Vec<u8>,
+    /// What it sent on COM1.
+    pub serial: Vec<u8>,
     pub notices: Vec<String>,
 }
 
@@ -112,6 +114,10 @@ pub fn record(machine: &mut Machine) -> Rc<RefCell<Record>> {
         }
         fn console(&mut self, bytes: &[u8]) {
             self.0.borrow_mut().console.extend_from_slice(bytes);
+        }
+        fn serial(&mut self, port: usize, bytes: &[u8]) {
+            assert_eq!(port, 1);
+            self.0.borrow_mut().serial.extend_from_slice(bytes);
         }
     }
     let record = Rc::default();

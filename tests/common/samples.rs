@@ -1,6 +1,7 @@
 //! The guests that the project ships, and what a user sees of them.
 
-use stepvisor::machine::{Boot, Image};
+use stepvisor::devices::keyboard::keymap;
+use stepvisor::machine::{Boot, Image, Machine};
 use stepvisor::x86::{Phys, SegOff};
 
 /// One shipped guest.
@@ -15,6 +16,10 @@ pub struct Sample {
     pub screen: &'static str,
     /// What it writes to its debug console.
     pub console: &'static str,
+    /// What it sends on COM1.
+    pub serial: &'static str,
+    /// What is typed on its keyboard.
+    pub keys: &'static str,
     pub end: End,
 }
 
@@ -39,28 +44,40 @@ macro_rules! sample {
             entry: SegOff::new(0, 0x7c00),
             screen: include_str!(concat!("../screens/", $name, ".txt")),
             console: "",
+            serial: "",
+            keys: "",
             end: End::Halt,
         }
     };
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 13] = [
+pub const SAMPLES: [Sample; 23] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("cga"),
+    sample!("colours"),
+    sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
     sample!("faults"),
+    sample!("font"),
     sample!("hello"),
     sample!("int"),
+    Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
     sample!("long"),
+    sample!("mode13h"),
     sample!("modes"),
+    sample!("modex"),
+    Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
         ..sample!("portio")
     },
     sample!("protected"),
+    sample!("retrace"),
     sample!("scroll"),
+    Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];
 
@@ -70,6 +87,13 @@ pub fn sample(name: &str) -> Sample {
 }
 
 impl Sample {
+    /// A machine with default devices that boots it, and types what it asks for.
+    pub fn machine(&self) -> Machine {
+        let mut machine = super::machine(self.boot());
+        machine.type_at_start(keymap::parse(self.keys).unwrap()).unwrap();
+        machine
+    }
+
     /// As a flat image.
     pub fn boot(&self) -> Boot {
         Boot {

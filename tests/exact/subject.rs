@@ -32,6 +32,8 @@ pub struct Subject {
     /// How many steps and runs there were.
     moves: u32,
     watchdog: Watchdog,
+    /// The registers before the first step, as the mode has them.
+    first: CpuState,
 }
 
 thread_local! {
@@ -102,7 +104,8 @@ impl Subject {
         machine.take_kick();
         let _ = watchdog.0.send(Some(machine.kicker()));
         let (cursor, text, moves) = (CODE, vec![], 0);
-        Ok(Subject { mode, now, machine, console, cursor, text, moves, watchdog })
+        let first = now.cpu.clone();
+        Ok(Subject { mode, now, machine, console, cursor, text, moves, watchdog, first })
     }
 
     /// The case is over and went well.
@@ -119,6 +122,15 @@ impl Subject {
         self.poke(self.cursor, bytes);
         self.cursor += bytes.len() as u64;
         bytes.len()
+    }
+
+    /// Starts anew, with memory as it is now: the first registers, no breakpoints and watchpoints, other code.
+    pub fn again(&mut self) -> Verdict {
+        self.machine.breakpoints_mut().clear();
+        self.cursor = CODE;
+        self.text.clear();
+        let first = self.first.clone();
+        self.set(|cpu| *cpu = first)
     }
 
     /// Where the next code goes.

@@ -1,5 +1,8 @@
 //! Real gdb sessions with golden output: `NAME.gdb` is what a user types, `NAME.out` what they read.
 //!
+//! Here are those that `stepvisor test` cannot play, as they need ^C, several clients, or the command line of
+//! `debug` and `gdbserver`. All others are in `tests/debugging`.
+//!
 //! A session is a list of commands under headings. A heading starts the program that reads what follows:
 //!
 //! - `# debug: ARGUMENTS`: `stepvisor debug ARGUMENTS`;
@@ -15,10 +18,9 @@
 //!
 //! `STEPVISOR_BLESS=1 cargo test --test gdb` rewrites the golden files; read the difference before committing
 //! it. The output has the commands in it (after a `+`) and what differs between machines taken out: see
-//! [`filter`].
+//! [`stepvisor::script::transcript`].
 #![allow(missing_docs)]
 
-mod filter;
 mod program;
 mod script;
 

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use libtest_mimic::Failed;
 use rustix::process::Signal;
+use stepvisor::script::transcript;
 use tempfile::TempDir;
 
-use crate::filter::filter;
 use crate::program::{PacketLog, Program};
 
 /// What a gdb of a session always is told: to echo commands, and to ask nothing.
@@ -53,17 +53,22 @@ pub fn play(text: &str) -> Result<String, Failed> {
             continue;
         }
         let (output, status) = play_part(&part, &directory)?;
-        let output = filter(&output, directory.path());
+        let output = filter(&output, &directory);
         write!(transcript, "{output}[{}: {}]\n\n", part.kind, status.code().unwrap_or(-1))?;
     }
     if let Some(program) = server {
         // One that has ended by itself does not mind.
         let _ = program.signal(Signal::TERM);
         let (output, status) = program.finish()?;
-        let output = filter(&output, directory.path());
+        let output = filter(&output, &directory);
         writeln!(transcript, "{output}[serve: {}]", status.code().unwrap_or(-1))?;
     }
     Ok(format!("{}\n", transcript.trim_end()))
+}
+
+/// What a golden file holds of `output`.
+fn filter(output: &str, directory: &TempDir) -> String {
+    transcript::filter(output, directory.path(), Path::new(env!("CARGO_MANIFEST_DIR")))
 }
 
 fn parts(text: &str) -> Result<Vec<Part<'_>>, Failed> {

@@ -66,12 +66,22 @@ fn gdb_takes_a_catchpoint_for_no_end_of_its_own_step() {
 }
 
 #[test]
-fn other_clients_have_their_step_end_with_a_trap() {
+fn other_clients_are_stopped_again_when_they_go_on_from_their_step() {
     let server = Server::of("int");
     let mut client = server.connect();
     run_to_before(&mut client);
     client.monitor("stop-at int 0x21");
     stopped(&mut client, "vCont;s", "T05", "int 0x21 with AX = 0x0041");
+    // Without a word, for that was said.
+    client.resume("vCont;c");
+    let (stop, console) = client.stop_and_console();
+    assert!(stop.starts_with("T05") && console.is_empty(), "{stop} {console}");
+    assert_eq!(client.monitor("stop-at"), "1: int 0x21, hit once\n");
+    // Only once, and not if they go on stepping.
+    stopped(&mut client, "vCont;c", "T05", "int 0x21 with AX = 0x0042, at 0000:7C34");
+    assert!(client.run("vCont;s").starts_with("T05"));
+    client.order("Z0,7c36,1");
+    assert!(client.run("vCont;c").contains("swbreak:;"));
 }
 
 #[test]

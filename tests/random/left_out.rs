@@ -55,6 +55,11 @@ const ENTER: &str = "implementations differ in the upper half of EBP where the s
 const BRANCH: &str = "AMD's processors cut near branches to 16 bits under 66, Intel's ignore it";
 const EXCHANGE: &str = "implementations differ in whether the upper half of a 32-bit register is cleared that \
      CMPXCHG leaves alone";
+const PREFIX: &str = "QEMU ignores a prefix that 0F AE may not have";
+const HINT: &str = "QEMU takes 0F 18 with registers for invalid, to the manual a hint that does nothing; of 0F 0D \
+     processors differ";
+const NULL_STACK: &str =
+    "QEMU cuts the stack pointer of 64-bit code to 16 bits in these far transfers where SS is null";
 const PAUSE: &str = "QEMU steps over the next instruction as well";
 
 /// What speaks against giving `instruction`, the next one of `cpu`, to both sides. `read` reads memory.
@@ -79,6 +84,7 @@ pub fn obstacle(
             _ if is_locked(cpu.mode(), bytes) => LENIENT,
             Some(0xc6 | 0xc7 | 0x8f) => LENIENT,
             Some(0xfe | 0xff) if cpu.mode() == CpuMode::Long64 => OPERAND_FIRST,
+            Some(0x0f) if has_bad_prefix(cpu.mode(), bytes) => PREFIX,
             Some(0x0f)
                 if cpu.mode() == CpuMode::Long64
                     && matches!(
@@ -125,6 +131,13 @@ fn prefixes(mode: CpuMode, bytes: &[u8]) -> &[u8] {
 
 fn is_locked(mode: CpuMode, bytes: &[u8]) -> bool {
     prefixes(mode, bytes).contains(&0xf0)
+}
+
+/// Whether it is 0F AE with a prefix that makes it another opcode, or none.
+fn has_bad_prefix(mode: CpuMode, bytes: &[u8]) -> bool {
+    let prefixes = prefixes(mode, bytes);
+    bytes.get(prefixes.len() + 1) == Some(&0xae)
+        && prefixes.iter().any(|byte| matches!(byte, 0x66 | 0xf2 | 0xf3))
 }
 
 /// Whether the opcode after so many prefixes is in the rows of MMX and SSE.
@@ -208,8 +221,25 @@ fn ambiguous(
     {
         return Some(CANONICAL);
     }
+    let narrow_far = matches!(
+        instruction.code(),
+        Code::Retfw
+            | Code::Retfw_imm16
+            | Code::Retfd
+            | Code::Retfd_imm16
+            | Code::Iretw
+            | Code::Iretd
+            | Code::Call_m1616
+            | Code::Call_m1632
+    );
+    if long && narrow_far && cpu.segments.ss.selector & !3 == 0 {
+        return Some(NULL_STACK);
+    }
     match instruction.mnemonic() {
         Mnemonic::Pause => Some(PAUSE),
+        Mnemonic::Reservednop if matches!(bytes.get(prefixes.len() + 1), Some(0x0d | 0x18)) => {
+            Some(HINT)
+        }
         Mnemonic::Enter => {
             let width = match instruction.code() {
                 Code::Enterw_imm16_imm8 => 0xffff,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::emulator::{Outcome, Unsupported, execute};
+use crate::x86::Feature;
 use crate::x86::registers::{
     CR0_MP, CR0_TS, CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF,
 };
@@ -31,6 +32,55 @@ impl Pc {
 
     fn flags(&self) -> u64 {
         self.cpu.rflags & 0x8d5
+    }
+}
+
+#[test]
+fn what_cpuid_does_not_offer_is_an_invalid_opcode() {
+    let cases: [(Feature, &[u8]); 9] = [
+        (Feature::Popcnt, &[0xf3, 0x0f, 0xb8, 0xc1]),
+        (Feature::Movbe, &[0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0]),
+        (Feature::Sse42, &[0xf2, 0x0f, 0x38, 0xf1, 0xc1]),
+        (Feature::Cmpxchg16b, &[0x48, 0x0f, 0xc7, 0x0c, 0x25, 0, 0x90, 0, 0]),
+        (Feature::Rdrand, &[0x0f, 0xc7, 0xf0]),
+        (Feature::Rdseed, &[0x0f, 0xc7, 0xf8]),
+        (Feature::Rdtscp, &[0x0f, 0x01, 0xf9]),
+        (Feature::Bmi1, &[0xc4, 0xe2, 0x70, 0xf2, 0xc1]),
+        (Feature::Bmi2, &[0xc4, 0xe2, 0x71, 0xf7, 0xc1]),
+    ];
+    for (feature, code) in cases {
+        let mut pc = Pc::long(0);
+        pc.gate64(6, CODE64, HANDLER, 0x8e, 0);
+        pc.memory.msrs = vec![(0x10, 1)];
+        pc.memory.random = Some(1);
+        let without = {
+            let mut pc = pc.clone();
+            pc.memory.features = Features::all(true).without(feature);
+            pc.execute(code)
+        };
+        assert_eq!(without, Ok(Outcome::Entered { vector: 6 }), "{feature:?}");
+        let with = pc.execute(code);
+        assert!(matches!(with, Ok(Outcome::Completed { .. })), "{feature:?}: {with:?}");
+    }
+}
+
+#[test]
+fn prefetches_with_registers_do_nothing_or_to_amd_are_invalid() {
+    for (code, intel, vector) in [
+        ([0x0f, 0x18, 0xc0], true, None),
+        ([0x0f, 0x18, 0xc0], false, None),
+        ([0x0f, 0x0d, 0xc8], true, None),
+        ([0x0f, 0x0d, 0xc8], false, Some(6)),
+    ] {
+        let mut pc = Pc::protected(0);
+        pc.gate(6, CODE0, HANDLER, 0x8e);
+        pc.memory.features = Features::all(intel);
+        let outcome = pc.execute(&code);
+        let entered = match outcome {
+            Ok(Outcome::Entered { vector }) => Some(vector),
+            _ => None,
+        };
+        assert_eq!(entered, vector, "{code:x?}: {outcome:?}");
     }
 }
 

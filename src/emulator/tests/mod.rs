@@ -7,7 +7,7 @@ mod ret;
 use super::Environment;
 use crate::x86::paging::PhysRead;
 use crate::x86::registers::{CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RFLAGS_FIXED};
-use crate::x86::{Access, CpuState, DescriptorTable, Gpr, Phys, Segment};
+use crate::x86::{Access, CpuState, DescriptorTable, Features, Gpr, Phys, Segment};
 
 /// Descriptor tables of all tests.
 pub(super) const GDT: u64 = 0x1000;
@@ -48,6 +48,7 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
     pub(super) msrs: Vec<(u32, u64)>,
     pub(super) random: Option<u64>,
+    pub(super) features: Features,
 }
 
 impl PhysRead for Memory {
@@ -83,8 +84,8 @@ impl Environment for Memory {
         self.random
     }
 
-    fn is_intel(&self) -> bool {
-        true
+    fn features(&self) -> Features {
+        self.features
     }
 }
 
@@ -115,7 +116,12 @@ impl Pc {
             *segment = Segment::paragraph(0, Access::DATA16);
         }
         *cpu.get_mut(Gpr::Rsp) = STACK;
-        let memory = Memory { bytes: vec![0; 0x4_0000], msrs: Vec::new(), random: None };
+        let memory = Memory {
+            bytes: vec![0; 0x4_0000],
+            msrs: Vec::new(),
+            random: None,
+            features: Features::all(true),
+        };
         Pc { cpu, memory }
     }
 

@@ -4,10 +4,12 @@
 
 mod address;
 mod examine;
+mod outside;
 mod register;
 mod stops;
 mod walk;
 
+use crate::devices::frame::Frame;
 use crate::machine::Machine;
 use crate::ui;
 
@@ -18,6 +20,19 @@ pub struct Answer {
     pub text: String,
     /// The user ends the guest and the server.
     pub quit: bool,
+}
+
+/// Commands beside those that there are, by whoever has the server: gets the machine and the line, and gives
+/// the text to print, or nothing for a line that is none of its own.
+pub struct Extension(pub Box<Extend>);
+
+/// What an [`Extension`] does.
+pub type Extend = dyn FnMut(&mut Machine, &str) -> Option<String>;
+
+impl std::fmt::Debug for Extension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extension").finish_non_exhaustive()
+    }
 }
 
 /// Why a command has no result, in one line.
@@ -41,7 +56,18 @@ const COMMANDS: &[Command] = &[
         help: "all registers, hidden parts included (also: info registers)",
         run: registers,
     },
-    Command { name: "screen", arguments: "", help: "the text on the screen", run: screen },
+    Command {
+        name: "screen",
+        arguments: "[FILE]",
+        help: "the text on the screen; written to FILE.txt, or as a picture to FILE.png",
+        run: screen,
+    },
+    Command {
+        name: "vga",
+        arguments: "",
+        help: "the video mode, where picture and cursor are, and every register of the VGA",
+        run: vga,
+    },
     Command {
         name: "xp",
         arguments: "[/COUNT FORMAT SIZE] ADDR [16|32|64]",
@@ -109,6 +135,24 @@ const COMMANDS: &[Command] = &[
         run: stops::stop_at,
     },
     Command {
+        name: "key",
+        arguments: "TEXT",
+        help: "type on the guest's keyboard: hi{Enter}, {F1}, {Ctrl+C}",
+        run: outside::key,
+    },
+    Command {
+        name: "keyboard",
+        arguments: "",
+        help: "the keyboard controller, the keyboard, and how many keys wait",
+        run: outside::keyboard,
+    },
+    Command {
+        name: "serial",
+        arguments: "[PORT TEXT]",
+        help: "the serial ports, or send TEXT (\\r \\n \\xHH) to COM1 or COM2",
+        run: outside::serial,
+    },
+    Command {
         name: "reset",
         arguments: "",
         help: "start the guest anew: memory, devices, registers",
@@ -157,9 +201,25 @@ fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     machine.register_dump().map_err(|error| CommandError(error.to_string()))
 }
 
-fn screen(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
-    let text = ui::text::plain(&machine.frame());
-    Ok(if text.is_empty() { "the screen is empty\n".to_owned() } else { text })
+fn screen(machine: &mut Machine, file: &str) -> Result<String, CommandError> {
+    let frame = machine.frame();
+    if !file.is_empty() {
+        let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+        ui::write_screen(&path, &frame).map_err(|error| CommandError(error.to_string()))?;
+        return Ok(format!("the screen is in {}\n", path.display()));
+    }
+    let text = ui::text::plain(&frame);
+    Ok(match frame {
+        Frame::Graphics(_) => {
+            format!("{text}`monitor screen FILE.png` writes it as a picture\n")
+        }
+        _ if text.is_empty() => "the screen is empty\n".to_owned(),
+        _ => text,
+    })
+}
+
+fn vga(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(format!("{}\n", machine.vga()))
 }
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

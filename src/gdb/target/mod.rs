@@ -25,6 +25,7 @@ use gdbstub::target::{Target, TargetError};
 use super::arch::X86;
 use super::follow;
 use super::layout::Layout;
+use super::monitor::Extension;
 use super::program::Program;
 use crate::machine::{Machine, Observer, StopReason, Watch};
 use crate::x86::Linear;
@@ -72,6 +73,7 @@ pub struct Guest<'m> {
     is_fresh: bool,
     /// It has looked, or taken the description of the program that it has.
     has_looked: bool,
+    extension: Option<Extension>,
 }
 
 impl<'m> Guest<'m> {
@@ -95,7 +97,13 @@ impl<'m> Guest<'m> {
             welcomes: true,
             is_fresh: false,
             has_looked: false,
+            extension: None,
         }
+    }
+
+    /// Has `extension` answer `monitor` commands first.
+    pub fn set_extension(&mut self, extension: Extension) {
+        self.extension = Some(extension);
     }
 
     /// Offers `program` to clients that have none.

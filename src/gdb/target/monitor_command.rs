@@ -14,6 +14,11 @@ impl MonitorCmd for Guest<'_> {
         mut out: ConsoleOutput<'_>,
     ) -> Result<(), Infallible> {
         let line = String::from_utf8_lossy(command);
+        let extension = self.extension.as_mut();
+        if let Some(text) = extension.and_then(|own| (own.0)(self.machine, &line)) {
+            out.write_raw(text.as_bytes());
+            return Ok(());
+        }
         let answer = monitor::answer(self.machine, &line);
         out.write_raw(answer.text.as_bytes());
         self.quit |= answer.quit;

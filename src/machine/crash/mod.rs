@@ -54,7 +54,9 @@ impl Machine {
             }
             Ok(stop)
         });
-        stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()))
+        let stop = stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()));
+        self.note_stop(&stop);
+        stop
     }
 
     /// Puts the registers back that a shutdown has destroyed. `before` is the state at the last moment it was

@@ -8,7 +8,7 @@ use crate::emulator::{self, Environment, Event, Fault, Raised};
 use crate::kvm::KvmError;
 use crate::machine::Machine;
 use crate::x86::paging::PhysRead;
-use crate::x86::{CpuState, Phys};
+use crate::x86::{CpuState, Features, Phys};
 
 /// The machine as it looks to an instruction that is only thought about: what is written is lost, and
 /// devices do not notice that they are read.
@@ -40,8 +40,8 @@ impl Environment for Imagined<'_> {
         None
     }
 
-    fn is_intel(&self) -> bool {
-        self.0.vcpu.is_intel()
+    fn features(&self) -> Features {
+        self.0.vcpu.features()
     }
 }
 

@@ -9,8 +9,6 @@
 
 mod situation;
 
-pub(super) use situation::coalesce;
-
 use std::fmt;
 
 use super::breakpoints::{BreakpointSet, Watch, WatchKind};
@@ -27,7 +25,7 @@ pub struct DebugPlan {
     /// The plan fits the present mode and page tables only: whoever drives has to look every so often
     /// whether it still does.
     pub recheck: bool,
-    /// KVM may queue writes to text memory: nobody needs to see each of them at once.
+    /// KVM may queue writes to video memory: nobody needs to see each of them at once.
     pub coalesce: bool,
     breakpoints: Vec<(Linear, Mechanism)>,
     watches: Vec<(Watch, Mechanism)>,
@@ -179,16 +177,29 @@ impl DebugPlan {
             }
             watches.push((watch, mechanism));
         }
+        let needed = slots.len();
+        let available = available(facts, situation);
+        // Page tables may put RAM in a device's place at any time.
+        let mut may_become_ram = false;
+        for (index, (watch, mechanism)) in watches.iter().enumerate() {
+            if *mechanism != Mechanism::DeviceModel {
+                continue;
+            }
+            match tripwire(watch, facts, situation) {
+                Some(more) if slots.len() + more.len() <= available => {
+                    slots.extend(more.into_iter().map(|slot| (slot, Some(index))));
+                }
+                _ => may_become_ram = true,
+            }
+        }
         let mut plan = DebugPlan {
             drive: Drive::StepEngine,
-            recheck: recheck(facts, &breakpoints, &watches),
+            recheck: differs(facts, &breakpoints, &watches) || may_become_ram,
             coalesce: !watches.iter().any(|(watch, mechanism)| needs_each_write(watch, *mechanism)),
             breakpoints,
             watches,
         };
         let steps = |mechanism: Mechanism| matches!(mechanism, Mechanism::StepEngine(_));
-        let needed = slots.len();
-        let available = available(facts, situation);
         if needed > available {
             plan.replace(Why::TooMany { needed, available });
         } else if plan.mechanisms().any(steps) {
@@ -299,8 +310,24 @@ fn data(watch: &Watch, place: Place, facts: &HostFacts, situation: &Situation) -
     Mechanism::StepEngine(why)
 }
 
-/// Whether another mode or other page tables, which a guest can get to without an exit, need another plan.
-fn recheck(
+/// The debug registers that notice an access to a device's place once there is RAM; nothing where they would not
+/// fire as often as the access happens. There is none for reads alone.
+fn tripwire(watch: &Watch, facts: &HostFacts, situation: &Situation) -> Option<Vec<DebugSlot>> {
+    let ByMode { real, protected, long, user } = facts.data_breakpoints;
+    let fires = [real, protected, long, user] == [true; 4]
+        && facts.data_breakpoint_in_rep == Some(RepSteps::ByIteration)
+        && !situation.own_breakpoints;
+    let reads = match watch.kind {
+        WatchKind::Write => false,
+        WatchKind::Access => true,
+        WatchKind::Read => return None,
+    };
+    let slot = |(addr, size)| DebugSlot::data(addr, size, reads);
+    fires.then(|| pieces(watch).into_iter().map(slot).collect())
+}
+
+/// Whether another mode, which a guest can get to without an exit, needs another plan.
+fn differs(
     facts: &HostFacts,
     breakpoints: &[(Linear, Mechanism)],
     watches: &[(Watch, Mechanism)],
@@ -310,10 +337,9 @@ fn recheck(
     };
     !breakpoints.is_empty() && differs(&facts.execute_breakpoints)
         || !watches.is_empty() && differs(&facts.data_breakpoints)
-        || watches.iter().any(|(_, mechanism)| *mechanism == Mechanism::DeviceModel)
 }
 
-/// Whether `watch` misses something when KVM queues writes to text memory: the write itself, or the read
+/// Whether `watch` misses something when KVM queues writes to video memory: the write itself, or the read
 /// from RAM that it comes from.
 fn needs_each_write(watch: &Watch, mechanism: Mechanism) -> bool {
     match mechanism {
@@ -371,7 +397,7 @@ impl fmt::Display for Mechanism {
             Mechanism::DebugRegisters(1) => f.write_str("a debug register; costs nothing"),
             Mechanism::DebugRegisters(n) => write!(f, "{n} debug registers; costs nothing"),
             Mechanism::DeviceModel => f.write_str(
-                "the device model sees each access; writes to text memory are no longer queued",
+                "the device model sees each access; writes to video memory are no longer queued",
             ),
             Mechanism::StepEngine(why) => write!(f, "stepping, because {why}"),
         }

@@ -1,8 +1,7 @@
 //! What a plan depends on, looked up in the machine, and what it changes there.
 
 use super::{DebugPlan, Place, Situation};
-use crate::devices::{self, vga};
-use crate::kvm::{KvmError, Vm, probe};
+use crate::kvm::{KvmError, probe};
 use crate::machine::{Machine, Watch};
 use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LMA, EFER_SCE};
@@ -58,16 +57,25 @@ impl Machine {
         }
     }
 
-    /// Lets KVM queue writes to text memory, or not.
+    /// Lets KVM queue writes to video memory, or not.
     pub(in crate::machine) fn set_coalescing(&mut self, on: bool) -> Result<(), KvmError> {
-        if on != self.coalescing {
-            if on {
-                coalesce(&self.vm)?;
-            } else {
-                self.vm.report_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)?;
-            }
-            self.coalescing = on;
+        self.coalescing = on;
+        self.follow_video_memory()
+    }
+
+    /// Has the queue follow video memory, which the guest can move.
+    pub(in crate::machine) fn follow_video_memory(&mut self) -> Result<(), KvmError> {
+        let wanted = self.devices.video_window().filter(|_| self.coalescing);
+        if wanted == self.coalesced {
+            return Ok(());
         }
+        if let Some((start, size)) = self.coalesced.take() {
+            self.vm.report_writes(start, size)?;
+        }
+        if let Some((start, size)) = wanted {
+            self.vm.coalesce_writes(start, size)?;
+        }
+        self.coalesced = wanted;
         Ok(())
     }
 
@@ -137,9 +145,4 @@ impl Machine {
             access.present && access.is_code() && access.dpl == 3
         })
     }
-}
-
-/// Lets KVM queue writes to text memory.
-pub(in crate::machine) fn coalesce(vm: &Vm) -> Result<(), KvmError> {
-    vm.coalesce_writes(devices::TEXT_MEMORY, vga::MEMORY_SIZE as u32)
 }

@@ -153,6 +153,26 @@ fn device_memory_is_watched_by_the_device_model_and_no_longer_queued() {
 }
 
 #[test]
+fn spare_debug_registers_notice_when_ram_takes_the_place_of_a_device() {
+    let plan = |kind, facts: &HostFacts| {
+        let plan = DebugPlan::new(&watching(0xb_8001, 2, kind), facts, &real(&[Place::Device]));
+        assert_eq!(plan.mechanisms().collect::<Vec<_>>(), [Mechanism::DeviceModel]);
+        (armed(&plan), plan.recheck)
+    };
+    assert_eq!(plan(WatchKind::Write, &intel()), (Some(2), false));
+    assert_eq!(plan(WatchKind::Access, &intel()), (Some(2), false));
+    assert_eq!(plan(WatchKind::Read, &intel()), (Some(0), true));
+    for facts in [amd(), software()] {
+        assert_eq!(plan(WatchKind::Write, &facts), (Some(0), true));
+    }
+    // Breakpoints come first.
+    let mut set = watching(0xb_8001, 2, WatchKind::Write);
+    (0x7c00..0x7c03).for_each(|addr| set.insert(Linear(addr)));
+    let plan = DebugPlan::new(&set, &intel(), &real(&[Place::Device]));
+    assert_eq!((armed(&plan), plan.recheck), (Some(3), true));
+}
+
+#[test]
 fn breakpoints_and_watchpoints_share_the_debug_registers() {
     let mut set = breakpoints(3);
     set.insert_watch(Watch { addr: Linear(0x500), len: 2, kind: WatchKind::Write });

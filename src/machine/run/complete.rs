@@ -9,10 +9,10 @@ use crate::emulator::{self, Delivery, Environment, Event, Outcome, Unsupported};
 use crate::kvm::KvmError;
 use crate::machine::stop::Target;
 use crate::machine::{Machine, StopReason};
-use crate::x86::Phys;
 use crate::x86::debug::DR6_BS;
 use crate::x86::instruction;
 use crate::x86::paging::PhysRead;
+use crate::x86::{Features, Phys};
 
 /// The machine as the emulator sees it.
 pub(in crate::machine) struct Surroundings<'a> {
@@ -86,8 +86,8 @@ impl Environment for Surroundings<'_> {
         Some(u64::from_le_bytes(bytes))
     }
 
-    fn is_intel(&self) -> bool {
-        self.machine.vcpu.is_intel()
+    fn features(&self) -> Features {
+        self.machine.vcpu.features()
     }
 }
 

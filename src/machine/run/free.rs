@@ -68,7 +68,13 @@ impl Machine {
                     stop
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
-                exit if exit.is_access() => self.serve_watching(&exit, &before)?,
+                exit if exit.is_access() => {
+                    let stop = self.serve_watching(&exit, &before)?;
+                    // A repetition of it may have been stepped.
+                    let stop = if stop.is_none() { self.settle_trap()? } else { stop };
+                    self.arm_free(slots)?;
+                    stop
+                }
                 exit @ Exit::InternalError { .. } => {
                     let stop = self.end_watched(&exit, &before)?;
                     // It may have been the way to ring 3.

@@ -34,7 +34,7 @@ impl Machine {
                 stop => return Ok(stop),
             }
         }
-        if let Some(stop) = self.catch_interrupt() {
+        if let Some(stop) = self.catch_here() {
             return Ok(stop);
         }
         if self.breakpoints.contains(self.vcpu.cpu().pc()) {
@@ -53,6 +53,8 @@ impl Machine {
                 self.last_plan = Some(plan.clone());
             }
             let stop = match plan.drive {
+                // Told where it was asked for.
+                _ if self.record.counts() => self.run_stepping(false)?,
                 _ if self.stop_on.needs_steps() => {
                     self.tell_stepping();
                     self.run_stepping(false)?
@@ -101,6 +103,7 @@ impl Machine {
 
     /// One entry into the guest, counted and traced, the queued writes applied.
     pub(super) fn enter(&mut self) -> Result<Exit, KvmError> {
+        self.follow_video_memory()?;
         let start = self.vcpu.guest_time();
         let exit = self.vcpu.run()?;
         self.account(&exit, start);

@@ -3,6 +3,7 @@
 //! Those are the accesses to device memory, and those to RAM by an instruction that accesses a port or device
 //! memory as well: INS, OUTS, and moves between RAM and a device.
 
+use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
 use crate::machine::step::repeat::counter_mask;
@@ -24,6 +25,13 @@ impl Machine {
         if hits.is_empty() {
             return self.serve_or_end(exit, before);
         }
+        if let Exit::PortRead(access) = exit
+            && self.rep_here().is_some()
+        {
+            self.take_back_input(u64::from(access.count))?;
+            return self.step_repetition();
+        }
+        let rip = self.vcpu.cpu().rip;
         let mut stop = self.serve(exit);
         let iteration = self.hold_repetition(exit)?;
         while let Completion::Exit(next) = self.complete()? {
@@ -38,7 +46,63 @@ impl Machine {
             Some((rep, len, before)) => self.end_iteration(rep, len, &before)?,
             None => self.note_repetition(),
         }
+        if matches!(exit, Exit::PortWrite(_)) && self.vcpu.cpu().rip != rip {
+            // OUT, not the OUTS before it: the processor was still at the instruction.
+            return Ok(stop);
+        }
         Ok(stop.or_else(|| self.watchpoint(&hits)))
+    }
+
+    /// Undoes a repeated INS for whose `count` elements KVM waits: it asks for as many as fit into a page, and then
+    /// stores them all. It gets some that no device has given, and registers and memory are put back.
+    fn take_back_input(&mut self, count: u64) -> Result<(), KvmError> {
+        let before = self.vcpu.cpu().clone();
+        let range = self.accesses_here(count).into_iter().find(|access| access.write);
+        let contents = range.map(|access| {
+            let mut bytes = vec![0; usize::try_from(access.len).unwrap_or_default()];
+            let read = self.read_linear(access.addr, &mut bytes);
+            bytes.truncate(read);
+            (access.addr, bytes)
+        });
+        while let Completion::Exit(next) = self.complete()? {
+            if !next.is_access() {
+                break;
+            }
+        }
+        // A fault at the destination, or the guest's own single-step.
+        self.vcpu.drop_exception()?;
+        self.vcpu.set_cpu(&before)?;
+        if let Some((addr, bytes)) = contents {
+            self.amend_linear(addr, &bytes);
+        }
+        Ok(())
+    }
+
+    /// Steps through the repetition at CS:IP until something stops it or it is over.
+    fn step_repetition(&mut self) -> Result<Option<StopReason>, KvmError> {
+        loop {
+            match self.step_watched()? {
+                StopReason::Stepped => {}
+                stop => return Ok(Some(stop)),
+            }
+            if self.mid_rep.is_none() {
+                return Ok(None);
+            }
+            // Steps that never enter the guest would not notice the kick.
+            if self.vcpu.take_kick() {
+                return Ok(Some(StopReason::Kicked));
+            }
+        }
+    }
+
+    /// The repeated string instruction at CS:IP, with its length; nothing when its counter is 0.
+    fn rep_here(&self) -> Option<(Rep, u8)> {
+        let cpu = self.vcpu.cpu();
+        let mut buffer = [0; 15];
+        let len = self.code_bytes(&mut buffer);
+        let facts = instruction::decode(&buffer[..len], cpu.mode());
+        let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return None };
+        (cpu.get(Gpr::Rcx) & counter_mask(rep) != 0).then_some((rep, len))
     }
 
     /// Once a read of device memory has been answered, KVM goes on repeating until the next one: a counter of 1
@@ -47,14 +111,8 @@ impl Machine {
         if !matches!(exit, Exit::MmioRead { .. }) {
             return Ok(None);
         }
+        let Some((rep, len)) = self.rep_here() else { return Ok(None) };
         let before = self.vcpu.cpu().clone();
-        let mut buffer = [0; 15];
-        let len = self.code_bytes(&mut buffer);
-        let facts = instruction::decode(&buffer[..len], before.mode());
-        let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return Ok(None) };
-        if before.get(Gpr::Rcx) & counter_mask(rep) == 0 {
-            return Ok(None);
-        }
         self.count_one(rep)?;
         Ok(Some((rep, len, before)))
     }
@@ -67,10 +125,12 @@ impl Machine {
         }
         let accesses = match exit {
             // Behind the instruction already, unless it repeats.
-            Exit::MmioWrite { .. } => self.string_source().into_iter().collect(),
-            Exit::PortRead(access) | Exit::PortWrite(access) => {
-                self.accesses_here(u64::from(access.count))
+            Exit::MmioWrite { .. } => {
+                let is_move = |code: &[u8], _: Kind| matches!(code.last(), Some(0xa4 | 0xa5));
+                self.string_source(is_move).into_iter().collect()
             }
+            Exit::PortWrite(access) => self.output_source(*access).into_iter().collect(),
+            Exit::PortRead(access) => self.accesses_here(u64::from(access.count)),
             _ => self.accesses_here(1),
         };
         let is_hit = |watch: &Watch| {
@@ -122,8 +182,26 @@ impl Machine {
         accesses
     }
 
-    /// The source of the MOVS that has just written: behind the processor or, while it repeats, in front.
-    fn string_source(&self) -> Option<MemoryAccess> {
+    /// The source of the OUTS that has just written to a port.
+    fn output_source(&self, access: PortAccess) -> Option<MemoryAccess> {
+        // `out 0x6e, al` ends like OUTS.
+        let mut immediate = [0; 2];
+        let at = self.vcpu.cpu().pc().0.wrapping_sub(2);
+        if self.read_linear(Linear(at), &mut immediate) != immediate.len() {
+            return None;
+        }
+        let is_out = matches!(immediate, [0xe6 | 0xe7, port] if u16::from(port) == access.port);
+        let is_output = |_: &[u8], kind: Kind| {
+            matches!(kind, Kind::StringIo(io) | Kind::Rep(Rep { io: Some(io), .. })
+                if !io.input && io.size == access.size)
+        };
+        let named = self.vcpu.cpu().get(Gpr::Rdx) & 0xffff == u64::from(access.port);
+        if named && !is_out { self.string_source(is_output) } else { None }
+    }
+
+    /// What the string instruction that has just written has read: it is behind the processor or, while it
+    /// repeats, in front. `is_it` tells it from others by its code and kind.
+    fn string_source(&self, is_it: impl Fn(&[u8], Kind) -> bool) -> Option<MemoryAccess> {
         let source = |back: u64| {
             let mut cpu = self.vcpu.cpu().clone();
             cpu.rip = cpu.rip.checked_sub(back)?;
@@ -131,11 +209,11 @@ impl Machine {
             let read = self.read_linear(cpu.pc(), &mut buffer);
             let facts = instruction::decode(&buffer[..read], cpu.mode())?;
             let code = &buffer[..facts.len.into()];
-            let is_it = match back {
+            let is_here = match back {
                 0 => matches!(facts.kind, Kind::Rep(_)),
                 back => u64::from(facts.len) == back,
             };
-            if !is_it || !matches!(code.last(), Some(0xa4 | 0xa5)) {
+            if !is_here || !is_it(code, facts.kind) {
                 return None;
             }
             // As it was before the last element.
@@ -151,5 +229,5 @@ impl Machine {
     }
 }
 
-/// Longest MOVS worth looking back for: REP, operand and address size, segment, opcode.
+/// Longest string move or output worth looking back for: REP, operand and address size, segment, opcode.
 const MAX_STRING_MOVE: u64 = 5;

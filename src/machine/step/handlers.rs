@@ -8,7 +8,7 @@ use crate::kvm::{GuestDebug, KvmError};
 use crate::machine::Machine;
 use crate::x86::debug::{DEBUG_SLOTS, DebugSlot};
 use crate::x86::instruction::{Facts, Hazard};
-use crate::x86::registers::{CR0_PE, CR0_PG, RFLAGS_RF, RFLAGS_TF};
+use crate::x86::registers::{CR0_PE, CR0_PG, RFLAGS_AC, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::vectors::{
     self, DEVICE_NOT_AVAILABLE, DIVIDE_ERROR, DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_OPCODE,
     NOT_PRESENT, PAGE_FAULT, SIMD_ERROR, STACK_FAULT, X87_ERROR,
@@ -58,6 +58,7 @@ impl Machine {
         self.vcpu.set_guest_trap_flag(false);
         self.clean_exception_frame(before);
         self.keep_upper_stack_pointer(before)?;
+        self.keep_alignment_check(before)?;
         // Delivery clears RF (SDM vol. 3B, 18.3.1.1); some KVMs forget.
         if self.vcpu.cpu().rflags & RFLAGS_RF != 0 {
             let mut cpu = self.vcpu.cpu().clone();
@@ -77,6 +78,17 @@ impl Machine {
         let mut cpu = self.vcpu.cpu().clone();
         let rsp = cpu.get_mut(Gpr::Rsp);
         *rsp = sp & !0xffff | *rsp & 0xffff;
+        self.vcpu.set_cpu(&cpu)
+    }
+
+    /// Outside real mode delivery leaves AC alone (SDM vol. 3A, 6.12.1.3); some KVMs clear it.
+    fn keep_alignment_check(&mut self, before: &CpuState) -> Result<(), KvmError> {
+        let lost = before.rflags & !self.vcpu.cpu().rflags & RFLAGS_AC != 0;
+        if before.cr0 & CR0_PE == 0 || !lost || self.pushed_flags(before).is_none() {
+            return Ok(());
+        }
+        let mut cpu = self.vcpu.cpu().clone();
+        cpu.rflags |= RFLAGS_AC;
         self.vcpu.set_cpu(&cpu)
     }
 

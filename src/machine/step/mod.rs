@@ -72,7 +72,11 @@ impl Machine {
         if self.halted {
             return Ok(self.halted_stop());
         }
+        if let Some(stop) = self.limit_stop() {
+            return Ok(stop);
+        }
         self.checkpoint_if_needed()?;
+        let before = self.before_step();
         let mid_rep = self.mid_rep.take();
         let stop = self.step_with_traps()?;
         if stop == StopReason::Kicked {
@@ -80,6 +84,7 @@ impl Machine {
             self.mid_rep = mid_rep;
         } else {
             self.stats.steps += 1;
+            self.note_step(before);
             self.count_step(&stop);
         }
         Ok(stop)

@@ -84,6 +84,10 @@ impl Machine {
         }
         let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
+        // Nearly all instructions have none of the opcodes.
+        if !buffer[..len].iter().any(|byte| matches!(byte, 0xcc..=0xce | 0xf1)) {
+            return None;
+        }
         let (vector, other_form) = match instruction::decode(&buffer[..len], cpu.mode())?.kind {
             Kind::Int(vector) => (vector, None),
             Kind::Int3 => (BREAKPOINT, Some("int3")),

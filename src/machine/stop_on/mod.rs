@@ -11,9 +11,9 @@ use std::fmt;
 
 use super::{Machine, StopReason};
 use crate::kvm::KvmError;
-use crate::x86::Linear;
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::instruction::{self, Facts, Kind};
+use crate::x86::{CpuMode, Linear};
 use catchpoint::Catchpoints;
 use marks::{Mark, MarkStop, Marks};
 
@@ -30,6 +30,8 @@ pub struct StopOn {
     told: Option<Linear>,
     /// The same of a software interrupt.
     caught: Option<Linear>,
+    /// A switch out of this mode that another reason to stop has come before.
+    left_mode: Option<CpuMode>,
     /// Causes of a debug exception that is due before the next instruction.
     due_traps: u64,
 }
@@ -38,11 +40,12 @@ impl StopOn {
     /// Whether the guest has to be stepped for it.
     #[must_use]
     pub fn needs_steps(&self) -> bool {
-        !self.exceptions.is_empty()
-            || self.marks.int3
-            || self.marks.xchg
-            || self.due_traps != 0
-            || self.catchpoints.need_steps()
+        self.looks_at_instructions() || self.catchpoints.need_steps()
+    }
+
+    /// Whether exceptions or marks are wanted.
+    fn looks_at_instructions(&self) -> bool {
+        !self.exceptions.is_empty() || self.marks.int3 || self.marks.xchg || self.due_traps != 0
     }
 
     /// Stops on these exceptions from now on.
@@ -55,6 +58,7 @@ impl StopOn {
     pub(super) fn reset(&mut self) {
         self.told = None;
         self.caught = None;
+        self.left_mode = None;
         self.due_traps = 0;
     }
 }
@@ -77,18 +81,30 @@ impl Machine {
             self.pass_interrupt();
             return self.step_watched();
         }
-        let mode = self.vcpu.cpu().mode();
-        let stop = self.step_to_exception()?;
-        // Nothing has run.
-        if matches!(stop, StopReason::Kicked | StopReason::Exception(_)) {
-            return Ok(stop);
+        let now = self.vcpu.cpu().mode();
+        let mode = self.stop_on.left_mode.take().unwrap_or(now);
+        let stop = if self.stop_on.looks_at_instructions() {
+            self.step_to_exception()?
+        } else {
+            self.step_watched()?
+        };
+        // Otherwise nothing has run.
+        if !matches!(stop, StopReason::Kicked | StopReason::Exception(_)) {
+            self.pass_interrupt();
         }
-        self.pass_interrupt();
         if stop != StopReason::Stepped {
+            let left = mode != self.vcpu.cpu().mode();
+            self.stop_on.left_mode = left.then_some(mode);
             return Ok(stop);
         }
         let caught = self.catch_mode_switch(mode).or_else(|| self.catch_interrupt());
         Ok(caught.unwrap_or(stop))
+    }
+
+    /// The stop that is due before anything runs: a catchpoint that has not been told.
+    pub(super) fn catch_here(&mut self) -> Option<StopReason> {
+        let left = self.stop_on.left_mode.take();
+        left.and_then(|mode| self.catch_mode_switch(mode)).or_else(|| self.catch_interrupt())
     }
 
     /// The same but for catchpoints.

@@ -156,7 +156,30 @@ pub fn cases() -> Vec<Case> {
                 guest.step(|now| now.fault(13, Some(0xfff8)))
             },
         ),
+        case("retf to a selector beyond the table", PROTECTED, |guest| {
+            guest.code("retf 8", &[0xca, 8, 0]);
+            bad_return(guest, 0, 0xfff8)
+        }),
+        case(
+            "retf to a selector beyond the table and an address that is none",
+            &[Mode::L],
+            |guest| {
+                guest.code("retfq 8", &[0x48, 0xca, 8, 0]);
+                bad_return(guest, 1 << 60, 0xfff8)
+            },
+        ),
     ]
+}
+
+/// A RETF to `selector` of ring 0 or 3 that is no code.
+fn bad_return(guest: &mut Subject, offset: u64, selector: u16) -> Verdict {
+    let size = if offset == 0 { far_size(guest.mode) } else { 8 };
+    let selector = selector | guest.mode.code() & 3;
+    let top = STACK - 0x10;
+    guest.poke(top, &offset.to_le_bytes()[..size.into()]);
+    guest.poke(top + u64::from(size), &selector.to_le_bytes());
+    guest.gpr([(Rsp, top)])?;
+    guest.step(|now| now.fault(13, Some(selector & !3)))
 }
 
 /// Other code of the mode, with the same privilege.

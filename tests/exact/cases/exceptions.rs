@@ -14,6 +14,16 @@ pub fn cases() -> Vec<Case> {
             guest.gpr([(Rsi, DATA), (Rax, 5)])?;
             guest.step(|now| now.fault(0, None))
         }),
+        case("div by zero under AC", ALL, |guest| {
+            guest.code("div bl", &[0xf6, 0xf3]);
+            guest.set(|cpu| cpu.rflags |= AC)?;
+            guest.step(|now| now.fault(0, None))
+        }),
+        case("ud2 under AC", ALL, |guest| {
+            guest.code("ud2", &[0x0f, 0x0b]);
+            guest.set(|cpu| cpu.rflags |= AC)?;
+            guest.step(|now| now.fault(6, None))
+        }),
         case("ud2", ALL, |guest| {
             guest.code("ud2", &[0x0f, 0x0b]);
             guest.step(|now| now.fault(6, None))
@@ -59,6 +69,12 @@ pub fn cases() -> Vec<Case> {
         case("mov ds from a selector beyond the table", PROTECTED, |guest| {
             guest.code("mov ds, ax", &[0x8e, 0xd8]);
             guest.gpr([(Rax, 0xfff8)])?;
+            guest.step(|now| now.fault(13, Some(0xfff8)))
+        }),
+        case("mov ds from a selector beyond the table under AC", PROTECTED, |guest| {
+            guest.code("mov ds, ax", &[0x8e, 0xd8]);
+            guest.gpr([(Rax, 0xfff8)])?;
+            guest.set(|cpu| cpu.rflags |= AC)?;
             guest.step(|now| now.fault(13, Some(0xfff8)))
         }),
         case("mov ds from a segment that is not present", RING0_PROTECTED, |guest| {

@@ -13,13 +13,18 @@ mod mmio;
 mod strings;
 mod switch;
 mod watch;
+mod watch_implicit;
+mod watch_ranges;
 
 use stepvisor::machine::{StopReason, WatchKind};
 use stepvisor::x86::Gpr::{self, Rax, Rbx, Rcx, Rdi, Rdx, Rsi, Rsp};
 use stepvisor::x86::SegmentName;
 
+use WatchKind::{Access, Read, Write};
+
 use crate::Case;
 use crate::subject::{Subject, Verdict};
+use crate::want::Want;
 use crate::world::{self, *};
 
 /// All of them.
@@ -37,6 +42,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         debug::cases(),
         breakpoints::cases(),
         watch::cases(),
+        watch_implicit::cases(),
+        watch_ranges::cases(),
         catch::cases(),
     ];
     topics.into_iter().flatten()
@@ -44,6 +51,71 @@ pub fn all() -> impl Iterator<Item = Case> {
 
 fn case(name: &'static str, modes: &'static [Mode], run: fn(&mut Subject) -> Verdict) -> Case {
     Case { name, modes, run }
+}
+
+/// One instruction, and the range in which it is watched.
+struct Watched {
+    len: usize,
+    addr: u64,
+    bytes: u64,
+}
+
+/// An instruction that writes to a range: it hits watches for writes and accesses, and none for reads.
+fn writes(guest: &mut Subject, prepare: Prepare, effect: Effect) -> Verdict {
+    each_way(guest, [(Write, true), (Access, true), (Read, false)], prepare, effect)
+}
+
+/// An instruction that reads from a range: it hits watches for reads and accesses, and none for writes.
+fn reads(guest: &mut Subject, prepare: Prepare, effect: Effect) -> Verdict {
+    each_way(guest, [(Read, true), (Access, true), (Write, false)], prepare, effect)
+}
+
+/// An instruction that does both.
+fn reads_and_writes(guest: &mut Subject, prepare: Prepare, effect: Effect) -> Verdict {
+    each_way(guest, [(Read, true), (Write, true), (Access, true)], prepare, effect)
+}
+
+/// An instruction that leaves a range alone.
+fn passes_by(guest: &mut Subject, prepare: Prepare, effect: Effect) -> Verdict {
+    each_way(guest, [(Read, false), (Write, false), (Access, false)], prepare, effect)
+}
+
+type Prepare = fn(&mut Subject) -> Result<Watched, String>;
+type Effect = fn(&mut Want, usize);
+
+/// One instruction with each kind of watch, stepped and in free run: the same effect, and a hit or none. A free run
+/// without one is ended by a breakpoint one NOP further on.
+fn each_way(
+    guest: &mut Subject,
+    kinds: [(WatchKind, bool); 3],
+    prepare: Prepare,
+    effect: Effect,
+) -> Verdict {
+    for (kind, hits) in kinds {
+        for steps in [true, false] {
+            guest.again()?;
+            let Watched { len, addr, bytes } = prepare(guest)?;
+            guest.watch(kind, addr, bytes);
+            let mut behind = guest.now.clone();
+            effect(&mut behind, len);
+            if !steps {
+                guest.break_at(behind.cpu.pc().0 + 1);
+            }
+            let outcome = |now: &mut Want| {
+                effect(now, len);
+                if hits {
+                    now.watchpoint(kind, addr);
+                } else if !steps {
+                    now.next(1);
+                    now.breakpoint();
+                }
+            };
+            let verdict = if steps { guest.step(outcome) } else { guest.run(outcome) };
+            let way = if steps { "stepped" } else { "in free run" };
+            verdict.map_err(|difference| format!("{kind:?} watch, {way}: {difference}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// All modes.
@@ -79,5 +151,7 @@ const DF: u64 = 1 << 10;
 const OF: u64 = 1 << 11;
 /// RFLAGS.RF.
 const RF: u64 = 1 << 16;
+/// RFLAGS.AC.
+const AC: u64 = 1 << 18;
 /// All that arithmetic changes.
 const ARITHMETIC: u64 = CF | PF | AF | ZF | SF | OF;

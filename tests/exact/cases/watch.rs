@@ -415,7 +415,7 @@ pub fn cases() -> Vec<Case> {
 
 /// The byte of a handler's frame that changes in all modes and is written first but for SS: the low byte of
 /// the saved CS or, where that is 0, of what is pushed next.
-fn frame_byte(mode: Mode) -> u64 {
+pub(super) fn frame_byte(mode: Mode) -> u64 {
     match mode {
         Mode::R | Mode::P16 => STACK - 4,
         Mode::P | Mode::G => STACK - 8,

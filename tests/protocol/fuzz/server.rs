@@ -176,6 +176,7 @@ impl Scene {
         assert!(client.run("s").starts_with('T'));
         client.monitor("stop-on none");
         client.monitor("break-on none");
+        client.monitor("stop-at delete all");
         client.monitor("mode-events lazy");
         client.monitor("reset");
         assert_eq!(client.memory(0x7dfe, 2), [0x55, 0xaa]);

@@ -1,0 +1,3 @@
+# guest: hello.asm
+# ends: halt
+# screen contains: Hello

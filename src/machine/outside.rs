@@ -1,0 +1,157 @@
+//! The other ends of the machine's cables: keys that a person types, serial lines, and what the guest sends.
+
+use std::fmt;
+use std::io::Write;
+
+use super::Machine;
+use crate::devices::chipset::SERIAL_PORTS;
+use crate::devices::keyboard::KeyEvent;
+
+/// Why the machine does not take what is sent to it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutsideError {
+    /// The keyboard has too many already.
+    #[error("{waiting} keys wait for the guest already: there is no room for {more} more")]
+    TooManyKeys {
+        /// Those that wait.
+        waiting: usize,
+        /// Those to be typed.
+        more: usize,
+    },
+    /// The serial line is full.
+    #[error("there is no room for {bytes} more bytes on the line to serial port {port}")]
+    LineFull {
+        /// The port, 1 for COM1.
+        port: usize,
+        /// Bytes to be sent.
+        bytes: usize,
+    },
+    /// There is no such port.
+    #[error("there is no serial port {port}: there are 1 and 2")]
+    NoPort {
+        /// The port asked for, 1 for COM1.
+        port: usize,
+    },
+}
+
+/// Where the guest's serial ports send to, if not to the observer.
+#[derive(Default)]
+pub(super) struct SerialSinks([Option<Box<dyn Write>>; SERIAL_PORTS]);
+
+impl fmt::Debug for SerialSinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(Option::is_some)).finish()
+    }
+}
+
+impl Machine {
+    /// Types `events` on the guest's keyboard, after the keys that wait there. The guest gets them when it asks for
+    /// them; see [`crate::devices::keyboard::controller`].
+    ///
+    /// # Errors
+    /// Too many keys wait; none of these was typed.
+    pub fn type_keys(&mut self, events: &[KeyEvent]) -> Result<(), OutsideError> {
+        let keyboard = self.devices.chipset_mut().keyboard_mut();
+        let waiting = keyboard.waiting_keys();
+        if !keyboard.type_keys(events) {
+            return Err(OutsideError::TooManyKeys { waiting, more: events.len() });
+        }
+        self.forget_checkpoint();
+        Ok(())
+    }
+
+    /// Types `events` now, and again each time the guest is started anew.
+    ///
+    /// # Errors
+    /// As of [`Machine::type_keys`].
+    pub fn type_at_start(&mut self, events: Vec<KeyEvent>) -> Result<(), OutsideError> {
+        self.type_keys(&events)?;
+        self.keys_at_start = events;
+        Ok(())
+    }
+
+    /// Sends `bytes` to the guest's serial port `port`, 1 for COM1.
+    ///
+    /// # Errors
+    /// There is no such port, or too much waits on the line; nothing was sent.
+    pub fn send_serial(&mut self, port: usize, bytes: &[u8]) -> Result<(), OutsideError> {
+        let number = port.checked_sub(1);
+        let uart = number.and_then(|number| self.devices.chipset_mut().serial_mut(number));
+        if !uart.ok_or(OutsideError::NoPort { port })?.send(bytes) {
+            return Err(OutsideError::LineFull { port, bytes: bytes.len() });
+        }
+        self.forget_checkpoint();
+        Ok(())
+    }
+
+    /// Has serial port `port`, 1 for COM1, send to `sink` at once, instead of to the observer.
+    ///
+    /// # Errors
+    /// There is no such port.
+    pub fn set_serial_sink(
+        &mut self,
+        port: usize,
+        sink: Box<dyn Write>,
+    ) -> Result<(), OutsideError> {
+        let slot = port.checked_sub(1).and_then(|number| self.serial_sinks.0.get_mut(number));
+        *slot.ok_or(OutsideError::NoPort { port })? = Some(sink);
+        Ok(())
+    }
+
+    /// The keyboard and its controller as they are, in lines.
+    #[must_use]
+    pub fn describe_keyboard(&self) -> String {
+        self.devices.chipset().keyboard().describe()
+    }
+
+    /// The serial ports as they are, a line each.
+    #[must_use]
+    pub fn describe_serial(&self) -> String {
+        let chipset = self.devices.chipset();
+        let ports =
+            (0..SERIAL_PORTS).filter_map(|number| Some((number + 1, chipset.serial(number)?)));
+        ports.map(|(port, uart)| format!("COM{port}: {}\n", uart.describe())).collect()
+    }
+
+    /// Gives the observer what the guest has sent.
+    pub(super) fn pass_output_on(&mut self) {
+        let console = self.devices.take_output();
+        if !console.is_empty() {
+            self.observer.console(&console);
+        }
+        for number in 0..SERIAL_PORTS {
+            let uart = self.devices.chipset_mut().serial_mut(number);
+            let output = uart.map(|uart| uart.take_output()).unwrap_or_default();
+            if !output.is_empty() {
+                self.send_out(number, &output);
+            }
+        }
+    }
+
+    fn send_out(&mut self, number: usize, output: &[u8]) {
+        // A second run of the same is not to be heard.
+        if self.rerunning {
+            return;
+        }
+        let Some(slot) = self.serial_sinks.0.get_mut(number) else { return };
+        let Some(sink) = slot else { return self.observer.serial(number + 1, output) };
+        if let Err(error) = sink.write_all(output).and_then(|()| sink.flush()) {
+            *slot = Some(Box::new(std::io::sink()));
+            // A reader that has gone away has seen what it wanted.
+            if error.kind() != std::io::ErrorKind::BrokenPipe {
+                let text = format!("what COM{} sends is lost: {error}", number + 1);
+                self.observer.notice(&text);
+            }
+        }
+    }
+
+    /// The guest has switched A20 off by a write to `port`.
+    pub(super) fn tell_a20(&mut self, port: u16, size: u8) {
+        if !std::mem::replace(&mut self.told_a20, true) {
+            let location = self.port_instruction(port, size.into(), true);
+            self.observer.notice(&format!(
+                "{location}: the guest switches address line A20 off: addresses do not wrap at 1 MiB here"
+            ));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+## fails: no assertion
+## says: nothing is asserted, so nothing is tested
+# guest: ../../guests/bin/hello.elf
+
+break print
+continue

@@ -1,0 +1,2 @@
+## fails: no assertion
+# guest: ../../guests/bin/hello.elf

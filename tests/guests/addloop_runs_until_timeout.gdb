@@ -1,0 +1,4 @@
+# guest: ../../guests/bin/addloop.elf
+# timeout: 100ms
+# ends: timeout
+# register cx: 9

@@ -1,0 +1,3 @@
+# guest: ../../guests/banner.asm
+# ends: halt
+# screen file: ../screens/banner.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/hello.elf
+# ends: halt
+# instructions: 100..500

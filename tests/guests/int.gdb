@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/int.elf
+# ends: halt
+# screen file: ../screens/int.txt

@@ -1,0 +1,6 @@
+# guest: ../../guests/bin/hello.elf
+# assertions: none
+
+break print
+continue
+info registers

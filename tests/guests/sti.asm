@@ -1,0 +1,3 @@
+org 0x7c00
+    sti
+    hlt

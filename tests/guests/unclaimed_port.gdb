@@ -1,0 +1,4 @@
+# guest: ../../guests/bin/portio.elf
+# on-unclaimed: stop
+# ends: unclaimed
+# console contains: Port

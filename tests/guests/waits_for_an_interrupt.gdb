@@ -1,0 +1,2 @@
+# guest: sti.asm
+# ends: wait

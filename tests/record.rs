@@ -1,0 +1,92 @@
+//! What a machine keeps of a run for whoever judges it: port writes, instructions, the last stop.
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use common::{boot, halted, step_to_end};
+use stepvisor::machine::record::PortWrite;
+use stepvisor::machine::{Machine, StopReason};
+
+/// `mov cx, 3; mov si, 0x7c00; mov dx, 0xe9; rep outsb; mov ax, 0x1234; out 0x80, ax; hlt`
+const CODE: &[u8] = &[
+    0xb9, 0x03, 0x00, 0xbe, 0x00, 0x7c, 0xba, 0xe9, 0x00, 0xf3, 0x6e, 0xb8, 0x34, 0x12, 0xe7, 0x80,
+    0xf4,
+];
+const END: &str = "0000:7C11";
+/// Three moves, three iterations, a move, an OUT, and HLT.
+const INSTRUCTIONS: u64 = 9;
+
+fn expected_writes() -> Vec<PortWrite> {
+    let byte = |value| PortWrite { port: 0xe9, size: 1, value };
+    vec![byte(0xb9), byte(0x03), byte(0x00), PortWrite { port: 0x80, size: 2, value: 0x1234 }]
+}
+
+fn check_writes(machine: &Machine) {
+    assert_eq!(machine.port_writes(), expected_writes());
+    assert_eq!(machine.lost_port_writes(), 0);
+}
+
+#[test]
+fn port_writes_are_kept_alike_whether_the_guest_runs_or_is_stepped() {
+    let mut machine = boot(CODE);
+    machine.keep_port_writes();
+    assert_eq!(machine.run(), halted(END));
+    check_writes(&machine);
+
+    let mut machine = boot(CODE);
+    machine.keep_port_writes();
+    assert_eq!(step_to_end(&mut machine, 20), halted(END));
+    check_writes(&machine);
+
+    machine.reset().unwrap();
+    assert_eq!(machine.port_writes(), []);
+}
+
+#[test]
+fn nothing_is_kept_unless_somebody_wants_it() {
+    let mut machine = boot(CODE);
+    machine.run();
+    assert_eq!(machine.port_writes(), []);
+    assert_eq!(machine.instructions(), None);
+    assert_eq!(machine.recent_instructions(), []);
+}
+
+#[test]
+fn instructions_are_counted_and_each_iteration_is_one() {
+    let mut machine = boot(CODE);
+    machine.count_instructions();
+    machine.remember_instructions(4);
+    assert_eq!(machine.run(), halted(END));
+    assert_eq!(machine.instructions(), Some(INSTRUCTIONS));
+    assert_eq!(machine.last_stop(), Some(&halted(END)));
+    let recent: Vec<String> = machine
+        .recent_instructions()
+        .iter()
+        .map(|executed| format!("{} {} x{}", executed.location, executed.text, executed.times))
+        .collect();
+    let expected = [
+        "0000:7C09 rep outsb x3",
+        "0000:7C0B mov ax, 0x1234 x1",
+        "0000:7C0E out 0x80, ax x1",
+        "0000:7C10 hlt x1",
+    ];
+    assert_eq!(recent, expected);
+
+    machine.reset().unwrap();
+    assert_eq!(machine.instructions(), Some(0));
+    assert_eq!(machine.last_stop(), None);
+}
+
+#[test]
+fn the_limit_of_instructions_stops_the_guest_for_good() {
+    let limit = StopReason::Limit { instructions: 4, location: "0000:7C09".to_owned() };
+    let mut machine = boot(CODE);
+    machine.limit_instructions(4);
+    assert_eq!(machine.run(), limit);
+    assert_eq!(machine.step(), limit);
+    assert_eq!(machine.run(), limit);
+
+    let mut machine = boot(CODE);
+    machine.limit_instructions(INSTRUCTIONS);
+    assert_eq!(machine.run(), halted(END));
+}
