@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::gdb::transport::Address;
@@ -261,6 +262,16 @@ pub struct Debug {
 }
 
 impl Cli {
+    /// Reads the arguments of the process, which ends here if they make no sense.
+    pub fn from_arguments() -> Cli {
+        Cli::try_parse().unwrap_or_else(|mut error| {
+            if let Some(hint) = hint(&error) {
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+            }
+            error.exit()
+        })
+    }
+
     /// The subcommand, `--demo` spelled out.
     pub fn command(self) -> Command {
         self.command.unwrap_or_else(|| {
@@ -274,6 +285,15 @@ impl Cli {
             })
         })
     }
+}
+
+/// What somebody may have meant who named a file where a subcommand belongs.
+fn hint(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(name) = error.get(ContextKind::InvalidSubcommand)? else {
+        return None;
+    };
+    let is_file = name.contains(['.', '/']) || Path::new(name).is_file();
+    is_file.then(|| format!("did you mean `stepvisor run {name}`?"))
 }
 
 /// The demo guest, so that the first try needs no file.

@@ -17,10 +17,8 @@ mod exit_code;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::from_arguments();
     let level = if cli.verbose { "debug" } else { "warn" };
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("STEPVISOR_LOG", level))
         // As all other lines that the command prints; the level says how loud, not how it looks.

@@ -4,12 +4,13 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::samples::{End, SAMPLES, Sample, sample};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -40,6 +41,29 @@ fn command() -> Command {
 /// Runs `stepvisor` with `args`.
 fn stepvisor<'a>(args: impl IntoIterator<Item = &'a str>) -> Outcome {
     command().args(args).output().unwrap().into()
+}
+
+/// What `stepvisor` with `args` writes to a terminal as its standard output.
+fn on_a_terminal(args: &[&str], no_color: Option<&str>) -> String {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let mut terminal = fs::File::from(openpt(flags).unwrap());
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let end = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = command();
+    command.args(args).env_remove("NO_COLOR").stdout(end).stderr(Stdio::null());
+    if let Some(value) = no_color {
+        command.env("NO_COLOR", value);
+    }
+    let mut child = command.spawn().unwrap();
+    // Nobody but the child has the other end.
+    drop(command);
+    let mut bytes = Vec::new();
+    // Ends with an error, once the child is gone.
+    let _ = terminal.read_to_end(&mut bytes);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Files for one test, removed at its end.
@@ -838,4 +862,25 @@ fn paths_that_are_not_text_are_no_problem() {
     fs::write(&path, [0xf4]).unwrap();
     let outcome = Outcome::from(command().arg("run").arg(&path).output().unwrap());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_screen_has_colours_on_a_terminal_unless_the_user_wants_none() {
+    let screen = |no_color| on_a_terminal(&["run", "guests/bin/hello.bin"], no_color);
+    assert!(screen(None).contains("\x1b["), "{:?}", screen(None));
+    assert!(screen(Some("")).contains("\x1b["));
+    let plain = screen(Some("1"));
+    assert!(!plain.contains('\x1b') && plain.contains("Hello"), "{plain:?}");
+}
+
+#[test]
+fn a_file_in_place_of_a_subcommand_is_what_to_run() {
+    for file in ["guests/bin/hello.bin", "boot.bin", "./boot"] {
+        let hint = format!("did you mean `stepvisor run {file}`?");
+        let Outcome { code, stderr, .. } = stepvisor([file]);
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(&hint), "{stderr}");
+    }
+    assert!(!stepvisor(["runn"]).stderr.contains("did you mean"));
+    refused(&["run", "--demo", "--load", "7c00"], 2, &["in hexadecimal it is 0x7c00"]);
 }

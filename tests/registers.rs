@@ -139,18 +139,16 @@ fn a_refused_register_costs_neither_a_kick_nor_the_guest() {
     // inc ax, again and again
     let mut machine = boot(&[0x40, 0xeb, 0xfd]);
     let kicker = machine.kicker();
-    let (stop, stopped) = mpsc::channel::<()>();
-    let kicking = thread::spawn(move || {
-        while matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Empty)) {
-            kicker.kick();
-        }
-    });
+    // One for each attempt, at any moment of it.
+    let (attempt, attempts) = mpsc::channel::<()>();
+    let kicking = thread::spawn(move || attempts.iter().for_each(|()| kicker.kick()));
     for _ in 0..300 {
         let before = machine.cpu().clone();
         let mut cpu = before.clone();
         // Paged protected mode, which some hosts have not.
         cpu.cr0 |= 1 << 31 | 1;
         cpu.cr3 = 0x1000;
+        attempt.send(()).unwrap();
         if machine.set_cpu(&cpu).is_ok() {
             machine.set_cpu(&before).unwrap();
         }
@@ -159,7 +157,7 @@ fn a_refused_register_costs_neither_a_kick_nor_the_guest() {
         let stop = machine.step();
         assert!(matches!(stop, StopReason::Stepped | StopReason::Kicked), "{stop}");
     }
-    drop(stop);
+    drop(attempt);
     kicking.join().unwrap();
     machine.take_kick();
     let mut cpu = machine.cpu().clone();

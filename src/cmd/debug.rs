@@ -42,6 +42,8 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
 
     let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
     let mut machine = args.guest.machine()?;
+    let program = client::write_programs(directory.path(), machine.boot());
+    let program = program.context("cannot write the program for gdb")?;
     machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let mut server = Server::new(&mut machine, listener, Box::new(Deaf))?;
     server.expect_no_architecture();
@@ -49,7 +51,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
     interruptions::ignore_keyboard()?;
     let terminal = Terminal::remember();
-    let mut child = start_gdb(args, directory.path(), &socket, symbols.as_deref())?;
+    let mut child = start_gdb(args, directory.path(), &socket, &program, symbols.as_deref())?;
     // A termination signal ends both, gdb in its own good order.
     // The number of a gdb that has been waited for may be another process's.
     let gdb = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
@@ -100,9 +102,9 @@ fn start_gdb(
     args: &Debug,
     directory: &Path,
     socket: &Path,
+    program: &Path,
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
-    let program = client::write_programs(directory).context("cannot write the program for gdb")?;
     let mut command = Command::new(&args.gdb);
     command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {

@@ -1,5 +1,6 @@
 //! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -92,8 +93,10 @@ fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
 fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
     let mut stdout = io::stdout().lock();
+    // See https://no-color.org.
+    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let text = match &frame {
-        _ if !stdout.is_terminal() => ui::text::plain(&frame),
+        _ if !stdout.is_terminal() || !colour => ui::text::plain(&frame),
         Frame::Graphics(_) => {
             let (columns, rows) = terminal_size(&stdout);
             // A line is left for the prompt.

@@ -4,23 +4,21 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::follow;
+use super::{follow, srecord};
+use crate::machine::Boot;
 
-/// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
-/// connects and complains without one; of an ELF it would take the width of code.
-const PROGRAM: &str = "S0030000FC\r\nS9030000FC\r\n";
-
-/// Writes the programs that gdb looks for into `directory`, and gives the one to start it with (`-e`). The
+/// Writes the programs that gdb looks for into `directory`, all with the guest of `boot` in S-records, and gives the one to start it with (`-e`). The
 /// directory has to be among gdb's sources (`-d`): when the guest gets into another mode gdb looks for a program
 /// of that name, and complains about one that it does not find there.
 ///
 /// # Errors
 /// They cannot be written.
-pub fn write_programs(directory: &Path) -> io::Result<PathBuf> {
+pub fn write_programs(directory: &Path, boot: &Boot) -> io::Result<PathBuf> {
     let program = directory.join("guest");
     let names = follow::names().map(|name| directory.join(name));
-    for path in names.iter().chain([&program]) {
-        fs::write(path, PROGRAM)?;
+    fs::write(&program, srecord::program(boot))?;
+    for path in &names {
+        fs::hard_link(&program, path)?;
     }
     Ok(program)
 }

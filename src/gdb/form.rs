@@ -16,6 +16,8 @@ pub fn is_sound(body: &[u8]) -> bool {
         [b'v', b'C', b'o', b'n', b't', b';', actions @ ..] => {
             actions.split(|byte| *byte == b';').all(is_action)
         }
+        // What gdbstub makes of anything else resumes the guest.
+        [b'v', b'C', b'o', b'n', b't', rest @ ..] => rest == b"?",
         _ if body.starts_with(b"qRcmd") => {
             body.strip_prefix(b"qRcmd,").is_some_and(|text| decode_hex(text).is_some())
         }
@@ -111,6 +113,10 @@ mod tests {
             b"Z0,,1",
             b"Z0,0,1,2",
             b"vCont;Sxx:1",
+            b"vCont",
+            b"vCont?;",
+            b"vCont\xbbc:-1;c:p1.1",
+            b"vContc",
             b"vCont;C",
             b"vCont;C105",
             b"qRcmd",

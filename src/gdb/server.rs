@@ -87,7 +87,7 @@ impl Stopper {
 enum Motion {
     Stopped,
     Running(Resume),
-    /// In HLT until something comes.
+    /// In HLT, or shut down, until something comes.
     Asleep(Resume),
 }
 
@@ -363,6 +363,7 @@ impl<'m> Server<'m> {
         for demand in demands {
             match demand {
                 Demand::Run(resume) => self.motion = Motion::Running(resume),
+                Demand::Wait(resume) => self.motion = Motion::Asleep(resume),
                 // Unless an earlier ^C has done it.
                 Demand::Interrupt if self.motion == Motion::Stopped => {}
                 Demand::Interrupt => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::agent::Plan;
 use super::bulk::{self, Job};
+use super::crashes::Crashes;
 use super::engine::{Engine, Outcome};
 use super::extended::{Effect, Extended, Hold};
 use super::follow::{self, Follower, Postponed};
@@ -32,6 +33,8 @@ const MOST_QUEUED: usize = 1 << 20;
 pub enum Demand {
     /// Let the guest go on, and report its stop.
     Run(Resume),
+    /// The guest would go on as it is said here, but has come to its end: wait for a ^C.
+    Wait(Resume),
     /// Stop the guest: ^C.
     Interrupt,
     /// Keep the guest where it is; its past is over.
@@ -66,6 +69,7 @@ pub struct Session<'m> {
     multiprocess: bool,
     follower: Follower,
     extended: Extended,
+    crashes: Crashes,
     /// When a stop was reported last.
     stopped: Option<Instant>,
     /// When a ^C came that a stop had overtaken.
@@ -99,6 +103,7 @@ impl<'m> Session<'m> {
             multiprocess: false,
             follower: Follower::default(),
             extended: Extended::default(),
+            crashes: Crashes::default(),
             stopped: None,
             overtaken: None,
             again: false,
@@ -225,9 +230,9 @@ impl<'m> Session<'m> {
     fn send_report(&mut self, guest: &mut Guest<'m>, report: &stop::Report) {
         let frame = self.engine.report(guest, report.reason, &guest.expedited());
         let mut notes = report.notes.clone();
-        if let (false, Some(crash)) = (notes.is_empty(), guest.machine().crash()) {
-            notes.extend_from_slice(crash.lines());
-        }
+        // Without words of its own it is a report of something that was told at the time.
+        let crash = guest.machine().crash().filter(|_| !notes.is_empty());
+        notes.extend(self.crashes.account(crash));
         self.outbox.borrow_mut().stopped(&notes, &frame);
         self.running = false;
         self.stopped = Some(Instant::now());
@@ -268,6 +273,7 @@ impl<'m> Session<'m> {
         match event {
             FrameEvent::Packet(body) => {
                 self.spoke = true;
+                self.crashes.note(&body);
                 self.packet(guest, &body)
             }
             FrameEvent::BadChecksum if self.outbox.borrow_mut().acks().in_use() => {
@@ -421,6 +427,12 @@ impl<'m> Session<'m> {
                 guest.wants_to_quit().then_some(Demand::Quit)
             }
             (Outcome::Failed(reason), _) => self.reply(Reply::error(&reason)),
+            (Outcome::Resumed, _) if self.hold() != Hold::Debugged => {
+                let _ = guest.take_resume();
+                self.running = true;
+                self.end_wait(guest);
+                self.reply(Reply::error("no guest is being debugged"))
+            }
             (Outcome::Resumed, _) => {
                 let mut outbox = self.outbox.borrow_mut();
                 outbox.accept();
@@ -434,6 +446,7 @@ impl<'m> Session<'m> {
                 // The guest has run already: this is what the client has been waiting for.
                 match self.follower.take_postponed() {
                     None if overtaken.is_some() => self.report(guest, StopReason::Kicked),
+                    None if self.crashes.is_ignored() => return Some(Demand::Wait(resume)),
                     None if again => {
                         let mut report = stop::report(&self.last_stop, guest.inserted());
                         report.notes.clear();

@@ -259,6 +259,12 @@ impl Machine {
         self.vcpu.take_kick()
     }
 
+    /// The guest and how it starts.
+    #[must_use]
+    pub fn boot(&self) -> &Boot {
+        &self.boot
+    }
+
     /// The breakpoints and watchpoints.
     #[must_use]
     pub fn breakpoints(&self) -> &BreakpointSet {

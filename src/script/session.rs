@@ -125,13 +125,14 @@ fn play(
     let address = Address::Unix(socket.clone());
     let listener = Listener::bind(&address, false).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| error.to_string();
+    let program = client::write_programs(directory.path(), machine.boot()).map_err(unprepared)?;
     let mut server = Server::new(machine, listener, Box::new(Deaf)).map_err(failed)?;
     server.expect_no_architecture();
     server.stop_at_waits();
     let answerer = Answerer { test: test.clone(), golden: options.golden, live: Rc::clone(live) };
     server.extend_monitor(Box::new(move |machine, line| answerer.answer(machine, line)));
 
-    let (mut child, output) = start_gdb(test, options, directory.path(), symbols)?;
+    let (mut child, output) = start_gdb(test, options, directory.path(), &program, symbols)?;
     let stopper = server.stopper();
     let at_end = server.stopper();
     let reached = Arc::new(AtomicUsize::new(0));
@@ -184,14 +185,18 @@ fn read_all(mut output: io::PipeReader) -> Vec<u8> {
     }
 }
 
+fn unprepared(error: io::Error) -> String {
+    format!("cannot prepare gdb: {error}")
+}
+
 fn start_gdb(
     test: &Test,
     options: &Options,
     directory: &Path,
+    program: &Path,
     symbols: Option<&Path>,
 ) -> Result<(Child, io::PipeReader), String> {
-    let failed = |error: io::Error| format!("cannot prepare gdb: {error}");
-    let program = client::write_programs(directory).map_err(failed)?;
+    let failed = unprepared;
     let prelude = directory.join("prelude.py");
     fs::write(&prelude, PRELUDE).map_err(failed)?;
     let words: Vec<&str> = check::KEYS.iter().filter_map(|key| key.split(' ').next()).collect();

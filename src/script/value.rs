@@ -24,7 +24,11 @@ pub fn number(text: &str) -> Result<u64, ValueError> {
         Some(_) => None,
         None => text.parse().ok().filter(|_| !text.starts_with('+')),
     };
-    parsed.ok_or_else(|| ValueError(format!("`{text}` is not a number such as 31744 or 0x7c00")))
+    parsed.ok_or_else(|| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hint = if digits { format!("; in hexadecimal it is 0x{text}") } else { String::new() };
+        ValueError(format!("`{text}` is not a number such as 31744 or 0x7c00{hint}"))
+    })
 }
 
 /// A linear address: a number, or a real-mode pair SEG:OFF in hexadecimal.
@@ -196,6 +200,9 @@ mod tests {
         for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "99999999999999999999"] {
             assert!(number(bad).unwrap_err().0.contains(&format!("`{bad}`")));
         }
+        let error = number("7c00").unwrap_err().0;
+        assert!(error.ends_with("in hexadecimal it is 0x7c00"), "{error}");
+        assert!(!number("boot").unwrap_err().0.contains("hexadecimal"));
         assert!(drive("0x100").is_err());
     }
 

@@ -33,8 +33,15 @@ monitor walk 07C0:0030
 monitor walk es:0x10
 monitor walk 0xb8000
 monitor walk 0xa0000
+monitor walk $pc
+monitor walk ss:$sp
+monitor walk $es:$di
+monitor xp/2i $pc
+monitor xp/2xh ss:$sp
+monitor xp/4xb $si
 monitor walk
 monitor walk nowhere
+monitor walk $nothing
 monitor screen now
 monitor vga now
 monitor 

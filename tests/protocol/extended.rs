@@ -16,6 +16,20 @@ fn eip(client: &mut Client) -> u64 {
 }
 
 #[test]
+fn nothing_lets_a_guest_go_on_that_has_ended() {
+    let server = Server::of("addloop");
+    let mut client = server.connect();
+    client.order("!");
+    client.order("vKill;1");
+    for packet in ["c", "s", "C05", "vCont;c", "vCont;s:p1.1", "vCont:c", "vContc", "vCont"] {
+        assert!(client.ask(packet).starts_with('E'), "{packet}");
+    }
+    assert_eq!(client.ask("?"), "W00");
+    assert!(client.ask("vRun;").starts_with("T05"));
+    assert!(client.run("s").starts_with("T05"));
+}
+
+#[test]
 fn the_guest_is_started_anew_after_a_kill_and_without_one() {
     let mut server = Server::of("hello");
     let mut client = extended(&server);

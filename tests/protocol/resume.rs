@@ -73,6 +73,33 @@ fn a_range_that_is_never_left_is_interrupted() {
 }
 
 #[test]
+fn a_client_that_ignores_a_triple_fault_is_told_of_it_no_more_than_twice() {
+    let server = Server::of("triple");
+    let mut client = server.connect();
+    client.resume("vCont;c");
+    let (stop, account) = client.stop_and_console();
+    assert!(stop.starts_with("T0b") && account.contains("raised #UD"), "{stop} {account}");
+    // As gdb goes on after `handle SIGSEGV nostop`.
+    client.resume("vCont;C0b");
+    let (stop, again) = client.stop_and_console();
+    assert!(stop.starts_with("T0b") && again.contains("triple fault"), "{stop} {again}");
+    assert!(!again.contains("raised #UD"), "{again}");
+    client.resume("vCont;C0b");
+    client.raw(b"\x03");
+    let (stop, nothing) = client.stop_and_console();
+    assert!(stop.starts_with("T02") && nothing.is_empty(), "{stop} {nothing}");
+    // A user who looks is told, and told all once something has changed.
+    client.memory(0x7c00, 1);
+    client.resume("vCont;c");
+    let (stop, again) = client.stop_and_console();
+    assert!(stop.starts_with("T0b") && again.contains("triple fault"), "{stop} {again}");
+    client.monitor("reset");
+    client.resume("vCont;c");
+    let (stop, account) = client.stop_and_console();
+    assert!(stop.starts_with("T0b") && account.contains("raised #UD"), "{stop} {account}");
+}
+
+#[test]
 fn the_ends_of_guests_are_told_apart() {
     // (code at 7c00, signal or exit, a word of the line before it)
     for (code, end, word) in [

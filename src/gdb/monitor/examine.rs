@@ -1,7 +1,7 @@
 //! `xp`: guest-physical memory in many formats.
 
 use super::CommandError;
-use super::address::number;
+use super::address::physical;
 use crate::machine::Machine;
 use crate::x86::{Phys, disasm};
 
@@ -33,7 +33,7 @@ pub(super) fn examine(machine: &mut Machine, arguments: &str) -> Result<String, 
     let Some(addr) = words.next() else {
         return Err(CommandError("xp needs an address, such as xp/8i 0x7c00".to_owned()));
     };
-    let addr = Phys(number(addr)?);
+    let addr = physical(machine, addr)?;
     let width = match words.next().map(|word| word.trim_start_matches('-')) {
         None => machine.cpu().mode().code_bits(),
         Some("16") => 16,

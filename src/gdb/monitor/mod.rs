@@ -5,6 +5,7 @@
 mod address;
 mod examine;
 mod outside;
+mod register;
 mod stops;
 mod walk;
 
@@ -70,13 +71,13 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "xp",
         arguments: "[/COUNT FORMAT SIZE] ADDR [16|32|64]",
-        help: "physical memory; formats x d u o t c s i, sizes b h w g; i takes a code width",
+        help: "physical memory, or at $pc, $sp, SEG:OFF; formats xduotcsi, sizes bhwg; i takes a code width",
         run: examine::examine,
     },
     Command {
         name: "walk",
         arguments: "ADDR",
-        help: "where a linear address, SEG:OFF or REG:OFF leads: page tables, physical, host",
+        help: "where a linear address, $REG, SEG:OFF or REG:OFF leads: page tables, physical, host",
         run: walk::walk,
     },
     Command {

@@ -37,6 +37,13 @@ pub fn known_facts() -> Option<&'static HostFacts> {
     FACTS.get()
 }
 
+/// Has this process take `facts` for those of its host, to try out what other hosts need; false if it has some
+/// already. What is not so here is made good only as far as it can be: a host that is said to destroy the registers
+/// at a shutdown has its guest's last run repeated as if it had.
+pub fn assume(facts: HostFacts) -> bool {
+    FACTS.set(facts).is_ok()
+}
+
 static FACTS: OnceLock<HostFacts> = OnceLock::new();
 
 /// Probes anew. [`host_facts`] is for everybody but those who measure.

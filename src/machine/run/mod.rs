@@ -10,7 +10,7 @@ use super::plan::Drive;
 use super::stop::Refusal;
 use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
-use crate::kvm::{Exit, KvmError};
+use crate::kvm::{Exit, KvmError, probe};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{CpuState, disasm};
 
@@ -198,7 +198,7 @@ impl Machine {
         let was_reset = now.cs_ip() == self.reset_state.cs_ip()
             && now.segments.cs.base == self.reset_state.segments.cs.base
             && before.pc() != now.pc();
-        if was_reset {
+        if was_reset || probe::known_facts().is_some_and(|facts| facts.shutdown_resets) {
             self.recover(before)?;
         }
         let after = if self.inexact.is_some() { "after " } else { "" };

@@ -26,7 +26,7 @@ fn cases(count: u32) -> Config {
             "tests/protocol/fuzz/regressions.txt",
         ))),
         // Each attempt at something smaller may cost the time of a server that hangs.
-        max_shrink_time: 120_000,
+        max_shrink_time: told.max_shrink_time.max(120_000),
         ..told
     }
 }
