@@ -255,7 +255,7 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cs07c0 demo faults hello int keyboard long modes portio protected scroll serial triple
+    addloop banner cs07c0 demo faults hello int keyboard long modes portio protected scroll serial timer triple
 }
 
 #[test]

@@ -52,7 +52,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 15] = [
+pub const SAMPLES: [Sample; 16] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("cs07c0"),
@@ -70,6 +70,7 @@ pub const SAMPLES: [Sample; 15] = [
     sample!("protected"),
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
+    sample!("timer"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];
 
