@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::gdb::transport::Address;
-use stepvisor::machine::{Boot, Catchpoint, Config, Image, Machine, Marks, OnUnclaimed};
+use stepvisor::machine::{Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed};
 use stepvisor::script::discover::Shard;
 use stepvisor::script::value;
 use stepvisor::x86::exceptions::ExceptionSet;
@@ -112,6 +112,19 @@ struct Outside {
     /// debug console goes].
     #[arg(long, value_name = "FILE")]
     serial: Vec<PathBuf>,
+    /// By what time passes for the guest's devices.
+    #[arg(long, value_name = "CLOCK", default_value = "wall")]
+    clock: ClockChoice,
+}
+
+/// `--clock`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ClockChoice {
+    /// By the host's clock, which stands still while gdb has the guest stopped.
+    #[default]
+    Wall,
+    /// By what the guest does, a microsecond for each port access: the same in every run.
+    Virtual,
 }
 
 /// `--keys`.
@@ -384,6 +397,10 @@ impl Guest {
 impl Outside {
     /// Connects what was asked for to `machine`.
     fn connect(&self, machine: &mut Machine) -> anyhow::Result<()> {
+        machine.set_clock(match self.clock {
+            ClockChoice::Wall => Clock::Wall,
+            ClockChoice::Virtual => Clock::Virtual,
+        });
         for (port, path) in (1..).zip(&self.serial) {
             let sink: Box<dyn io::Write> = if path.as_os_str() == "-" {
                 Box::new(io::stdout())

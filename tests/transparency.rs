@@ -256,7 +256,7 @@ macro_rules! guests {
 // A test for each guest, which ends the same however it is driven.
 guests! {
     addloop banner cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
-    portio protected retrace scroll serial triple
+    portio protected retrace scroll serial timer triple
 }
 
 #[test]

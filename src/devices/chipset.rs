@@ -1,11 +1,15 @@
-//! The chips on the system board: serial ports, keyboard controller, and the ports between them.
+//! The chips on the system board: timer, interrupt controllers, serial ports, keyboard controller, and the
+//! ports between them.
 //!
 //! One owner for all that every PC has at fixed ports, so that a port write of one can act on another, as that
 //! of port 92h on A20. Tells its owner what concerns the whole machine by a [`PortEffect`].
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Time;
 use super::keyboard::{self, Controller};
+use super::pic::{self, Pics};
+use super::pit::{self, Pit};
 use super::uart::{self, Uart};
 use super::{Chip, PortDevice, PortEffect};
 use crate::bus::{AddressMap, Conflict};
@@ -18,15 +22,38 @@ const SERIAL: [u16; SERIAL_PORTS] = [0x3f8, 0x2f8];
 const CONTROL_A: u16 = 0x92;
 const CONTROL_A_RESET: u8 = 0x01;
 const CONTROL_A_A20: u8 = 0x02;
+/// System control port B, which is that of the first PC: the speaker and what is around it.
+const CONTROL_B: u16 = 0x61;
+/// The gate of timer counter 2.
+const CONTROL_B_GATE: u8 = 0x01;
+/// The speaker follows the output of counter 2.
+const CONTROL_B_SPEAKER: u8 = 0x02;
+/// Those two, and the checks of memory and bus, which find nothing.
+const CONTROL_B_KEPT: u8 = 0x0f;
+/// Toggles with each refresh of memory.
+const CONTROL_B_REFRESH: u8 = 0x10;
+/// The output of counter 2.
+const CONTROL_B_OUTPUT: u8 = 0x20;
+/// Cycles of the timer from one refresh of memory to the next.
+const REFRESH: u64 = 18;
+/// Interrupt lines: of the timer, the keyboard and the mouse; those of the serial ports.
+const TIMER_LINE: u8 = 0;
+const KEYBOARD_LINE: u8 = 1;
+const MOUSE_LINE: u8 = 12;
+const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
 /// The chips.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Chipset {
     serial: [Uart; SERIAL_PORTS],
     keyboard: Controller,
     control_a: u8,
+    control_b: u8,
+    pit: Pit,
+    pics: Pics,
+    now: Time,
 }
 
 /// All that a guest can have changed in a [`Chipset`].
@@ -35,6 +62,26 @@ pub struct State {
     serial: [uart::State; SERIAL_PORTS],
     keyboard: keyboard::controller::State,
     control_a: u8,
+    control_b: u8,
+    pit: pit::State,
+    pics: pic::State,
+    now: Time,
+}
+
+impl Default for Chipset {
+    fn default() -> Chipset {
+        let mut chipset = Chipset {
+            serial: Default::default(),
+            keyboard: Controller::default(),
+            control_a: 0,
+            control_b: 0,
+            pit: Pit::default(),
+            pics: Pics::default(),
+            now: Time::default(),
+        };
+        chipset.set_lines();
+        chipset
+    }
 }
 
 impl Chipset {
@@ -48,16 +95,22 @@ impl Chipset {
             (keyboard::controller::DATA_PORT, Chip::KeyboardData),
             (keyboard::controller::COMMAND_PORT, Chip::KeyboardCommand),
             (CONTROL_A, Chip::ControlA),
+            (CONTROL_B, Chip::ControlB),
         ];
         for (port, chip) in single {
             ports.claim(port..=port, PortDevice::Chip(chip))?;
+        }
+        let timer = pit::PORT..=pit::PORT + (pit::PORTS - 1);
+        ports.claim(timer, PortDevice::Chip(Chip::Pit))?;
+        for (port, second) in pic::PORTS.into_iter().zip([false, true]) {
+            ports.claim(port..=port + 1, PortDevice::Chip(Chip::Pic { second }))?;
         }
         Ok(())
     }
 
     /// Reads the port at `offset` in those of `chip`.
     pub(super) fn read(&mut self, chip: Chip, offset: u16) -> u8 {
-        match chip {
+        let value = match chip {
             Chip::Serial(number) => {
                 let uart = self.serial.get_mut(number);
                 uart.map_or(super::OPEN_BUS, |uart| uart.read(offset))
@@ -68,11 +121,22 @@ impl Chipset {
                 let a20 = if self.keyboard.a20() { CONTROL_A_A20 } else { 0 };
                 self.control_a | a20
             }
-        }
+            Chip::ControlB => self.control_b(),
+            Chip::Pit => self.pit.read(offset),
+            Chip::Pic { second } => self.pics.read(second, offset),
+        };
+        self.set_lines();
+        value
     }
 
     /// Writes the port at `offset` in those of `chip`.
     pub(super) fn write(&mut self, chip: Chip, offset: u16, value: u8) -> PortEffect {
+        let effect = self.write_chip(chip, offset, value);
+        self.set_lines();
+        effect
+    }
+
+    fn write_chip(&mut self, chip: Chip, offset: u16, value: u8) -> PortEffect {
         let a20 = self.keyboard.a20();
         let resets = match chip {
             Chip::Serial(number) => {
@@ -87,6 +151,19 @@ impl Chipset {
                 self.keyboard.set_a20(value & CONTROL_A_A20 != 0);
                 value & CONTROL_A_RESET != 0
             }
+            Chip::ControlB => {
+                self.control_b = value & CONTROL_B_KEPT;
+                self.pit.set_gate(value & CONTROL_B_GATE != 0);
+                false
+            }
+            Chip::Pit => {
+                self.pit.write(offset, value);
+                false
+            }
+            Chip::Pic { second } => {
+                self.pics.write(second, offset, value);
+                false
+            }
         };
         if resets {
             PortEffect::Reset
@@ -95,6 +172,63 @@ impl Chipset {
         } else {
             PortEffect::Done
         }
+    }
+
+    fn control_b(&self) -> u8 {
+        let refresh = self.now.cycles(pit::FREQUENCY) / REFRESH & 1 != 0;
+        let bits = [(refresh, CONTROL_B_REFRESH), (self.pit.output(2), CONTROL_B_OUTPUT)];
+        bits.into_iter()
+            .filter(|(is_set, _)| *is_set)
+            .fold(self.control_b, |bits, (_, bit)| bits | bit)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, nanoseconds: u64) {
+        let before = self.now.cycles(pit::FREQUENCY);
+        self.now = self.now.after(nanoseconds);
+        self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
+        self.set_lines();
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Puts the interrupt lines of the other chips on the interrupt controllers.
+    fn set_lines(&mut self) {
+        if self.pit.take_tick() {
+            // It may have gone down and up again meanwhile.
+            self.pics.set_line(TIMER_LINE, false);
+            self.pics.set_line(TIMER_LINE, true);
+        }
+        self.pics.set_line(TIMER_LINE, self.pit.output(0));
+        self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
+        self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
+        for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
+            self.pics.set_line(line, uart.interrupt());
+        }
+    }
+
+    /// The interrupt controllers.
+    #[must_use]
+    pub fn pics(&self) -> &Pics {
+        &self.pics
+    }
+
+    /// The timer and the speaker in lines, for a person.
+    #[must_use]
+    pub fn describe_timer(&self) -> String {
+        let both = CONTROL_B_GATE | CONTROL_B_SPEAKER;
+        let sounds = self.control_b & both == both;
+        format!(
+            "{}speaker: {}, port 61 {:02x}; {} ns since power-on\n",
+            self.pit.describe(),
+            if sounds { "follows counter 2" } else { "silent" },
+            self.control_b(),
+            self.now.0
+        )
     }
 
     /// Serial port `number`: 0 is COM1.
@@ -124,6 +258,11 @@ impl Chipset {
         self.serial.iter_mut().for_each(Uart::reset);
         self.keyboard = Controller::default();
         self.control_a = 0;
+        self.control_b = 0;
+        self.pit = Pit::default();
+        self.pics = Pics::default();
+        self.now = Time::default();
+        self.set_lines();
     }
 
     /// The chips' state.
@@ -133,16 +272,24 @@ impl Chipset {
             serial: self.serial.each_ref().map(Uart::save),
             keyboard: self.keyboard.save(),
             control_a: self.control_a,
+            control_b: self.control_b,
+            pit: self.pit.save(),
+            pics: self.pics.save(),
+            now: self.now,
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a } = state;
+        let State { serial, keyboard, control_a, control_b, pit, pics, now } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
         self.keyboard.restore(keyboard);
         self.control_a = *control_a & CONTROL_A_KEPT;
+        self.control_b = *control_b & CONTROL_B_KEPT;
+        self.pit.restore(pit);
+        self.pics.restore(pics);
+        self.now = *now;
     }
 }

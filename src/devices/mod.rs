@@ -5,10 +5,13 @@
 //! and restored.
 
 pub mod chipset;
+pub mod clock;
 pub mod debug_port;
 pub mod exit_port;
 pub mod frame;
 pub mod keyboard;
+pub mod pic;
+pub mod pit;
 pub mod post;
 pub mod uart;
 pub mod vga;
@@ -19,6 +22,7 @@ use crate::bus::{AddressMap, Conflict};
 use crate::x86::Phys;
 
 use chipset::Chipset;
+use clock::Time;
 use debug_port::DebugPort;
 use exit_port::ExitPort;
 use frame::Frame;
@@ -96,6 +100,12 @@ enum Chip {
     KeyboardData,
     KeyboardCommand,
     ControlA,
+    ControlB,
+    Pit,
+    /// The first interrupt controller, or the second.
+    Pic {
+        second: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,6 +315,17 @@ impl Devices {
     #[must_use]
     pub fn take_output(&mut self) -> Vec<u8> {
         self.debug_port.take_output()
+    }
+
+    /// Lets time pass; see [`clock`].
+    pub fn pass(&mut self, nanoseconds: u64) {
+        self.chipset.pass(nanoseconds);
+    }
+
+    /// The time in the guest.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.chipset.now()
     }
 
     /// The chips on the system board.

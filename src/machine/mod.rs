@@ -15,6 +15,7 @@ pub mod stop_on;
 pub mod trace;
 
 mod checkpoint;
+mod clock;
 mod crash;
 mod memory;
 mod outside;
@@ -25,6 +26,7 @@ mod step;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
+pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
 pub use memory::Physical;
@@ -144,6 +146,7 @@ pub struct Machine {
     told_slow: bool,
     /// The user knows that A20 gates nothing.
     told_a20: bool,
+    time: clock::Passing,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -204,6 +207,7 @@ impl Machine {
             coalesced: None,
             told_slow: false,
             told_a20: false,
+            time: clock::Passing::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),

@@ -104,6 +104,18 @@ impl Machine {
         self.devices.chipset().keyboard().describe()
     }
 
+    /// The timer and the speaker as they are, in lines.
+    #[must_use]
+    pub fn describe_timer(&self) -> String {
+        self.devices.chipset().describe_timer()
+    }
+
+    /// The interrupt controllers as they are, a line each.
+    #[must_use]
+    pub fn describe_pics(&self) -> String {
+        self.devices.chipset().pics().describe()
+    }
+
     /// The serial ports as they are, a line each.
     #[must_use]
     pub fn describe_serial(&self) -> String {

@@ -26,6 +26,7 @@ impl Machine {
         let (mut stop, mut caught) = (None, None);
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
+            self.pass_time();
             let answer = self.devices.port_read(port, size);
             let value = answer.unwrap_or(u32::MAX) & value_mask(size);
             let hit = self.catch_access(port, size, false, value);
@@ -45,6 +46,7 @@ impl Machine {
         let (mut stop, mut caught) = (None, None);
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
+            self.pass_time();
             let at = item * usize::from(size);
             let mut bytes = [0; 4];
             bytes[..usize::from(size)]

@@ -52,7 +52,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 23] = [
+pub const SAMPLES: [Sample; 24] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("cga"),
@@ -78,6 +78,7 @@ pub const SAMPLES: [Sample; 23] = [
     sample!("retrace"),
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
+    sample!("timer"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];
 

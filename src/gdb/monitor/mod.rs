@@ -153,6 +153,18 @@ const COMMANDS: &[Command] = &[
         run: outside::serial,
     },
     Command {
+        name: "timer",
+        arguments: "",
+        help: "the counters of the 8254, the speaker, and the time in the guest",
+        run: outside::timer,
+    },
+    Command {
+        name: "pic",
+        arguments: "",
+        help: "the interrupt controllers; interrupts do not reach the processor yet",
+        run: outside::pic,
+    },
+    Command {
         name: "reset",
         arguments: "",
         help: "start the guest anew: memory, devices, registers",

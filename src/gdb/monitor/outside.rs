@@ -1,4 +1,4 @@
-//! `keyboard`, `key`, `serial`: what is at the guest's keyboard and serial ports.
+//! `keyboard`, `key`, `serial`, `timer`, `pic`: the chips on the system board, and what is at their cables.
 
 use super::CommandError;
 use crate::devices::keyboard::keymap;
@@ -8,6 +8,18 @@ use crate::machine::Machine;
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
 pub(super) fn keyboard(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(machine.describe_keyboard())
+}
+
+/// Carries out `timer`.
+#[expect(clippy::unnecessary_wraps, reason = "a command")]
+pub(super) fn timer(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(machine.describe_timer())
+}
+
+/// Carries out `pic`.
+#[expect(clippy::unnecessary_wraps, reason = "a command")]
+pub(super) fn pic(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(machine.describe_pics())
 }
 
 /// Carries out `key` with the text to type.

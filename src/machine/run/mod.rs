@@ -19,7 +19,9 @@ impl Machine {
     /// stops it before anything has run; a halted processor stays halted.
     pub fn run(&mut self) -> StopReason {
         self.crash = None;
+        self.start_time();
         let stop = self.run_by_plan();
+        self.stop_time();
         self.with_account(stop)
     }
 

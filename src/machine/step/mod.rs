@@ -44,7 +44,9 @@ impl Machine {
     /// matter, watchpoints do. [`StopReason::Kicked`] means that a kick came first and nothing has run.
     pub fn step(&mut self) -> StopReason {
         self.crash = None;
+        self.start_time();
         let stop = self.step_noticing();
+        self.stop_time();
         self.with_account(stop)
     }
 

@@ -1,0 +1,61 @@
+//! How time passes in the guest; [`crate::devices::clock`] says what devices make of it.
+
+use std::time::Instant;
+
+use super::Machine;
+use crate::devices::clock::PORT_ACCESS;
+
+/// By what time passes in the guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// By what the guest does: the same on every host and in every run.
+    #[default]
+    Virtual,
+    /// By the host's clock, which stands still for the guest while that is stopped.
+    Wall,
+}
+
+/// The clock, and where it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passing {
+    clock: Clock,
+    /// While the guest runs by the wall clock: up to where its time has passed.
+    until: Option<Instant>,
+}
+
+impl Machine {
+    /// Has time pass by `clock` from now on. At first it is virtual.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.time = Passing { clock, until: None };
+    }
+
+    /// The guest runs from now on.
+    pub(super) fn start_time(&mut self) {
+        if self.time.clock == Clock::Wall {
+            self.time.until = Some(Instant::now());
+        }
+    }
+
+    /// The guest is stopped.
+    pub(super) fn stop_time(&mut self) {
+        self.pass_wall_time();
+        self.time.until = None;
+    }
+
+    /// The guest accesses a port.
+    pub(super) fn pass_time(&mut self) {
+        match self.time.clock {
+            Clock::Virtual => self.devices.pass(PORT_ACCESS),
+            Clock::Wall => self.pass_wall_time(),
+        }
+    }
+
+    fn pass_wall_time(&mut self) {
+        if let Some(until) = self.time.until {
+            let now = Instant::now();
+            let passed = now.saturating_duration_since(until).as_nanos();
+            self.devices.pass(u64::try_from(passed).unwrap_or(u64::MAX));
+            self.time.until = Some(now);
+        }
+    }
+}
