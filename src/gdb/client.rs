@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::follow;
+use super::script::SCRIPT;
 
 /// A program of no architecture, in Motorola S-records: a header and an end. gdb wants a program when it
 /// connects and complains without one; of an ELF it would take the width of code.
@@ -23,4 +24,14 @@ pub fn write_programs(directory: &Path) -> io::Result<PathBuf> {
         fs::write(path, PROGRAM)?;
     }
     Ok(program)
+}
+
+/// Writes the script of gdb's side into `directory`, and gives the file to start gdb with (`-ix`).
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_script(directory: &Path) -> io::Result<PathBuf> {
+    let script = directory.join("stepvisor.gdb");
+    fs::write(&script, SCRIPT)?;
+    Ok(script)
 }
