@@ -54,6 +54,9 @@ pub enum Command {
     /// Boots a guest and starts gdb on it: connected, at the first instruction, symbols loaded.
     #[command(after_help = exit_code::HELP)]
     Debug(Debug),
+    /// Prints the script that gives gdb 16-bit frames and commands, for `gdb -x FILE` (`debug` loads it itself).
+    #[command(after_help = exit_code::HELP)]
+    GdbScript,
     /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
     #[command(after_help = exit_code::HELP)]
     Doctor(Doctor),
@@ -269,6 +272,9 @@ pub struct Debug {
     /// The gdb to start.
     #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
     pub gdb: PathBuf,
+    /// Does not load the script that `stepvisor gdb-script` prints into gdb.
+    #[arg(long)]
+    pub no_gdb_script: bool,
     /// Further arguments for gdb.
     #[arg(last = true, value_name = "GDB ARGS")]
     pub gdb_args: Vec<OsString>,

@@ -255,7 +255,7 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    addloop banner cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
+    addloop banner calls cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
     portio protected retrace scroll serial timer triple
 }
 

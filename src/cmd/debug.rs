@@ -106,7 +106,13 @@ fn start_gdb(
     symbols: Option<&Path>,
 ) -> anyhow::Result<Child> {
     let mut command = Command::new(&args.gdb);
-    command.arg("-q").arg("-e").arg(program).arg("-d").arg(directory);
+    command.arg("-q");
+    if !args.no_gdb_script {
+        // Before the program, and before what the user asks for.
+        let script = client::write_script(directory).context("cannot write the script for gdb")?;
+        command.arg("-ix").arg(script);
+    }
+    command.arg("-e").arg(program).arg("-d").arg(directory);
     if let Some(symbols) = symbols {
         command.arg("-s").arg(symbols);
     }

@@ -3,6 +3,7 @@
 mod console;
 mod debug;
 mod doctor;
+mod gdb_script;
 mod gdbserver;
 mod interruptions;
 mod run;
@@ -18,6 +19,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
+        Command::GdbScript => gdb_script::run(),
         Command::Doctor(args) => doctor::run(&args),
         Command::Test(args) => test::run(&args),
     }

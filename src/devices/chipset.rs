@@ -175,7 +175,7 @@ impl Chipset {
     }
 
     fn control_b(&self) -> u8 {
-        let refresh = self.now.cycles(pit::FREQUENCY) / REFRESH & 1 != 0;
+        let refresh = (self.now.cycles(pit::FREQUENCY) / REFRESH) & 1 != 0;
         let bits = [(refresh, CONTROL_B_REFRESH), (self.pit.output(2), CONTROL_B_OUTPUT)];
         bits.into_iter()
             .filter(|(is_set, _)| *is_set)

@@ -320,6 +320,7 @@ impl Devices {
     /// Lets time pass; see [`clock`].
     pub fn pass(&mut self, nanoseconds: u64) {
         self.chipset.pass(nanoseconds);
+        self.vga.set_time(self.chipset.now().0);
     }
 
     /// The time in the guest.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::script::SCRIPT;
 use super::{follow, srecord};
 use crate::machine::Boot;
 
@@ -21,4 +22,14 @@ pub fn write_programs(directory: &Path, boot: &Boot) -> io::Result<PathBuf> {
         fs::hard_link(&program, path)?;
     }
     Ok(program)
+}
+
+/// Writes the script of gdb's side into `directory`, and gives the file to start gdb with (`-ix`).
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_script(directory: &Path) -> io::Result<PathBuf> {
+    let script = directory.join("stepvisor.gdb");
+    fs::write(&script, SCRIPT)?;
+    Ok(script)
 }

@@ -21,6 +21,8 @@ pub mod monitor;
 pub mod outbox;
 pub mod packets;
 pub mod program;
+pub mod questions;
+pub mod script;
 pub mod server;
 pub mod session;
 mod srecord;

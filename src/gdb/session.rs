@@ -16,6 +16,7 @@ use super::form;
 use super::frame::{Decoder, FrameEvent, MAX_PACKET, Reply, decode_number};
 use super::outbox::Outbox;
 use super::packets;
+use super::questions;
 use super::stop;
 use super::target::{Guest, Resume};
 use super::transport::ConnectionId;
@@ -342,6 +343,7 @@ impl<'m> Session<'m> {
             },
             body if !form::is_sound(body) => self.reply(Reply::error("malformed packet")),
             body if body.starts_with(b"qSupported") => self.negotiate(guest, body),
+            body if questions::is_search(body) => self.reply(questions::search(guest, body)),
             body if bulk::is_job(body) => {
                 let mut job = Job::new(body);
                 match job.go_on(guest) {

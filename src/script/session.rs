@@ -212,6 +212,7 @@ fn start_gdb(
     let (reader, writer) = io::pipe().map_err(failed)?;
     let mut command = Command::new(&options.gdb);
     command.args(["-nx", "-q", "-batch"]);
+    command.arg("-ix").arg(client::write_script(directory).map_err(failed)?);
     SETTINGS.iter().for_each(|setting| {
         command.args(["-iex", setting]);
     });

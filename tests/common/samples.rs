@@ -52,9 +52,10 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 24] = [
+pub const SAMPLES: [Sample; 25] = [
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("calls"),
     sample!("cga"),
     sample!("colours"),
     sample!("crtc"),

@@ -21,6 +21,7 @@
 //! [`stepvisor::script::transcript`].
 #![allow(missing_docs)]
 
+mod packets;
 mod program;
 mod script;
 
@@ -52,6 +53,10 @@ fn main() -> std::io::Result<()> {
         let lone = goldens.iter().find(|path| !path.with_extension("gdb").exists());
         lone.map_or(Ok(()), |path| Err(format!("{} has none", path.display()).into()))
     }));
+    trials.push(Trial::test(
+        "stepi_costs_few_memory_packets",
+        packets::stepi_costs_few_memory_packets,
+    ));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

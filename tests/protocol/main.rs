@@ -20,6 +20,7 @@ mod memory;
 mod monitor;
 mod peers;
 mod program;
+mod questions;
 mod registers;
 mod resume;
 mod server;

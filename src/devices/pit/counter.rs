@@ -382,7 +382,7 @@ impl Counter {
                 3 => {
                     period > 1
                         && self.output
-                        && u64::from(self.element) == period % u64::from(self.modulus()) & !1
+                        && u64::from(self.element) == (period % u64::from(self.modulus())) & !1
                 }
                 _ => false,
             };

@@ -6,7 +6,9 @@ mod address;
 mod examine;
 mod outside;
 mod register;
+mod stack;
 mod stops;
+mod tables;
 mod walk;
 
 use crate::devices::frame::Frame;
@@ -58,8 +60,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "screen",
-        arguments: "[FILE]",
-        help: "the text on the screen; written to FILE.txt, or as a picture to FILE.png",
+        arguments: "[colour|FILE]",
+        help: "the text on the screen, or in colour; written to FILE.txt, or as a picture to FILE.png",
         run: screen,
     },
     Command {
@@ -67,6 +69,36 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "the video mode, where picture and cursor are, and every register of the VGA",
         run: vga,
+    },
+    Command {
+        name: "stack",
+        arguments: "[COUNT]",
+        help: "words on the stack, and which of them are return addresses",
+        run: stack::stack,
+    },
+    Command {
+        name: "backtrace",
+        arguments: "[COUNT]",
+        help: "who called: over near and far calls and interrupts, without debug information",
+        run: stack::backtrace,
+    },
+    Command {
+        name: "ivt",
+        arguments: "[VECTOR]",
+        help: "the real-mode interrupt vectors",
+        run: tables::ivt,
+    },
+    Command {
+        name: "idt",
+        arguments: "[VECTOR]",
+        help: "the interrupt descriptor table of protected and long mode",
+        run: tables::idt,
+    },
+    Command {
+        name: "gdt",
+        arguments: "[SELECTOR]",
+        help: "the global descriptor table",
+        run: tables::gdt,
     },
     Command {
         name: "xp",
@@ -215,6 +247,9 @@ fn registers(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
 
 fn screen(machine: &mut Machine, file: &str) -> Result<String, CommandError> {
     let frame = machine.frame();
+    if file == "colour" {
+        return Ok(ui::ansi::ansi(&frame));
+    }
     if !file.is_empty() {
         let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
         ui::write_screen(&path, &frame).map_err(|error| CommandError(error.to_string()))?;

@@ -191,6 +191,12 @@ impl<'m> Guest<'m> {
         self.agent.forget();
     }
 
+    /// The layout that the client knows.
+    #[must_use]
+    pub fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
     /// Whether the present mode has another layout than the client knows.
     #[must_use]
     pub fn is_in_another_layout(&self) -> bool {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd};
 
 use super::Guest;
-use crate::gdb::monitor;
+use crate::gdb::{monitor, questions};
 
 impl MonitorCmd for Guest<'_> {
     fn handle_monitor_cmd(
@@ -14,6 +14,10 @@ impl MonitorCmd for Guest<'_> {
         mut out: ConsoleOutput<'_>,
     ) -> Result<(), Infallible> {
         let line = String::from_utf8_lossy(command);
+        if let Some(text) = questions::answer(self.machine, self.layout, &line) {
+            out.write_raw(text.as_bytes());
+            return Ok(());
+        }
         let extension = self.extension.as_mut();
         if let Some(text) = extension.and_then(|own| (own.0)(self.machine, &line)) {
             out.write_raw(text.as_bytes());
