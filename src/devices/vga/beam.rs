@@ -1,7 +1,8 @@
 //! Where the beam is on the screen: the bits of input status 1 that move.
 //!
 //! Time is handed in. A guest that polls must see both values of each bit even if nobody hands in any, so a read
-//! that finds time where the last one left it takes the beam on by itself.
+//! that finds time where the last one left it takes the beam on by itself. And it must see each line even where
+//! an access takes longer than the retrace between two lines.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,31 +14,39 @@ const DISPLAY_DISABLED: u8 = 0x01;
 /// The vertical retrace.
 const VERTICAL_RETRACE: u8 = 0x08;
 
-/// What a read takes at least, in nanoseconds: shorter than a horizontal retrace in every mode of the BIOS, so that
-/// polling misses none.
+/// How far the beam moves at most from one read to the next while a guest polls, in nanoseconds: shorter than a
+/// horizontal retrace in every mode of the BIOS, so that polling misses none.
 const READ_TIME: u64 = 5_000;
+/// Reads that follow each other within this time, in nanoseconds, are polling. An exit takes a fraction of it.
+const POLLING: u64 = 50_000;
 
 /// The time by which the beam moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beam {
-    /// In nanoseconds.
+    /// Where the beam is, in nanoseconds since power-on. While a guest polls on a host that is slower than a PC,
+    /// the beam waits for it.
     time: u64,
-    /// Time has passed since the last read.
-    passed: bool,
+    /// The time now.
+    now: u64,
+    /// The time of the last read.
+    read: u64,
 }
 
 impl Beam {
     /// Sets the time in nanoseconds. It never runs backwards.
     pub fn set_time(&mut self, nanoseconds: u64) {
-        self.passed |= nanoseconds > self.time;
-        self.time = self.time.max(nanoseconds);
+        self.now = self.now.max(nanoseconds);
     }
 
     /// The bits of input status 1, of a read now.
     pub fn poll(&mut self, crtc: &Crtc, sequencer: &Sequencer, dot_clock: u64) -> u8 {
-        if !std::mem::take(&mut self.passed) {
-            self.time = self.time.saturating_add(READ_TIME);
-        }
+        self.time = match self.now - self.read {
+            // There is no clock.
+            0 => self.time.saturating_add(READ_TIME),
+            passed @ ..POLLING => self.time.saturating_add(passed.min(READ_TIME)),
+            _ => self.time.max(self.now),
+        };
+        self.read = self.now;
         self.status(crtc, sequencer, dot_clock)
     }
 
