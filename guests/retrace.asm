@@ -9,7 +9,7 @@
 ; Bit 3 of input status 1 is set during the vertical retrace, while the beam goes back to the top; bit 0 while nothing is
 ; shown, that is also at the end of each line. Guests wait by polling. To begin with a fresh retrace one waits for the end of the
 ; one that may be under way.
-; Run:    stepvisor run --clock virtual guests/bin/retrace.bin      a host may be slower than the beam
+; Run:    stepvisor run --clock virtual guests/bin/retrace.bin      by the wall clock a busy host can miss lines
 ; Debug:  stepvisor debug guests/bin/retrace.elf
 ;         (gdb) break picture
 ;         (gdb) continue                  a retrace has begun

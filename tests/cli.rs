@@ -104,17 +104,14 @@ fn shipped(file: &str) -> String {
 /// Flags that boot the flat image of `sample`.
 fn flags(sample: &Sample) -> Vec<String> {
     if sample.load == 0x7c00 {
-        return wants(sample);
+        return keys(sample);
     }
     let load = format!("{:#x}", sample.load);
     vec!["--load".to_owned(), load, "--entry".to_owned(), sample.entry.to_string()]
 }
 
-/// Flags that give `sample` what it asks for: keys, or a host that is as fast as the beam.
-fn wants(sample: &Sample) -> Vec<String> {
-    if sample.name == "retrace" {
-        return vec!["--clock".to_owned(), "virtual".to_owned()];
-    }
+/// Flags that type what `sample` asks for.
+fn keys(sample: &Sample) -> Vec<String> {
     if sample.keys.is_empty() { vec![] } else { vec!["--keys".to_owned(), sample.keys.to_owned()] }
 }
 
@@ -140,7 +137,7 @@ fn every_shipped_guest_shows_its_screen_flat_and_elf() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
         for (file, flags) in [
             (format!("{}.bin", sample.name), flags(sample)),
-            (format!("{}.elf", sample.name), wants(sample)),
+            (format!("{}.elf", sample.name), keys(sample)),
         ] {
             let image = shipped(&file);
             // Some guests show what they measure.

@@ -5,7 +5,8 @@ use std::path::Path;
 /// A case that fails as is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// `todo`: to be done here. `host`: impossible on this host. `kills`: not tried, since it ends the host.
+    /// `todo`: to be done here. `host`: impossible on this host. `kills`: not tried, since it ends the host. `chance`:
+    /// not tried, since it depends on how fast the host is.
     pub kind: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -50,5 +51,6 @@ fn entries() -> impl Iterator<Item = [&'static str; 5]> {
 fn fields(line: &'static str) -> Option<[&'static str; 5]> {
     let fields: Vec<_> = line.split('|').map(str::trim).collect();
     let fields: [&str; 5] = fields.try_into().ok()?;
-    (matches!(fields[1], "todo" | "host" | "kills") && !fields[4].is_empty()).then_some(fields)
+    (matches!(fields[1], "todo" | "host" | "kills" | "chance") && !fields[4].is_empty())
+        .then_some(fields)
 }
