@@ -149,7 +149,7 @@ impl Machine {
         let changed = self.dirty_pages()?;
         for addr in changed.keys() {
             let contents = rewind.pages.get(addr).map_or(&ZEROS[..], Vec::as_slice);
-            let _ = self.vm.ram().write(*addr, contents);
+            let _ = self.vm.ram().write_behind_a20(*addr, contents);
         }
         // Our own writes just now make no difference to the checkpoint.
         self.vm.take_dirty_pages()?;
@@ -158,6 +158,7 @@ impl Machine {
         if let Err(error) = self.devices.restore(devices) {
             log::error!("{error}");
         }
+        self.follow_a20()?;
         self.reported.clone_from(reported);
         (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
         (rewind.accesses, rewind.digest, rewind.steps, rewind.free) = (0, 0, 0, false);
@@ -171,7 +172,7 @@ impl Machine {
     fn dirty_pages(&mut self) -> Result<Pages, KvmError> {
         let pages = self.vm.take_dirty_pages()?.into_iter().map(|addr| {
             let mut contents = ZEROS.to_vec();
-            let _ = self.vm.ram().read(addr, &mut contents);
+            let _ = self.vm.ram().read_behind_a20(addr, &mut contents);
             (addr, contents)
         });
         Ok(pages.collect())

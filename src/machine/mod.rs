@@ -146,8 +146,6 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
-    /// The user knows that A20 gates nothing.
-    told_a20: bool,
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
@@ -209,7 +207,6 @@ impl Machine {
             coalescing: false,
             coalesced: None,
             told_slow: false,
-            told_a20: false,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
@@ -247,6 +244,7 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.follow_a20()?;
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
@@ -257,7 +255,6 @@ impl Machine {
         let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
-        self.told_a20 = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

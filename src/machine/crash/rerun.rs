@@ -89,11 +89,12 @@ impl Machine {
         if !matches!(found, Ok(Ok(()))) {
             self.rewind()?;
             for (addr, contents) in &changed {
-                let _ = self.vm.ram().write(*addr, contents);
+                let _ = self.vm.ram().write_behind_a20(*addr, contents);
             }
             if let Err(error) = self.devices.restore(&devices) {
                 log::error!("{error}");
             }
+            self.follow_a20()?;
             self.reported = reported;
         }
         self.forget_checkpoint();
