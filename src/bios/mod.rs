@@ -7,6 +7,7 @@
 //! Interface Technical Reference; where these leave something open, what SeaBIOS does.
 
 pub mod data_area;
+pub mod disk;
 pub mod pc;
 
 pub use pc::Pc;

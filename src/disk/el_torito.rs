@@ -1,6 +1,6 @@
 //! What a bootable CD-ROM boots ("El Torito" Bootable CD-ROM Format Specification 1.0, Phoenix and IBM 1995).
 
-use super::{CD_SECTOR_SIZE, Image, SECTOR_SIZE};
+use super::{CD_SECTOR_SIZE, Geometry, Image, SECTOR_SIZE};
 
 /// Sectors of the disk image in one of the CD-ROM.
 const SECTORS: u64 = (CD_SECTOR_SIZE / SECTOR_SIZE) as u64;
@@ -13,8 +13,8 @@ const ENTRY_SIZE: usize = 32;
 pub enum Media {
     /// Nothing: it is loaded and started, and reads the CD-ROM in sectors of 2,048 bytes.
     NoEmulation,
-    /// The floppy disk A: of 1.2, 1.44 or 2.88 MB.
-    Floppy,
+    /// The floppy disk A, of 1.2, 1.44 or 2.88 MB.
+    Floppy(Geometry),
     /// The first hard disk.
     HardDisk,
 }
@@ -22,10 +22,10 @@ pub enum Media {
 /// The default entry of a boot catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootEntry {
-    /// The byte that says so in the catalogue, whole.
-    pub media_type: u8,
     /// What the boot image pretends to be.
     pub media: Media,
+    /// That as the byte in the catalogue.
+    pub media_type: u8,
     /// Where the boot image is loaded, a segment.
     pub segment: u16,
     /// Sectors of 512 bytes that are loaded.
@@ -37,6 +37,9 @@ pub struct BootEntry {
 /// Why a CD-ROM cannot be booted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BootError {
+    /// There is no disc.
+    #[error("there is no CD-ROM to boot from")]
+    NoCdRom,
     /// Its seventeenth sector is not a boot record.
     #[error("the CD-ROM is not bootable: it has no El Torito boot record")]
     NoBootRecord,
@@ -84,7 +87,9 @@ pub fn boot_entry(cdrom: &Image) -> Result<BootEntry, BootError> {
     }
     let media = match entry[1] & 0x0f {
         0 => Media::NoEmulation,
-        1..=3 => Media::Floppy,
+        1 => Media::Floppy(Geometry::new(80, 2, 15)),
+        2 => Media::Floppy(Geometry::new(80, 2, 18)),
+        3 => Media::Floppy(Geometry::new(80, 2, 36)),
         4 => Media::HardDisk,
         _ => return Err(BootError::Media(entry[1])),
     };

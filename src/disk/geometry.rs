@@ -82,14 +82,11 @@ impl Geometry {
             return Geometry { cylinders, ..HARD_DISK };
         }
         // More heads than the disk has make up for the missing cylinders ("LBA-assisted translation").
-        let heads = match u64::from(cylinders) * per_cylinder / 63 {
-            tracks if tracks <= 32 * 1024 => 32,
-            tracks if tracks <= 64 * 1024 => 64,
-            tracks if tracks <= 128 * 1024 => 128,
-            _ => 255,
-        };
-        let cylinders = sectors / (heads * 63);
-        Geometry::new(clamp(cylinders, MAX_CYLINDERS), heads as u32, 63)
+        let needed = sectors / 63 / u64::from(MAX_CYLINDERS);
+        let heads = [32, 64, 128].into_iter().find(|heads| needed <= u64::from(*heads));
+        let heads: u32 = heads.unwrap_or(255);
+        let cylinders = sectors / u64::from(heads * 63);
+        Geometry::new(clamp(cylinders, MAX_CYLINDERS), heads, 63)
     }
 
     /// The sector at `cylinder`, `head`, `sector` (from 1), counted from 0; nothing if there is no such place.
@@ -106,8 +103,7 @@ fn clamp(number: u64, most: u32) -> u32 {
     u32::try_from(number).map_or(most, |number| number.clamp(1, most))
 }
 
-/// Heads and sectors of the disk that a master boot record was written for: where its first partition ends, if
-/// that is the end of a cylinder.
+/// Heads and sectors of the disk that a master boot record was written for: its partitions end with a cylinder.
 fn partitioned_for(first: &[u8; SECTOR_SIZE]) -> Option<(u32, u32)> {
     const TABLE: usize = 446;
     const ENTRY: usize = 16;
@@ -115,11 +111,11 @@ fn partitioned_for(first: &[u8; SECTOR_SIZE]) -> Option<(u32, u32)> {
         return None;
     }
     first[TABLE..510].chunks_exact(ENTRY).find_map(|entry| {
-        let kind = entry[4];
         let length = u32::from_le_bytes([entry[12], entry[13], entry[14], entry[15]]);
         let (heads, sectors) = (u32::from(entry[5]) + 1, u32::from(entry[6] & 0x3f));
-        let plausible = kind != 0 && length != 0 && heads > 1 && sectors > 0;
-        plausible.then_some((heads.min(255), sectors))
+        // A table for more heads was itself made for a translation, which follows from the size.
+        let plausible = length != 0 && (2..=HARD_DISK.heads).contains(&heads) && sectors > 0;
+        plausible.then_some((heads, sectors))
     })
 }
 
@@ -162,9 +158,16 @@ mod tests {
         assert_eq!(Geometry::hard_disk(1, &blank()), Geometry::new(2, 16, 63));
         assert_eq!(Geometry::hard_disk(20_480, &blank()), Geometry::new(20, 16, 63));
         assert_eq!(Geometry::hard_disk(1024 * 1008, &blank()), Geometry::new(1024, 16, 63));
-        let large = Geometry::hard_disk(4 << 21, &blank());
-        assert!(large.cylinders <= 1024 && large.heads > 16, "{large:?}");
-        assert!(Geometry::hard_disk(u64::MAX, &blank()).cylinders == 1024);
+    }
+
+    #[test]
+    fn larger_ones_have_more_heads_in_1024_cylinders() {
+        let mebibytes = |size: u64| Geometry::hard_disk(size << 11, &blank());
+        assert_eq!(mebibytes(600), Geometry::new(609, 32, 63));
+        assert_eq!(mebibytes(1100), Geometry::new(558, 64, 63));
+        assert_eq!(mebibytes(4096), Geometry::new(522, 255, 63));
+        assert_eq!(mebibytes(9216), Geometry::new(1024, 255, 63));
+        assert_eq!(Geometry::hard_disk(u64::MAX, &blank()), Geometry::new(1024, 255, 63));
     }
 
     #[test]

@@ -76,8 +76,12 @@ enum Source {
 #[derive(Clone, Debug)]
 pub struct Image {
     source: Source,
-    /// Length of the source in bytes; the rest of its last sector reads as zeros.
+    /// Where it begins in the source, in bytes.
+    start: u64,
+    /// Its length in the source in bytes; what the disk has beyond that reads as zeros.
     len: u64,
+    /// Size of the disk in sectors.
+    sectors: u64,
     access: Access,
     written: BTreeMap<u64, Arc<[u8; SECTOR_SIZE]>>,
 }
@@ -104,8 +108,7 @@ impl Image {
         if len == 0 {
             return Err(ImageError::Empty(path.to_owned()));
         }
-        let source = Source::File(Arc::new(file));
-        Ok(Image { source, len, access, written: BTreeMap::new() })
+        Ok(Image::new(Source::File(Arc::new(file)), len, access))
     }
 
     /// An image of `bytes`, which exists in memory only.
@@ -113,14 +116,34 @@ impl Image {
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Image {
         let bytes = bytes.into();
         let len = bytes.len() as u64;
-        let access = Access::CopyOnWrite;
-        Image { source: Source::Bytes(bytes), len, access, written: BTreeMap::new() }
+        Image::new(Source::Bytes(bytes), len, Access::CopyOnWrite)
     }
 
-    /// Size in sectors; the last one may be only partly in the file.
+    fn new(source: Source, len: u64, access: Access) -> Image {
+        let sectors = len.div_ceil(SECTOR_SIZE as u64);
+        Image { source, start: 0, len, sectors, access, written: BTreeMap::new() }
+    }
+
+    /// The same image on a disk of at least `sectors` sectors, the last of which are empty.
+    #[must_use]
+    pub fn on_disk_of(self, sectors: u64) -> Image {
+        Image { sectors: self.sectors.max(sectors), ..self }
+    }
+
+    /// The `sectors` sectors from `first` on as an image of their own, which cannot be written.
+    #[must_use]
+    pub fn part(&self, first: u64, sectors: u64) -> Image {
+        let offset = first.saturating_mul(SECTOR_SIZE as u64);
+        let len = self.len.saturating_sub(offset).min(sectors.saturating_mul(SECTOR_SIZE as u64));
+        let start = self.start.saturating_add(offset);
+        let source = self.source.clone();
+        Image { source, start, len, sectors, access: Access::ReadOnly, written: BTreeMap::new() }
+    }
+
+    /// Size in sectors; the last ones may be only partly in the file, or not at all.
     #[must_use]
     pub fn sectors(&self) -> u64 {
-        self.len.div_ceil(SECTOR_SIZE as u64)
+        self.sectors
     }
 
     /// Whether writes fail.
@@ -151,10 +174,11 @@ impl Image {
     }
 
     fn read_source(&self, sector: u64, data: &mut [u8]) -> Result<(), AccessError> {
-        let start = sector.saturating_mul(SECTOR_SIZE as u64);
-        let there = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+        let offset = sector.saturating_mul(SECTOR_SIZE as u64);
+        let there = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (there, beyond) = data.split_at_mut(there.min(data.len()));
         beyond.fill(0);
+        let start = self.start.saturating_add(offset);
         match &self.source {
             Source::Bytes(bytes) => {
                 let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -258,6 +282,21 @@ mod tests {
         assert_eq!(sector(&image, 1), [2; SECTOR_SIZE]);
         let bytes = std::fs::read(on_disk.path()).unwrap();
         assert_eq!((bytes.len(), bytes[511], bytes[512], bytes[1023]), (1024, 1, 2, 2));
+    }
+
+    #[test]
+    fn a_part_is_an_image_and_a_larger_disk_is_empty_at_its_end() {
+        let whole = Image::from_bytes((0..4).flat_map(|n| [n; SECTOR_SIZE]).collect::<Vec<u8>>());
+        let mut part = whole.part(2, 3);
+        assert_eq!((sector(&part, 0)[0], sector(&part, 1)[0], sector(&part, 2)[0]), (2, 3, 0));
+        assert!(part.write(0, &[0; SECTOR_SIZE]).is_err());
+        let mut larger = whole.on_disk_of(2880);
+        assert_eq!(
+            (larger.sectors(), sector(&larger, 3)[0], sector(&larger, 2879)[0]),
+            (2880, 3, 0)
+        );
+        larger.write(2879, &[5; SECTOR_SIZE]).unwrap();
+        assert_eq!(sector(&larger, 2879)[0], 5);
     }
 
     #[test]
