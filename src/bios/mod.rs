@@ -8,6 +8,7 @@
 
 pub mod data_area;
 pub mod pc;
+pub mod video;
 
 pub use pc::Pc;
 
