@@ -9,6 +9,7 @@
 pub mod data_area;
 pub mod disk;
 pub mod pc;
+pub mod video;
 
 pub use pc::Pc;
 
