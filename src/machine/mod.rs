@@ -4,6 +4,7 @@
 //! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
+pub mod bootable;
 pub mod breakpoints;
 pub mod image;
 pub mod observer;
