@@ -380,6 +380,7 @@ impl Guest {
                 UnclaimedAction::Ignore => OnUnclaimed::Ignore,
                 UnclaimedAction::Stop => OnUnclaimed::Stop,
             },
+            firmware: true,
         })
     }
 

@@ -181,6 +181,7 @@ impl Test {
             boot,
             devices: devices::Config::default(),
             on_unclaimed: header.on_unclaimed,
+            firmware: true,
         })
     }
 
