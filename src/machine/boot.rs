@@ -88,6 +88,12 @@ impl Boot {
         if taken { HIGH_STACK } else { STACK }
     }
 
+    /// Whether the stack is at its usual place, and the image takes nothing of `range`.
+    #[must_use]
+    pub fn leaves_free(&self, range: &std::ops::Range<u64>) -> bool {
+        self.stack() == STACK && !self.image.takes(self.load_address(), range)
+    }
+
     /// The processor as firmware would leave it: `reset` with CS:IP at the entry, DS = ES = 0, SS:SP on
     /// a usable stack, AX = AA55h, DL = drive, the other general registers 0, flags clear, caches on. For a ROM,
     /// which is the firmware, as `reset` leaves it: at the reset vector, with the base of CS at FFFF0000h.

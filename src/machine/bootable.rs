@@ -83,8 +83,8 @@ pub struct ParseOrderError(String);
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Device::Floppy => "floppy drive 00h",
-            Device::HardDisk => "hard disk 80h",
+            Device::Floppy => "drive 00h",
+            Device::HardDisk => "drive 80h",
             Device::CdRom => "the CD-ROM drive",
         })
     }
@@ -312,10 +312,10 @@ mod tests {
         assert_eq!(drive("acd", &disks), Ok(0x80));
         assert_eq!(
             drive("ad", &disks).unwrap_err(),
-            "the disk in floppy drive 00h is not bootable: its first sector does not end in 55 AA"
+            "the disk in drive 00h is not bootable: its first sector does not end in 55 AA"
         );
         disks.floppies[0] = None;
-        assert_eq!(drive("a", &disks).unwrap_err(), "floppy drive 00h has no disk in it");
+        assert_eq!(drive("a", &disks).unwrap_err(), "drive 00h has no disk in it");
     }
 
     #[test]
