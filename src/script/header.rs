@@ -399,7 +399,7 @@ mod tests {
             error("# guest: a\n# scren contains: x")
                 .starts_with("2: unknown key `scren contains`: did you mean `screen contains`?")
         );
-        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, nasm"));
+        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, fda"));
         assert!(
             error("# guest: a\n# load: 1\n# load: 2")
                 .starts_with("3: `load` has been given in line 2")
