@@ -50,7 +50,13 @@ impl Machine {
         }
     }
 
-    fn pass_wall_time(&mut self) {
+    /// By what time passes.
+    pub(super) fn clock(&self) -> Clock {
+        self.time.clock
+    }
+
+    /// By the wall clock: lets pass what has passed for the person in front of the guest.
+    pub(super) fn pass_wall_time(&mut self) {
         if let Some(until) = self.time.until {
             let now = Instant::now();
             let passed = now.saturating_duration_since(until).as_nanos();

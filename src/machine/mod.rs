@@ -7,6 +7,7 @@ pub mod boot;
 pub mod bootable;
 pub mod breakpoints;
 pub mod image;
+pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
@@ -31,6 +32,7 @@ pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
+pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
 pub use outside::OutsideError;
@@ -158,6 +160,7 @@ pub struct Machine {
     /// The user knows that A20 gates nothing.
     told_a20: bool,
     time: clock::Passing,
+    interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -223,6 +226,7 @@ impl Machine {
             told_slow: false,
             told_a20: false,
             time: clock::Passing::default(),
+            interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
