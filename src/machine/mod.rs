@@ -4,8 +4,10 @@
 //! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
+pub mod bootable;
 pub mod breakpoints;
 pub mod image;
+pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
@@ -17,7 +19,7 @@ pub mod trace;
 mod checkpoint;
 mod clock;
 mod crash;
-pub mod interrupts;
+mod firmware;
 mod memory;
 mod outside;
 mod registers;
@@ -47,11 +49,13 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
+use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
 use crate::x86::{CpuState, Linear, Phys};
@@ -68,6 +72,10 @@ pub struct Config {
     pub devices: devices::Config,
     /// What an access to nothing does.
     pub on_unclaimed: OnUnclaimed,
+    /// The firmware runs first and serves the guest; without it there is the bare machine.
+    pub firmware: bool,
+    /// What the firmware has for disks.
+    pub disks: Disks,
 }
 
 /// What an access to a port or an address does where no device is. The guest reads all ones and writes
@@ -109,6 +117,9 @@ pub struct Machine {
     vcpu: Vcpu,
     vm: Vm,
     devices: Devices,
+    disks: Disks,
+    /// The firmware is there.
+    firmware: bool,
     boot: Boot,
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
@@ -173,7 +184,9 @@ impl Machine {
     /// # Errors
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
-        let Config { ram_size, boot, devices, on_unclaimed } = config;
+        let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
+        // A ROM image is the firmware itself.
+        let firmware = firmware && !matches!(boot.image, Image::Rom(_));
         let devices = Devices::new(&devices)?;
         let mut vm = Vm::new(Ram::new(ram_size)?)?;
         let mut vcpu = vm.create_vcpu()?;
@@ -186,6 +199,8 @@ impl Machine {
             vcpu,
             vm,
             devices,
+            disks,
+            firmware,
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
@@ -221,6 +236,9 @@ impl Machine {
         for (addr, bytes) in roms.roms() {
             machine.map_rom(addr, bytes)?;
         }
+        if firmware {
+            machine.map_rom(rom::START, rom::image())?;
+        }
         machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
@@ -245,14 +263,19 @@ impl Machine {
         self.vm.ram().clear();
         self.devices.reset();
         self.follow_a20()?;
+        self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
     }
 
     fn power_on(&mut self) -> Result<(), MachineError> {
+        let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
+        if self.firmware {
+            self.firmware_power_on(&mut cpu);
+        }
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
-        let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.watch_hits.clear();

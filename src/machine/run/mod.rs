@@ -169,6 +169,13 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
+        if let Some(service) = self.take_trap(exit)? {
+            let end = |machine: &mut Machine| {
+                Ok(machine.serve_trap(service)?.unwrap_or(StopReason::Stepped))
+            };
+            let stop = self.watched(end)?;
+            return Ok((stop != StopReason::Stepped).then_some(stop));
+        }
         if let Some(stop) = self.serve(exit) {
             // The user is about to look: let the instruction finish first, with all that it accesses.
             while let Completion::Exit(next) = self.complete()? {

@@ -148,6 +148,9 @@ impl Machine {
         let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
+        if let Some(service) = self.trap_here(facts.kind) {
+            return self.step_trap(service, facts.len);
+        }
         match facts.kind {
             // With the trap flag set the trap ends the halt at once.
             Kind::Hlt if cpl == 0 && trap_flag => self.step_over_hlt(facts.len),
