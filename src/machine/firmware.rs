@@ -76,6 +76,7 @@ impl Machine {
     /// A KVM call failed.
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
         self.pass_time();
+        self.note_trap();
         let mut cpu = self.vcpu.cpu().clone();
         let mut pc = Pc {
             cpu: &mut cpu,
@@ -97,6 +98,7 @@ impl Machine {
             Outcome::End(ending) => Some(StopReason::Firmware { ending, location: cpu.location() }),
         };
         self.vcpu.set_cpu(&cpu)?;
+        self.follow_a20()?;
         self.pass_output_on();
         Ok(stop)
     }

@@ -3,7 +3,8 @@
 //! The machine delivers them itself, as it does INT n where KVM cannot: at an instruction boundary, by
 //! [`crate::emulator::deliver`], so that they are the same on every host, and watchpoints and breakpoints see them. Before
 //! each entry it looks whether one is requested. If the guest does not take interrupts just then, KVM is asked to
-//! leave it as soon as it does; where KVM forgets, a deadline has the machine look again.
+//! leave it as soon as it does. Software KVMs notice that only at their next entry: there the guest is stepped for a
+//! while, [`MOST_STEPS`] for each interrupt, and then a deadline has the machine look again.
 //!
 //! **When** they come is the clock's business. By the wall clock a deadline ends the entry when the next one is due. By
 //! virtual time, which passes with accesses to ports, they come behind such an access, in HLT, or where the guest enables
@@ -28,6 +29,9 @@ use crate::x86::registers::RFLAGS_IF;
 const PATIENCE: Duration = Duration::from_millis(5);
 /// The same for a guest that is stepped.
 const PATIENCE_IN_STEPS: u64 = 2_000;
+/// So many steps are made on software KVMs to the moment at which the guest takes a waiting interrupt: enough for most
+/// handlers and critical sections.
+const MOST_STEPS: u32 = 500;
 /// How long until a look that was in vain, because the signal came just before the entry, is repeated.
 const AGAIN: Duration = Duration::from_millis(1);
 
@@ -64,6 +68,8 @@ pub(super) struct State {
     /// Accesses to ports so far, and the steps since the last.
     accesses: u64,
     steps: u64,
+    /// Steps made while one waited.
+    waited: u32,
     /// The one whose delivery has shut the processor down.
     pub(super) fatal: Option<Event>,
 }
@@ -127,6 +133,12 @@ impl Machine {
         }
     }
 
+    /// The firmware serves the guest, for which time has passed, and may touch any of the chips.
+    pub(super) fn note_trap(&mut self) {
+        self.interrupts.accesses += 1;
+        self.interrupts.alarm_is_right = false;
+    }
+
     /// Before an entry: delivers the interrupt that is requested if the guest takes it. `unfinished` says that an
     /// access was served whose instruction has to end first.
     pub(super) fn look_for_interrupt(&mut self, unfinished: bool) -> Result<Look, KvmError> {
@@ -140,10 +152,8 @@ impl Machine {
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
         }
-        if unfinished {
-            if let Completion::Exit(exit) = self.complete()? {
-                return Ok(Look::Exit(exit));
-            }
+        if unfinished && let Completion::Exit(exit) = self.complete()? {
+            return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
             match self.step_noticing()? {
@@ -177,6 +187,7 @@ impl Machine {
         let vector = self.devices.chipset_mut().acknowledge();
         let event = Event::external(vector, self.vcpu.cpu().rip);
         self.interrupts.alarm_is_right = false;
+        self.interrupts.waited = 0;
         self.halted = false;
         self.mid_rep = None;
         self.behind_load_of_ss = false;
@@ -207,6 +218,22 @@ impl Machine {
             stop => Some(stop),
         };
         Ok(stop.map_or(Look::Entered, Look::Stop))
+    }
+
+    /// Whether the guest is to be stepped until it takes the interrupt that waits.
+    pub(super) fn steps_to_interrupt(&mut self) -> bool {
+        let steps = self.vcpu.may_be_software()
+            && self.interrupts.waited < MOST_STEPS
+            && self.may_interrupt()
+            && !self.takes_interrupts()
+            && self.devices.chipset().interrupt();
+        if steps && self.rep_here().is_some() {
+            // That can be very many steps.
+            self.interrupts.waited = MOST_STEPS;
+            return false;
+        }
+        self.interrupts.waited += u32::from(steps);
+        steps
     }
 
     /// Before an entry in which the guest runs freely: sees to it that the guest is left for the next interrupt.

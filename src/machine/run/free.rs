@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::undefined::TakenBack;
+use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::machine::interrupts::Look;
 use crate::machine::plan::{DebugPlan, Slots};
@@ -54,12 +55,31 @@ impl Machine {
         }
         self.arm_free(slots)?;
         let mut unfinished = false;
+        let mut carried = None;
         loop {
-            let looked = self.look_for_interrupt(unfinished)?;
+            let looked = match carried.take() {
+                Some(exit) => Look::Exit(exit),
+                None => self.look_for_interrupt(unfinished)?,
+            };
             let before = self.vcpu.cpu().clone();
             let exit = match looked {
                 Look::Stop(stop) => return Ok(Some(stop)),
                 Look::Exit(exit) => exit,
+                Look::Entered | Look::Nothing if self.steps_to_interrupt() => {
+                    if std::mem::take(&mut unfinished)
+                        && let Completion::Exit(exit) = self.complete()?
+                    {
+                        carried = Some(exit);
+                        continue;
+                    }
+                    if let Some(stop) = self.step_on()? {
+                        return Ok(Some(stop));
+                    }
+                    if plan.recheck && !self.still_fits(plan)? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
                 Look::Entered | Look::Nothing => {
                     if self.vcpu.is_stepping() {
                         if let Some(stop) = self.settle_trap()? {
@@ -186,19 +206,25 @@ impl Machine {
     /// runs freely would get it as its own debug exception. A step over something else takes it away.
     fn settle_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
         while self.trap_may_linger {
-            match self.step_watched()? {
-                StopReason::Stepped => {}
-                stop => return Ok(Some(stop)),
-            }
-            if let Some(stop) = self.breakpoint_here() {
+            if let Some(stop) = self.step_on()? {
                 return Ok(Some(stop));
-            }
-            // Steps that never enter the guest would not notice the kick.
-            if self.vcpu.take_kick() {
-                return Ok(Some(StopReason::Kicked));
             }
         }
         Ok(None)
+    }
+
+    /// A step of a guest that runs freely.
+    fn step_on(&mut self) -> Result<Option<StopReason>, KvmError> {
+        match self.step_watched()? {
+            StopReason::Stepped => {}
+            stop => return Ok(Some(stop)),
+        }
+        if let Some(stop) = self.breakpoint_here() {
+            return Ok(Some(stop));
+        }
+        // Steps that never enter the guest would not notice the kick.
+        let kicked = self.vcpu.take_kick();
+        Ok(kicked.then_some(StopReason::Kicked))
     }
 
     /// The stop for a breakpoint at the next instruction, if there is one.

@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// The repeated string instruction at CS:IP, with its length; nothing when its counter is 0.
-    fn rep_here(&self) -> Option<(Rep, u8)> {
+    pub(in crate::machine) fn rep_here(&self) -> Option<(Rep, u8)> {
         let cpu = self.vcpu.cpu();
         let mut buffer = [0; 15];
         let len = self.code_bytes(&mut buffer);

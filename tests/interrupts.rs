@@ -1,0 +1,287 @@
+//! Interrupts of devices: when they come, when they wait, and what a debugger sees of them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::samples::{Sample, sample};
+use common::*;
+use stepvisor::devices::keyboard::keymap;
+use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
+use stepvisor::ui;
+use stepvisor::x86::registers::RFLAGS_IF;
+use stepvisor::x86::{Linear, Phys};
+
+/// The shipped guests that wait for interrupts.
+const GUESTS: [&str; 4] = ["ticks", "keyirq", "irq32", "irq64"];
+
+/// Where the tests have their handler, and what it counts in.
+const HANDLER: u64 = 0x7d00;
+const COUNTER: u64 = 0x600;
+
+/// `inc word [cs:0x600]; push ax; mov al, 0x20; out 0x20, al; pop ax; iret`
+const COUNTS: [u8; 12] = [0x2e, 0xff, 0x06, 0x00, 0x06, 0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf];
+
+/// Sets counter 0 to 1 ms: mov al, 0x34; out 0x43, al; mov al, 0xa9; out 0x40, al; mov al, 4; out 0x40, al
+const MILLISECOND: [u8; 12] =
+    [0xb0, 0x34, 0xe6, 0x43, 0xb0, 0xa9, 0xe6, 0x40, 0xb0, 0x04, 0xe6, 0x40];
+
+/// `code` as a boot sector, with `handler` for IRQ 0, which alone is open.
+fn with_handler(code: &[u8], handler: &[u8]) -> Machine {
+    let mut image = vec![0; 512];
+    image[..code.len()].copy_from_slice(code);
+    image[0x100..][..handler.len()].copy_from_slice(handler);
+    let boot = Boot::new(Image::parse(&image).unwrap());
+    let mut machine = machine_with(boot, OnUnclaimed::Stop);
+    write(&mut machine, 8 * 4, &[0x00, 0x7d, 0, 0]);
+    machine
+}
+
+fn counted(machine: &Machine) -> u16 {
+    u16::from_le_bytes(read(machine, COUNTER, 2).try_into().unwrap())
+}
+
+fn machine_of(sample: &Sample, clock: Clock) -> Machine {
+    let mut machine = sample.machine();
+    machine.set_clock(clock);
+    machine
+}
+
+#[track_caller]
+fn assert_ends_well(machine: &Machine, stop: &StopReason, sample: &Sample, what: &str) {
+    let halted = matches!(stop, StopReason::Halted { interruptible: false, .. });
+    assert!(halted, "{}, {what}: {stop}", sample.name);
+    assert_eq!(ui::text::plain(&machine.frame()), sample.screen, "{}, {what}", sample.name);
+}
+
+#[test]
+fn guests_that_wait_for_interrupts_end_the_same_by_either_clock_and_however_they_are_driven() {
+    for sample in GUESTS.map(sample) {
+        for clock in [Clock::Virtual, Clock::Wall] {
+            let mut free = machine_of(&sample, clock);
+            let stop = free.run();
+            assert_ends_well(&free, &stop, &sample, "free");
+            assert!(free.stats().interrupts >= 9, "{}", free.stats());
+
+            let mut counted = machine_of(&sample, clock);
+            counted.count_instructions();
+            let stop = counted.run();
+            assert_ends_well(&counted, &stop, &sample, "counted");
+
+            let mut few = machine_of(&sample, clock);
+            let mut many = machine_of(&sample, clock);
+            few.breakpoints_mut().insert(Linear(0x5_0000));
+            (0..6).for_each(|n| many.breakpoints_mut().insert(Linear(0x5_0000 + n)));
+            let stop = few.run();
+            assert_ends_well(&few, &stop, &sample, "a breakpoint");
+            let stop = many.run();
+            assert_ends_well(&many, &stop, &sample, "six breakpoints");
+        }
+    }
+}
+
+#[test]
+fn by_virtual_time_each_interrupt_comes_at_the_same_instruction_in_every_run() {
+    // Waits in HLT, writes to a port between two looks, and enables interrupts late.
+    let code = [
+        &MILLISECOND[..],
+        &[0xfb, 0xf4],                                     // sti; hlt
+        &[0xb9, 0xb8, 0x0b, 0x40, 0xe6, 0x80, 0xe2, 0xfb], // mov cx, 3000; inc ax; out 0x80, al; loop
+        &[0xfa, 0xe4, 0x20, 0xa8, 0x01, 0x74, 0xfa],       // cli; in al, 0x20; test al, 1; jz
+        &[0xfb, 0x90, 0xfa, 0xf4],                         // sti; nop; cli; hlt
+    ];
+    let runs: Vec<Vec<(u64, u64, u64)>> = (0..3)
+        .map(|_| {
+            let mut machine = with_handler(&code.concat(), &COUNTS);
+            machine.breakpoints_mut().insert(Linear(HANDLER));
+            let mut seen = Vec::new();
+            while machine.run() == StopReason::Breakpoint(Linear(HANDLER)) {
+                let sp = machine.cpu().gpr[SP] & 0xffff;
+                let frame = read(&machine, sp, 2);
+                let back = u16::from_le_bytes([frame[0], frame[1]]);
+                seen.push((back.into(), machine.cpu().gpr[AX], machine.cpu().gpr[CX]));
+                assert_eq!(machine.step(), StopReason::Stepped);
+            }
+            assert!(!seen.is_empty());
+            seen
+        })
+        .collect();
+    assert!(runs[0].len() >= 4, "{:x?}", runs[0]);
+    assert_eq!(runs[0], runs[1]);
+    assert_eq!(runs[0], runs[2]);
+    // The one that waited came behind the instruction that follows STI.
+    assert_eq!(runs[0].last().unwrap().0, 0x7c1f);
+}
+
+#[test]
+fn nothing_comes_between_sti_and_the_instruction_after_it() {
+    // Waits until line 0 is requested (in al, 0x20; test al, 1), then sti; cli; hlt.
+    let code = [&MILLISECOND[..], &[0xe4, 0x20, 0xa8, 0x01, 0x74, 0xfa, 0xfb, 0xfa, 0xf4]].concat();
+    for stepped in [false, true] {
+        let mut machine = with_handler(&code, &COUNTS);
+        if stepped {
+            machine.count_instructions();
+        }
+        assert!(matches!(machine.run(), StopReason::Halted { interruptible: false, .. }));
+        assert_eq!(counted(&machine), 0, "stepped: {stepped}");
+    }
+}
+
+#[test]
+fn a_user_who_steps_stays_out_of_handlers_unless_they_want_in() {
+    // sti; again: out 0x80, al; jmp again
+    let code = [&MILLISECOND[..], &[0xfb, 0xe6, 0x80, 0xeb, 0xfc]].concat();
+    let mut machine = with_handler(&code, &COUNTS);
+    for _ in 0..5_000 {
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert!(machine.cpu().pc().0 < HANDLER);
+    }
+    assert_eq!(counted(&machine), 0);
+    machine.breakpoints_mut().insert(Linear(HANDLER));
+    assert_eq!(machine.run(), StopReason::Breakpoint(Linear(HANDLER)));
+
+    // The handler itself is stepped like anything else.
+    machine.breakpoints_mut().remove(Linear(HANDLER));
+    for _ in 0..6 {
+        assert_eq!(machine.step(), StopReason::Stepped);
+    }
+    assert_eq!(counted(&machine), 1);
+    assert!(machine.cpu().pc().0 < HANDLER);
+
+    machine.set_interrupts(Interrupts::On);
+    let entered = (0..5_000).any(|_| {
+        assert_eq!(machine.step(), StopReason::Stepped);
+        machine.cpu().pc() == Linear(HANDLER)
+    });
+    assert!(entered);
+}
+
+#[test]
+fn interrupts_that_are_off_wait() {
+    let code = [&MILLISECOND[..], &[0xfb, 0xf4, 0xfa, 0xf4]].concat();
+    let mut machine = with_handler(&code, &COUNTS);
+    machine.set_interrupts(Interrupts::Off);
+    assert!(matches!(machine.run(), StopReason::Halted { interruptible: true, .. }));
+    assert_eq!(counted(&machine), 0);
+    machine.set_interrupts(Interrupts::Auto);
+    assert!(matches!(machine.run(), StopReason::Halted { interruptible: false, .. }));
+    assert_eq!(counted(&machine), 1);
+}
+
+#[test]
+fn a_guest_whose_handler_ends_no_interrupt_is_halted_for_good_after_the_first() {
+    // sti; again: hlt; jmp again, and for a handler inc word [0x600]; iret
+    let code = [0xfb, 0xf4, 0xeb, 0xfd];
+    let mut machine = with_handler(&code, &[0xff, 0x06, 0x00, 0x06, 0xcf]);
+    assert!(matches!(machine.run(), StopReason::Halted { interruptible: true, .. }));
+    assert_eq!(counted(&machine), 1);
+}
+
+#[test]
+fn a_loop_without_any_access_is_interrupted() {
+    // sti; again: cmp word [0x600], 3; jb again; cli; hlt
+    let code = [&MILLISECOND[..], &[0xfb, 0x83, 0x3e, 0x00, 0x06, 0x03, 0x72, 0xf9, 0xfa, 0xf4]];
+    let code = code.concat();
+    for clock in [Clock::Virtual, Clock::Wall] {
+        for stepped in [false, true] {
+            let mut machine = with_handler(&code, &COUNTS);
+            machine.set_clock(clock);
+            if stepped {
+                machine.count_instructions();
+            }
+            let stop = machine.run();
+            assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+            assert!(counted(&machine) >= 3);
+        }
+    }
+}
+
+#[test]
+fn a_repeated_string_instruction_goes_on_after_an_interrupt() {
+    // mov ax, 0x2000; mov es, ax; sti; again: xor di, di; mov cx, 0xfff0; mov al, 0x77; rep stosb;
+    // cmp word [0x600], 3; jb again; cli; hlt
+    let code = [
+        &MILLISECOND[..],
+        &[0xb8, 0x00, 0x20, 0x8e, 0xc0, 0xfb, 0x31, 0xff, 0xb9, 0xf0, 0xff, 0xb0, 0x77, 0xf3, 0xaa],
+        &[0x83, 0x3e, 0x00, 0x06, 0x03, 0x72, 0xf0, 0xfa, 0xf4],
+    ];
+    let mut machine = with_handler(&code.concat(), &COUNTS);
+    machine.set_clock(Clock::Wall);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+    assert_eq!(machine.cpu().gpr[CX] & 0xffff, 0);
+    assert_eq!(machine.cpu().gpr[DI] & 0xffff, 0xfff0);
+    assert!(read(&machine, 0x2_0000, 0xfff0).iter().all(|byte| *byte == 0x77));
+    assert_eq!(read(&machine, 0x2_fff0, 16), [0; 16]);
+}
+
+#[test]
+fn a_guest_that_waits_for_a_key_sleeps_until_somebody_has_typed() {
+    let sample = Sample { keys: "", ..sample("keyirq") };
+    let mut machine = machine_of(&sample, Clock::Wall);
+    // Nobody can type, so nothing will ever come.
+    assert!(matches!(machine.run(), StopReason::Halted { interruptible: true, .. }));
+
+    machine.expect_input(true);
+    let kicker = machine.kicker();
+    let typist = std::thread::spawn(move || kicker.kick());
+    assert_eq!(machine.run(), StopReason::Kicked);
+    typist.join().unwrap();
+    machine.type_keys(&keymap::parse("ab{Up}{Esc}").unwrap()).unwrap();
+    let stop = machine.run();
+    assert_ends_well(&machine, &stop, &common::samples::sample("keyirq"), "typed");
+}
+
+#[test]
+fn a_guest_that_waits_by_the_wall_clock_does_not_work() {
+    let sample = sample("ticks");
+    let mut machine = machine_of(&sample, Clock::Wall);
+    let stop = machine.run();
+    assert_ends_well(&machine, &stop, &sample, "free");
+    // Each wait is one exit, and nothing looks in between.
+    let hlt = machine.stats().exits().find(|(name, _)| *name == "HLT").unwrap().1;
+    assert_eq!(hlt.number, 11, "{}", machine.stats());
+    assert!(machine.guest_time() < Duration::from_secs(1));
+}
+
+#[test]
+fn an_interrupt_without_a_handler_shuts_the_processor_down_and_is_named() {
+    // lidt [0x7c20]; mov eax, cr0; inc ax; mov cr0, eax; sti; again: hlt; jmp again
+    let mut code = vec![0x0f, 0x01, 0x1e, 0x20, 0x7c, 0x0f, 0x20, 0xc0, 0x40, 0x0f, 0x22, 0xc0];
+    code.extend([0xfb, 0xf4, 0xeb, 0xfd]);
+    for stepped in [false, true] {
+        let mut machine = with_handler(&code, &[]);
+        if stepped {
+            machine.count_instructions();
+        }
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Shutdown { .. }), "{stop}");
+        let lines = machine.crash().unwrap().lines().join("\n");
+        assert!(lines.contains("an interrupt of a device came, vector 0x08"), "{lines}");
+        assert!(lines.contains("the processor shuts down"), "{lines}");
+        assert_eq!(machine.cpu().rip, START + 14);
+        assert_ne!(machine.cpu().rflags & RFLAGS_IF, 0);
+    }
+}
+
+#[test]
+fn a_debugger_sees_memory_as_address_line_a20_makes_it() {
+    // in al, 0x92; and al, 0xfc; out 0x92, al; hlt
+    let mut machine = boot(&[0xe4, 0x92, 0x24, 0xfc, 0xe6, 0x92, 0xf4]);
+    write(&mut machine, 0x500, &[1, 2]);
+    assert_eq!(machine.write_phys(Phys(0x10_0500), &[9]), 1);
+    assert_eq!(read(&machine, 0x500, 2), [1, 2]);
+    assert!(matches!(machine.run(), StopReason::Halted { .. }));
+    assert_eq!(read(&machine, 0x10_0500, 2), [1, 2]);
+    assert_eq!(machine.write_phys(Phys(0x10_0501), &[3]), 1);
+    assert_eq!(read(&machine, 0x500, 2), [1, 3]);
+    // Across the end of the first megabyte, and video memory.
+    write(&mut machine, 0, &[0x77]);
+    assert_eq!(read(&machine, 0xf_ffff, 2)[1], 0x77);
+    write(&mut machine, 0x1b_8000, b"A");
+    assert_eq!(read(&machine, VGA, 1), b"A");
+    machine.reset().unwrap();
+    assert_eq!(machine.write_phys(Phys(0x10_0500), &[5]), 1);
+    assert_eq!(read(&machine, 0x500, 1), [0]);
+}
