@@ -10,6 +10,7 @@ use super::clock::Time;
 use super::keyboard::{self, Controller};
 use super::pic::{self, Pics};
 use super::pit::{self, Pit};
+use super::rtc::{self, Rtc};
 use super::uart::{self, Uart};
 use super::{Chip, PortDevice, PortEffect};
 use crate::bus::{AddressMap, Conflict};
@@ -40,6 +41,7 @@ const REFRESH: u64 = 18;
 const TIMER_LINE: u8 = 0;
 const KEYBOARD_LINE: u8 = 1;
 const MOUSE_LINE: u8 = 12;
+const CLOCK_LINE: u8 = 8;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
@@ -52,6 +54,7 @@ pub struct Chipset {
     control_a: u8,
     control_b: u8,
     pit: Pit,
+    rtc: Rtc,
     pics: Pics,
     now: Time,
 }
@@ -64,6 +67,7 @@ pub struct State {
     control_a: u8,
     control_b: u8,
     pit: pit::State,
+    rtc: rtc::State,
     pics: pic::State,
     now: Time,
 }
@@ -76,6 +80,7 @@ impl Default for Chipset {
             control_a: 0,
             control_b: 0,
             pit: Pit::default(),
+            rtc: Rtc::default(),
             pics: Pics::default(),
             now: Time::default(),
         };
@@ -102,6 +107,8 @@ impl Chipset {
         }
         let timer = pit::PORT..=pit::PORT + (pit::PORTS - 1);
         ports.claim(timer, PortDevice::Chip(Chip::Pit))?;
+        let clock = rtc::PORT..=rtc::PORT + (rtc::PORTS - 1);
+        ports.claim(clock, PortDevice::Chip(Chip::Rtc))?;
         for (port, second) in pic::PORTS.into_iter().zip([false, true]) {
             ports.claim(port..=port + 1, PortDevice::Chip(Chip::Pic { second }))?;
         }
@@ -123,6 +130,7 @@ impl Chipset {
             }
             Chip::ControlB => self.control_b(),
             Chip::Pit => self.pit.read(offset),
+            Chip::Rtc => self.rtc.read(offset),
             Chip::Pic { second } => self.pics.read(second, offset),
         };
         self.set_lines();
@@ -160,6 +168,10 @@ impl Chipset {
                 self.pit.write(offset, value);
                 false
             }
+            Chip::Rtc => {
+                self.rtc.write(offset, value);
+                false
+            }
             Chip::Pic { second } => {
                 self.pics.write(second, offset, value);
                 false
@@ -187,6 +199,7 @@ impl Chipset {
         let before = self.now.cycles(pit::FREQUENCY);
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
+        self.rtc.pass(self.now);
         self.set_lines();
     }
 
@@ -205,6 +218,7 @@ impl Chipset {
         }
         self.pics.set_line(TIMER_LINE, self.pit.output(0));
         self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
+        self.pics.set_line(CLOCK_LINE, self.rtc.interrupt());
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
@@ -242,6 +256,17 @@ impl Chipset {
         self.serial.get_mut(number)
     }
 
+    /// The real-time clock.
+    #[must_use]
+    pub fn rtc(&self) -> &Rtc {
+        &self.rtc
+    }
+
+    /// The real-time clock, for whoever sets it up.
+    pub fn rtc_mut(&mut self) -> &mut Rtc {
+        &mut self.rtc
+    }
+
     /// The keyboard and its controller.
     #[must_use]
     pub fn keyboard(&self) -> &Controller {
@@ -253,13 +278,15 @@ impl Chipset {
         &mut self.keyboard
     }
 
-    /// Back to power-on. What is on the serial lines stays; keys that wait do not.
+    /// Back to power-on. What is on the serial lines stays, and the time of day begins where it did; keys that wait
+    /// do not stay.
     pub fn reset(&mut self) {
         self.serial.iter_mut().for_each(Uart::reset);
         self.keyboard = Controller::default();
         self.control_a = 0;
         self.control_b = 0;
         self.pit = Pit::default();
+        self.rtc.reset();
         self.pics = Pics::default();
         self.now = Time::default();
         self.set_lines();
@@ -274,6 +301,7 @@ impl Chipset {
             control_a: self.control_a,
             control_b: self.control_b,
             pit: self.pit.save(),
+            rtc: self.rtc.save(),
             pics: self.pics.save(),
             now: self.now,
         }
@@ -281,7 +309,7 @@ impl Chipset {
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a, control_b, pit, pics, now } = state;
+        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
@@ -289,6 +317,7 @@ impl Chipset {
         self.control_a = *control_a & CONTROL_A_KEPT;
         self.control_b = *control_b & CONTROL_B_KEPT;
         self.pit.restore(pit);
+        self.rtc.restore(rtc);
         self.pics.restore(pics);
         self.now = *now;
     }
