@@ -43,6 +43,9 @@ const KEYBOARD_LINE: u8 = 1;
 const MOUSE_LINE: u8 = 12;
 const CLOCK_LINE: u8 = 8;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
+/// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
+/// takes on its way, and a typist who is not too fast for it.
+const KEY_PAUSE: u64 = 5_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -57,6 +60,8 @@ pub struct Chipset {
     rtc: Rtc,
     pics: Pics,
     now: Time,
+    /// When the guest last took something from the keyboard controller.
+    key_read: Time,
 }
 
 /// All that a guest can have changed in a [`Chipset`].
@@ -70,6 +75,7 @@ pub struct State {
     rtc: rtc::State,
     pics: pic::State,
     now: Time,
+    key_read: Time,
 }
 
 impl Default for Chipset {
@@ -83,8 +89,9 @@ impl Default for Chipset {
             rtc: Rtc::default(),
             pics: Pics::default(),
             now: Time::default(),
+            key_read: Time::default(),
         };
-        chipset.set_lines();
+        chipset.settle();
         chipset
     }
 }
@@ -122,7 +129,12 @@ impl Chipset {
                 let uart = self.serial.get_mut(number);
                 uart.map_or(super::OPEN_BUS, |uart| uart.read(offset))
             }
-            Chip::KeyboardData => self.keyboard.read_data(),
+            Chip::KeyboardData => {
+                if self.keyboard.has_output() {
+                    self.key_read = self.now;
+                }
+                self.keyboard.read_data()
+            }
             Chip::KeyboardCommand => self.keyboard.read_status(),
             Chip::ControlA => {
                 let a20 = if self.keyboard.a20() { CONTROL_A_A20 } else { 0 };
@@ -209,6 +221,12 @@ impl Chipset {
         self.now
     }
 
+    /// Sets the lines as they are at power-on, which firmware has dealt with.
+    fn settle(&mut self) {
+        self.set_lines();
+        self.pics.forget_edges();
+    }
+
     /// Puts the interrupt lines of the other chips on the interrupt controllers.
     fn set_lines(&mut self) {
         if self.pit.take_tick() {
@@ -222,6 +240,47 @@ impl Chipset {
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
+        }
+    }
+
+    /// Whether the processor is asked to take an interrupt.
+    #[must_use]
+    pub fn interrupt(&self) -> bool {
+        self.pics.interrupt()
+    }
+
+    /// The processor takes the interrupt: gives its vector.
+    pub fn acknowledge(&mut self) -> u8 {
+        let vector = self.pics.acknowledge();
+        self.set_lines();
+        vector
+    }
+
+    /// When an interrupt is requested next if the guest touches nothing but takes interrupts, which lets keys come:
+    /// see [`Chipset::send_key`]. Nothing if none can come.
+    #[must_use]
+    pub fn next_interrupt(&self) -> Option<Time> {
+        let tick = self.pit.cycles_to_tick().filter(|_| self.pics.would_interrupt(TIMER_LINE));
+        let tick = tick.map(|cycles| {
+            let now = self.now.cycles(pit::FREQUENCY);
+            Time::of_cycles(now.saturating_add(cycles), pit::FREQUENCY)
+        });
+        let can_send = self.keyboard.can_send() && self.pics.would_interrupt(KEYBOARD_LINE);
+        let key = can_send.then(|| self.key_due());
+        let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
+        tick.into_iter().chain(key).chain(clock).min()
+    }
+
+    fn key_due(&self) -> Time {
+        self.key_read.after(KEY_PAUSE).max(self.now)
+    }
+
+    /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
+    pub fn send_key(&mut self) {
+        let can_send = self.keyboard.can_send() && self.key_due() <= self.now;
+        if can_send && self.pics.would_interrupt(KEYBOARD_LINE) {
+            self.keyboard.send();
+            self.set_lines();
         }
     }
 
@@ -289,7 +348,8 @@ impl Chipset {
         self.rtc.reset();
         self.pics = Pics::default();
         self.now = Time::default();
-        self.set_lines();
+        self.key_read = Time::default();
+        self.settle();
     }
 
     /// The chips' state.
@@ -304,12 +364,13 @@ impl Chipset {
             rtc: self.rtc.save(),
             pics: self.pics.save(),
             now: self.now,
+            key_read: self.key_read,
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now } = state;
+        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now, key_read } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
@@ -320,5 +381,6 @@ impl Chipset {
         self.rtc.restore(rtc);
         self.pics.restore(pics);
         self.now = *now;
+        self.key_read = *key_read;
     }
 }

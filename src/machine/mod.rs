@@ -18,6 +18,7 @@ mod checkpoint;
 mod clock;
 mod crash;
 mod firmware;
+pub mod interrupts;
 mod memory;
 mod outside;
 mod registers;
@@ -30,6 +31,7 @@ pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
+pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
 pub use outside::OutsideError;
@@ -155,6 +157,7 @@ pub struct Machine {
     /// The user knows that A20 gates nothing.
     told_a20: bool,
     time: clock::Passing,
+    interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -220,6 +223,7 @@ impl Machine {
             told_slow: false,
             told_a20: false,
             time: clock::Passing::default(),
+            interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
@@ -265,6 +269,7 @@ impl Machine {
 
     fn power_on(&mut self) -> Result<(), MachineError> {
         let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
         if self.firmware {
             self.firmware_power_on(&mut cpu);
         }
