@@ -6,7 +6,7 @@ use super::data_area::{
     COM_PORTS, COM_TIMEOUTS, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END, KEYBOARD_BUFFER_START,
     KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS, MEMORY_SIZE,
 };
-use super::{Pc, disk, rom, timer, video};
+use super::{Pc, disk, rom, system, timer, video};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{Gpr, Phys, SegmentName};
 
@@ -54,6 +54,7 @@ pub fn power_on(pc: &mut Pc<'_>, own_stack: bool) {
         pc.port_write(port, value);
     }
     timer::power_on(pc);
+    cmos(pc);
     video::power_on(pc);
     disk::power_on(pc);
     registers(pc, own_stack);
@@ -94,6 +95,26 @@ fn data_area(pc: &mut Pc<'_>) {
     pc.write_u8(KEYBOARD_FLAGS_3, ENHANCED);
     pc.write_u8(LPT_TIMEOUTS, 0x14);
     pc.write_u8(COM_TIMEOUTS, 0x0a);
+}
+
+/// The battery-backed memory, as the setup of a PC/AT leaves it.
+fn cmos(pc: &mut Pc<'_>) {
+    let equipment = pc.read_u16(EQUIPMENT).to_le_bytes()[0];
+    let end = system::end_of_ram(pc);
+    let extended = (end.saturating_sub(1 << 20) / 1024).min(0xffff).to_le_bytes();
+    let above = (end.saturating_sub(16 << 20) >> 16).min(0xffff).to_le_bytes();
+    let [base, base_high] = (CONVENTIONAL + 1).to_le_bytes();
+    pc.devices.chipset_mut().rtc_mut().configure(&[
+        (0x14, equipment),
+        (0x15, base),
+        (0x16, base_high),
+        (0x17, extended[0]),
+        (0x18, extended[1]),
+        (0x30, extended[0]),
+        (0x31, extended[1]),
+        (0x34, above[0]),
+        (0x35, above[1]),
+    ]);
 }
 
 fn registers(pc: &mut Pc<'_>, own_stack: bool) {

@@ -3,6 +3,8 @@
 mod memory;
 mod power;
 
+pub use memory::end_of_ram;
+
 use super::data_area::{EBDA_SEGMENT, EQUIPMENT, FLOPPY_RECALIBRATE, MEMORY_SIZE};
 use super::{Outcome, Pc, rom, timer};
 use crate::x86::{Gpr, Phys, Segment, SegmentName};

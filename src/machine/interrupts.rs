@@ -16,6 +16,7 @@
 use std::time::Duration;
 
 use super::{Clock, Machine, StopReason};
+use crate::bios::TRAP_PORT;
 use crate::devices::clock::Time;
 use crate::emulator::{Delivery, Event};
 use crate::kvm::deadline::work_time;
@@ -99,6 +100,11 @@ impl Machine {
         self.interrupts.expects_input = expects;
     }
 
+    /// Whether somebody may type or send while the guest runs.
+    pub(super) fn expects_input(&self) -> bool {
+        self.interrupts.expects_input
+    }
+
     /// A user steps, from now on or no more.
     pub(super) fn note_user_steps(&mut self, stepping: bool) {
         self.interrupts.stepping = stepping;
@@ -121,8 +127,11 @@ impl Machine {
     /// The guest has accessed `port`, for which time has passed.
     pub(super) fn note_port_access(&mut self, port: u16) {
         self.interrupts.accesses += 1;
-        // Those of the interrupt controllers, of the timer and of the keyboard.
-        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x9d..=0xa1) {
+        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock; and the firmware, which
+        // accesses them all.
+        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1)
+            || port == TRAP_PORT
+        {
             self.interrupts.alarm_is_right = false;
         }
     }

@@ -273,6 +273,7 @@ impl Machine {
 
     fn power_on(&mut self) -> Result<(), MachineError> {
         let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
         self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
         if self.firmware {
             self.firmware_power_on(&mut cpu);

@@ -57,11 +57,6 @@ pub fn interrupt(pc: &mut Pc<'_>) -> Outcome {
 /// INT 09h, behind INT 15h AH=4F: the scan code in AL.
 pub fn scan_code(pc: &mut Pc<'_>) -> Outcome {
     let code = pc.low(Gpr::Rax);
-    receive(pc, code)
-}
-
-/// A scan code.
-pub fn receive(pc: &mut Pc<'_>, code: u8) -> Outcome {
     let prefixes = pc.read_u8(KEYBOARD_FLAGS_3);
     match code {
         0xe0 => pc.write_u8(KEYBOARD_FLAGS_3, prefixes | AFTER_E0),
@@ -78,18 +73,6 @@ pub fn receive(pc: &mut Pc<'_>, code: u8) -> Outcome {
         }
     }
     Outcome::Return
-}
-
-/// Takes what the keyboard has to send, until a key is there: while no interrupt brings it.
-pub fn poll(pc: &mut Pc<'_>) {
-    while super::next(pc).is_none() {
-        pc.devices.chipset_mut().keyboard_mut().ask();
-        if pc.port_read(STATUS) & (FULL | AUXILIARY) != FULL {
-            return;
-        }
-        let code = pc.port_read(DATA);
-        receive(pc, code);
-    }
 }
 
 /// Sets or clears `bits` in the byte at `address`.

@@ -17,7 +17,6 @@ const ENHANCED: u8 = 0xe0;
 
 /// INT 16h.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
-    interrupt::poll(pc);
     match pc.high(Gpr::Rax) {
         function @ (0x00 | 0x10) => {
             let Some(key) = next(pc) else { return Outcome::Wait };

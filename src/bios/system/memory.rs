@@ -14,7 +14,7 @@ const USABLE: u32 = 1;
 const RESERVED: u32 = 2;
 
 /// The end of RAM.
-fn end_of_ram(pc: &Pc<'_>) -> u64 {
+pub fn end_of_ram(pc: &Pc<'_>) -> u64 {
     let low = pc.ram.regions().filter(|region| !pc.ram.is_rom(region.start));
     low.map(|region| region.start.0 + region.size).max().unwrap_or(0)
 }

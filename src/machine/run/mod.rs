@@ -174,7 +174,13 @@ impl Machine {
                 Ok(machine.serve_trap(service)?.unwrap_or(StopReason::Stepped))
             };
             let stop = self.watched(end)?;
-            return Ok((stop != StopReason::Stepped).then_some(stop));
+            if stop != StopReason::Stepped {
+                return Ok(Some(stop));
+            }
+            return match self.breakpoint_here() {
+                None => self.return_from_trap(),
+                stop => Ok(stop),
+            };
         }
         if let Some(stop) = self.serve(exit) {
             // The user is about to look: let the instruction finish first, with all that it accesses.
