@@ -2,8 +2,8 @@
 
 Endings, by `stepvisor test`'s words where it has them: `halt` (HLT, interrupts disabled), `wait` (HLT in the
 guest's code, interrupts enabled), `key` (in the firmware, which waits for a key), `loop` (a jump to itself),
-`runs`, `reset`, `triple-fault`, `power-off`, `exit N`, `boot-next` (INT 18h or a far return to the firmware),
-`boot-again` (INT 19h), `refused` (an instruction that the host's KVM cannot run).
+`runs`, `reset`, `triple-fault`, `power-off`, `exit N`, `int18`, `int19`, `returned` (to the firmware), `refused` (an
+instruction that the host's KVM cannot run).
 """
 
 import base64

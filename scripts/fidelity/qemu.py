@@ -16,7 +16,7 @@ from rsp import Remote
 from . import keys as keyboard
 from . import pictures
 from .outcome import Outcome, Screen
-from .qmp import Gone, Monitor
+from .qmp import Gone, Monitor, Refused
 
 PATIENCE = 30  # seconds for QEMU to start and the firmware to boot
 LOOK = 0.06  # seconds between two looks at a running guest
@@ -110,9 +110,8 @@ class Qemu:
         for number, value in [(rax, 0xAA55), (rip, ENTRY), (flags, 0x202)]:
             self.set_register(number, value)
         vectors = self.read(0, 0x400)
-        # A far return to the firmware ends in its INT 18h.
         self.endings = {RESET_VECTOR: "reset"}
-        for number, ending in [(0x18, "boot-next"), (0x19, "boot-again")]:
+        for number, ending in [(0x18, "int18"), (0x19, "int19")]:
             entry = vectors[4 * number :]
             address = int.from_bytes(entry[:2], "little") + 16 * int.from_bytes(entry[2:4], "little")
             self.endings[address] = ending
@@ -179,11 +178,18 @@ class Qemu:
             ending = "power-off" if "guest-shutdown" in reasons else "triple-fault" if fault else "reset"
         elif status == "debug":
             ending = self.endings.get(linear(registers), "debug")
+            if ending == "int18" and self.caller(registers) == 0xF000:
+                ending = "returned"  # where the firmware goes on with its own INT 18h
         elif halted and not enabled:
             ending = "halt"
         elif paused:
             self.monitor.ask("cont")
         return screen, registers, ending
+
+    def caller(self, registers):
+        """The segment that an interrupt came from, at its handler's first instruction in real mode."""
+        stack = (int(registers["SS"], 16) << 4) + (int(registers["ESP"], 16) & 0xFFFF)
+        return int.from_bytes(self.read(stack + 2, 2), "little")
 
     def type(self, stroke):
         for key, down in stroke:
@@ -220,7 +226,7 @@ def watch(qemu, strokes):
         state["bda"] = qemu.read(0x400, 0x100)
     except Gone:
         code = qemu.process.wait(PATIENCE)
-        state["ending"] = f"exit {code}"
+        state["ending"] = f"exit {code >> 1:#x}"
     folder = pathlib.Path(qemu.folder)
     registers = state["registers"]
     return Outcome(
@@ -259,7 +265,10 @@ def follow(qemu, strokes, state):
         if settled:
             if not strokes:
                 break
-            qemu.type(strokes.pop(0))
+            try:
+                qemu.type(strokes.pop(0))
+            except Refused:  # it has ended since the last look
+                continue
             since = started = time.monotonic()
         time.sleep(LOOK)
     places, screens = set(), []
@@ -272,11 +281,14 @@ def follow(qemu, strokes, state):
             state["ending"] = ending
             return
         time.sleep(0.1)
-    state["ending"] = resting(registers, places)
+    state["ending"] = resting(registers, places, moves=any(screen.cells != screens[0].cells for screen in screens))
 
 
-def resting(registers, places):
+def resting(registers, places, moves):
     """What a guest does that goes on for ever."""
-    if registers.get("HLT") == "1":
-        return "key" if int(registers["CS"], 16) >= 0xC000 and registers["CS"] != "ffff" else "wait"
-    return "loop" if len(places) == 1 else "runs"
+    if moves or len(places) > 1:
+        return "runs"
+    if registers.get("HLT") != "1":
+        return "loop"
+    # The firmware is at F0000 and at C0000; in protected mode selectors are small.
+    return "key" if int(registers["CS"], 16) in (0xF000, 0xC000) else "wait"

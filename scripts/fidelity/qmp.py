@@ -8,6 +8,10 @@ class Gone(Exception):
     """QEMU has ended."""
 
 
+class Refused(Exception):
+    """QEMU cannot do what was asked, as things are."""
+
+
 class Monitor:
     """A connection; events that arrive between answers are kept in `events`."""
 
@@ -47,7 +51,7 @@ class Monitor:
         while True:
             answer = self.receive()
             if "error" in answer:
-                raise SystemExit(f"QEMU refuses {command}: {answer['error']['desc']}")
+                raise Refused(f"QEMU refuses {command}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
             self.events.append(answer)
