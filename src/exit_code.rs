@@ -46,7 +46,7 @@ pub enum ExitCode {
     Interrupted,
 }
 
-/// The table for `--help`; README has the same.
+/// The table for `--help`; docs/running.md has the same.
 pub const HELP: &str = "\
 Exit codes:
     0  the guest halted for ever (HLT with nothing to wake it); also the end of a session
@@ -192,13 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn help_and_readme_list_every_code() {
-        let readme = include_str!("../README.md");
+    fn help_and_the_manual_list_every_code() {
+        let manual = include_str!("../docs/running.md");
         for code in ALL {
             let number = code.code().to_string();
             let in_help = HELP.lines().any(|line| line.split_whitespace().next() == Some(&number));
             assert!(in_help, "{code:?} is not in --help");
-            assert!(readme.contains(&format!("| {number} |")), "{code:?} is not in README");
+            assert!(
+                manual.contains(&format!("| {number} |")),
+                "{code:?} is not in docs/running.md"
+            );
         }
     }
 }

@@ -9,7 +9,9 @@
 //! gdb      RSP server on gdbstub: transport, wire, registers, target descriptions, monitor
 //! machine  joins the rest: run, exact step, breakpoints, stop reasons
 //! ui       frames to text, ANSI and PNG
+//! bios     firmware: the ROM, and the services behind its interrupts
 //! devices  VGA, debug, POST and exit ports: plain state machines
+//! disk     disk images, copy-on-write
 //! bus      port and MMIO dispatch
 //! font     the character generator's glyphs, and code page 437
 //! emulator single instructions and the delivery of interrupts, for what KVM cannot do
@@ -18,8 +20,10 @@
 //! x86      pure knowledge: registers, modes, addresses, paging, instructions
 //! ```
 
+pub mod bios;
 pub mod bus;
 pub mod devices;
+pub mod disk;
 pub mod emulator;
 pub mod font;
 pub mod gdb;

@@ -164,7 +164,7 @@ impl Machine {
     }
 
     /// The pages written since the last call, with what they hold.
-    fn dirty_pages(&self) -> Result<Pages, KvmError> {
+    fn dirty_pages(&mut self) -> Result<Pages, KvmError> {
         let pages = self.vm.take_dirty_pages()?.into_iter().map(|addr| {
             let mut contents = ZEROS.to_vec();
             let _ = self.vm.ram().read(addr, &mut contents);

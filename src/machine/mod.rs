@@ -216,9 +216,23 @@ impl Machine {
             stats: Stats::default(),
             trace: None,
         };
+        let roms = machine.boot.image.clone();
+        for (addr, bytes) in roms.roms() {
+            machine.map_rom(addr, bytes)?;
+        }
         machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
+    }
+
+    /// Puts a ROM with the contents `bytes` at `addr`: in the place of RAM, or where there is nothing. The guest reads
+    /// it as fast as RAM; what it writes there is dropped, as is what a debugger writes. A reset keeps it.
+    ///
+    /// # Errors
+    /// Not whole pages of 4 KiB, or partly in RAM; or a KVM call failed.
+    pub fn map_rom(&mut self, addr: Phys, bytes: &[u8]) -> Result<(), KvmError> {
+        self.forget_checkpoint();
+        self.vm.add_rom(addr, bytes)
     }
 
     /// Starts the guest anew, as the reset button does: memory, devices and registers. Breakpoints and

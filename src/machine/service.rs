@@ -84,7 +84,8 @@ impl Machine {
     }
 
     fn serve_mmio_write(&mut self, addr: Phys, data: &[u8]) -> Option<StopReason> {
-        if self.devices.mmio_write(addr, data) {
+        // ROM takes no notice of writes.
+        if self.devices.mmio_write(addr, data) || self.vm.ram().is_rom(addr) {
             return None;
         }
         let mut value = [0; 8];
