@@ -14,8 +14,7 @@ use stepvisor::memory::Ram;
 use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
 
 const ORDER: [&str; 8] = ["ax", "bx", "cx", "dx", "bp", "es", "si", "di"];
-const GENERAL: [Gpr; 7] =
-    [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
+const GENERAL: [Gpr; 7] = [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
 const STACK: u16 = 0x7b00;
 
 /// A machine without a processor.
@@ -91,8 +90,7 @@ impl Bare {
     }
 
     fn call(&mut self, line: &str) {
-        let mut values =
-            line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
+        let mut values = line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
         let mut next = || values.next().unwrap_or(0);
         self.cpu.gpr = [0; 16];
         for gpr in [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp] {
@@ -183,9 +181,7 @@ impl Bare {
 
 /// The checksum of tests/video/calls.asm.
 fn sum(bytes: impl IntoIterator<Item = u8>) -> String {
-    let add = |sum: u32, byte: u8| {
-        (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9)
-    };
+    let add = |sum: u32, byte: u8| (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9);
     format!("{:08x}", bytes.into_iter().fold(0, add))
 }
 

@@ -185,7 +185,7 @@ def shown(value):
 class Assert(gdb.Command):
     """Fails the test unless something is so.
 
-assert EXPRESSION              an expression of gdb's, such as $ax == 5
+assert EXPRESSION              an expression of gdb's, such as $ax == 5; registers of 8 and 16 bits are unsigned
 assert reached LOCATION        the location is reached before the script ends;
 assert reached LOCATION: 3     so many times (also: at least 3, at most 3)
 assert never reached LOCATION  it is not

@@ -45,6 +45,8 @@ screen
 break-far 7c0:0
 break-int 0x10
 regs16
+stepvisor
+stepvisor now
 help break-far
 help break-int
 help dump-screen

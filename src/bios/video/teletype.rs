@@ -30,8 +30,7 @@ pub fn serve(pc: &mut Pc) {
 pub fn serve_string(pc: &mut Pc) {
     let (mode, page) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx));
     let (row, column) = (pc.high(Gpr::Rdx), pc.low(Gpr::Rdx));
-    let mut at =
-        if row == AT_CURSOR { cursor::get(pc, page) } else { Place { page, row, column } };
+    let mut at = if row == AT_CURSOR { cursor::get(pc, page) } else { Place { page, row, column } };
     let mut attribute = pc.low(Gpr::Rbx);
     let mut offset = pc.word(Gpr::Rbp);
     for _ in 0..pc.word(Gpr::Rcx) {
