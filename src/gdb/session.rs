@@ -296,6 +296,9 @@ impl<'m> Session<'m> {
             return self.change_hold(guest, reply, effect);
         }
         match body {
+            b"QStartNoAckMode" if guest.welcomes() && self.follower.needs_acks() => {
+                self.reply(Reply::error("acknowledgements stay"))
+            }
             b"QStartNoAckMode" => {
                 self.reply(Reply::new().text("OK"));
                 self.outbox.borrow_mut().acks().stop();
@@ -359,6 +362,9 @@ impl<'m> Session<'m> {
                 self.insert(guest, body, *kind, place)
             }
             body => {
+                if body == b"vCont?" {
+                    self.follower.is_asked();
+                }
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
                     guest.serve_layout(!self.follower.awaits_welcome());
                 }
@@ -437,7 +443,11 @@ impl<'m> Session<'m> {
             }
             (Outcome::Resumed, _) => {
                 let mut outbox = self.outbox.borrow_mut();
-                outbox.accept();
+                if self.follower.owes_welcome() {
+                    outbox.accept_with_report();
+                } else {
+                    outbox.accept();
+                }
                 outbox.resumed();
                 drop(outbox);
                 self.running = true;
