@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::stop::Target;
 use super::{Machine, StopReason};
 use crate::devices;
+use crate::disk::Disks;
 use crate::kvm::{Exit, KvmError, VcpuSnapshot, probe};
 use crate::memory::PAGE_SIZE;
 use crate::x86::{Linear, Phys};
@@ -42,6 +43,8 @@ pub(super) struct Rewind {
     pub(super) tail: Duration,
     /// Time in the guest when it was taken.
     taken: Duration,
+    /// Interrupts have come since, which a second run would not get.
+    pub(super) interrupted: bool,
     /// The debugger has changed something since: a second run would differ.
     pub(super) stale: bool,
 }
@@ -51,6 +54,7 @@ pub(super) struct Rewind {
 struct State {
     vcpu: VcpuSnapshot,
     devices: devices::State,
+    disks: Disks,
     reported: HashSet<Target>,
     halted: bool,
     mid_rep: Option<Linear>,
@@ -101,7 +105,7 @@ impl Machine {
 
     fn is_fresh(&self, rewind: &Rewind) -> bool {
         let ran = self.vcpu.guest_time().saturating_sub(rewind.taken);
-        !rewind.stale && rewind.steps < STEPS && ran < FRESH
+        !rewind.stale && !rewind.interrupted && rewind.steps < STEPS && ran < FRESH
     }
 
     /// Takes a checkpoint. Not between an access and its completion.
@@ -117,6 +121,7 @@ impl Machine {
         let state = State {
             vcpu: self.vcpu.snapshot()?,
             devices: self.devices.save(),
+            disks: self.disks.clone(),
             reported: self.reported.clone(),
             halted: self.halted,
             mid_rep: self.mid_rep,
@@ -131,6 +136,7 @@ impl Machine {
             free: false,
             tail: Duration::ZERO,
             taken: self.vcpu.guest_time(),
+            interrupted: false,
             stale: false,
         }));
         Ok(())
@@ -150,7 +156,8 @@ impl Machine {
         }
         // Our own writes just now make no difference to the checkpoint.
         self.vm.take_dirty_pages()?;
-        let State { vcpu, devices, reported, halted, mid_rep, held_traps } = &rewind.state;
+        let State { vcpu, devices, disks, reported, halted, mid_rep, held_traps } = &rewind.state;
+        self.disks.clone_from(disks);
         self.vcpu.restore(vcpu)?;
         if let Err(error) = self.devices.restore(devices) {
             log::error!("{error}");
@@ -159,6 +166,7 @@ impl Machine {
         (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
         (rewind.accesses, rewind.digest, rewind.steps, rewind.free) = (0, 0, 0, false);
         (rewind.tail, rewind.taken) = (Duration::ZERO, self.vcpu.guest_time());
+        rewind.interrupted = false;
         self.rewind = Some(rewind);
         Ok(changed)
     }
@@ -171,6 +179,19 @@ impl Machine {
             (addr, contents)
         });
         Ok(pages.collect())
+    }
+
+    /// An interrupt has been delivered.
+    pub(super) fn note_interruption(&mut self) -> Result<(), KvmError> {
+        let Some(rewind) = &self.rewind else { return Ok(()) };
+        let ran = self.vcpu.guest_time().saturating_sub(rewind.taken);
+        if self.rerunning || rewind.stale || ran < FRESH {
+            if let Some(rewind) = &mut self.rewind {
+                rewind.interrupted = true;
+            }
+            return Ok(());
+        }
+        self.checkpoint()
     }
 
     /// A step has ended with `stop`.

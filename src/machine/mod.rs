@@ -4,8 +4,10 @@
 //! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
+pub mod bootable;
 pub mod breakpoints;
 pub mod image;
+pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
@@ -17,6 +19,7 @@ pub mod trace;
 mod checkpoint;
 mod clock;
 mod crash;
+mod firmware;
 mod memory;
 mod outside;
 mod registers;
@@ -29,6 +32,7 @@ pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
+pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
 pub use outside::OutsideError;
@@ -45,11 +49,13 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
+use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
 use crate::x86::{CpuState, Linear, Phys};
@@ -66,6 +72,10 @@ pub struct Config {
     pub devices: devices::Config,
     /// What an access to nothing does.
     pub on_unclaimed: OnUnclaimed,
+    /// The firmware runs first and serves the guest; without it there is the bare machine.
+    pub firmware: bool,
+    /// What the firmware has for disks.
+    pub disks: Disks,
 }
 
 /// What an access to a port or an address does where no device is. The guest reads all ones and writes
@@ -107,6 +117,9 @@ pub struct Machine {
     vcpu: Vcpu,
     vm: Vm,
     devices: Devices,
+    disks: Disks,
+    /// The firmware is there.
+    firmware: bool,
     boot: Boot,
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
@@ -147,6 +160,7 @@ pub struct Machine {
     /// The user knows that A20 gates nothing.
     told_a20: bool,
     time: clock::Passing,
+    interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -172,7 +186,9 @@ impl Machine {
     /// # Errors
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
-        let Config { ram_size, boot, devices, on_unclaimed } = config;
+        let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
+        // A ROM image is the firmware itself.
+        let firmware = firmware && !matches!(boot.image, Image::Rom(_));
         let devices = Devices::new(&devices)?;
         let mut vm = Vm::new(Ram::new(ram_size)?)?;
         let mut vcpu = vm.create_vcpu()?;
@@ -185,6 +201,8 @@ impl Machine {
             vcpu,
             vm,
             devices,
+            disks,
+            firmware,
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
@@ -208,6 +226,7 @@ impl Machine {
             told_slow: false,
             told_a20: false,
             time: clock::Passing::default(),
+            interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
@@ -219,6 +238,9 @@ impl Machine {
         let roms = machine.boot.image.clone();
         for (addr, bytes) in roms.roms() {
             machine.map_rom(addr, bytes)?;
+        }
+        if firmware {
+            machine.map_rom(rom::START, rom::image())?;
         }
         machine.set_coalescing(true)?;
         machine.power_on()?;
@@ -243,14 +265,20 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
     }
 
     fn power_on(&mut self) -> Result<(), MachineError> {
+        let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
+        self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
+        if self.firmware {
+            self.firmware_power_on(&mut cpu);
+        }
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
-        let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.told_a20 = false;

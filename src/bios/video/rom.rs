@@ -1,12 +1,10 @@
 //! What the video services have in the ROM at F000h: fonts and tables that they hand out pointers to.
 
+use crate::bios::rom::SEGMENT;
 use crate::font;
 
-/// The segment of the ROM.
-const SEGMENT: u16 = 0xf000;
-
 /// The 8x8 font, all of it.
-pub const FONT_8X8: u16 = 0xb000;
+pub const FONT_8X8: u16 = 0x1000;
 /// Its upper half.
 pub const FONT_8X8_UPPER: u16 = FONT_8X8 + 0x80 * 8;
 /// The 8x14 font.
@@ -20,7 +18,7 @@ pub const SAVE_POINTERS: u16 = FONT_9_WIDE + 0x10;
 /// The lower half of the 8x8 font, where the first PC had it.
 const FONT_8X8_LOWER: u16 = 0xfa6e;
 /// The table that INT 1Dh points to.
-const CGA_PARAMETERS: u16 = 0xf0a4;
+pub const CGA_PARAMETERS: u16 = 0xf0a4;
 
 /// The far pointer to `offset` in the ROM, as it lies in memory.
 #[must_use]
