@@ -19,6 +19,7 @@ pub mod verdict;
 mod alone;
 mod answer;
 mod clock;
+mod dependencies;
 mod judge;
 mod test;
 
