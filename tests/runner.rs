@@ -287,6 +287,20 @@ fn sources_without_org_or_with_code_for_a_linker_are_built_as_their_author_would
 
 /// The examples for users are tests, letter by letter.
 #[test]
+fn a_source_is_built_anew_when_a_file_has_changed_that_it_takes_in() {
+    let source = "org 0x7c00\n    hlt\nincbin \"data.bin\"\n%include \"more.inc\"\n";
+    let test = "# guest: boot.asm\n# memory 0x7c01: AA BB\n";
+    let files = directory(&[("boot.asm", source), ("a.gdb", test)]);
+    for (data, more) in [("11", "22"), ("33", "22"), ("33", "44")] {
+        fs::write(files.path().join("data.bin"), [u8::from_str_radix(data, 16).unwrap()]).unwrap();
+        fs::write(files.path().join("more.inc"), format!("db 0x{more}\n")).unwrap();
+        let test = test.replace("AA", data).replace("BB", more);
+        fs::write(files.path().join("a.gdb"), test).unwrap();
+        run(&[&path(&files, "a.gdb")], 0);
+    }
+}
+
+#[test]
 fn the_examples_in_the_documentation_are_tests_that_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = String::new();

@@ -20,6 +20,7 @@ pub mod verdict;
 mod alone;
 mod answer;
 mod clock;
+mod dependencies;
 mod judge;
 mod test;
 
