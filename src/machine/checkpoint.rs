@@ -175,12 +175,12 @@ impl Machine {
         let Some(mut rewind) = self.rewind.take() else { return Ok(Pages::new()) };
         let changed = self.dirty_pages()?;
         for addr in changed.keys() {
-            let _ = self.vm.ram().write(*addr, contents(&rewind.pages, *addr));
+            let _ = self.vm.ram().write_behind_a20(*addr, contents(&rewind.pages, *addr));
         }
         // Our own writes just now make no difference to the checkpoint.
         self.vm.take_dirty_pages()?;
         self.vcpu.restore(&rewind.vcpu)?;
-        self.put_rest(&rewind.rest);
+        self.put_rest(&rewind.rest)?;
         (rewind.course, rewind.served) = (rewind.start, rewind.start.accesses);
         (rewind.steps, rewind.free) = (0, false);
         (rewind.tail, rewind.taken) = (Duration::ZERO, self.vcpu.guest_time());
@@ -202,7 +202,7 @@ impl Machine {
         }
     }
 
-    fn put_rest(&mut self, rest: &Rest) {
+    fn put_rest(&mut self, rest: &Rest) -> Result<(), KvmError> {
         let Rest { devices, disks, reported, halted, mid_rep, held_traps, behind_load_of_ss } =
             rest;
         if let Err(error) = self.devices.restore(devices) {
@@ -212,13 +212,14 @@ impl Machine {
         self.reported.clone_from(reported);
         (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
         self.behind_load_of_ss = *behind_load_of_ss;
+        self.follow_a20()
     }
 
     /// The pages written since the last call, with what they hold.
     fn dirty_pages(&mut self) -> Result<Pages, KvmError> {
         let pages = self.vm.take_dirty_pages()?.into_iter().map(|addr| {
             let mut contents = ZEROS;
-            let _ = self.vm.ram().read(addr, &mut contents);
+            let _ = self.vm.ram().read_behind_a20(addr, &mut contents);
             (addr, Rc::from(contents))
         });
         Ok(pages.collect())
@@ -242,12 +243,12 @@ impl Machine {
         for addr in addrs {
             let wanted = contents(&memory, addr);
             if contents(&now, addr) != wanted {
-                let _ = self.vm.ram().write(addr, wanted);
+                let _ = self.vm.ram().write_behind_a20(addr, wanted);
             }
         }
         self.vm.take_dirty_pages()?;
         self.vcpu.restore(&first.vcpu)?;
-        self.put_rest(rest);
+        self.put_rest(rest)?;
         self.rewind = Some(Box::new(Rewind { pages: memory, stale: true, ..first }));
         Ok(())
     }

@@ -157,8 +157,6 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
-    /// The user knows that A20 gates nothing.
-    told_a20: bool,
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
@@ -224,7 +222,6 @@ impl Machine {
             coalescing: false,
             coalesced: None,
             told_slow: false,
-            told_a20: false,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
@@ -265,6 +262,7 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.follow_a20()?;
         self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
@@ -281,7 +279,6 @@ impl Machine {
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
-        self.told_a20 = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

@@ -66,7 +66,11 @@ impl Machine {
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
                 Some(PortEffect::Output) => self.pass_output_on(),
-                Some(PortEffect::A20Off) => self.tell_a20(port, size),
+                Some(PortEffect::A20) => {
+                    if let Err(error) = self.follow_a20() {
+                        stop = Some(StopReason::HostFailure(error.with_cause()));
+                    }
+                }
                 Some(PortEffect::Reset) => {
                     let location = self.port_instruction(port, size.into(), true);
                     stop = Some(StopReason::Reset { port, location });
@@ -84,6 +88,7 @@ impl Machine {
     }
 
     fn serve_mmio_read(&mut self, addr: Phys, len: usize) -> Option<StopReason> {
+        let addr = self.vm.ram().through_a20(addr);
         let mut data = [OPEN_BUS; 8];
         let claimed = self.devices.mmio_read(addr, &mut data[..len]);
         self.note_access(Access::MmioRead, addr.0, len, u64::from_le_bytes(data));
@@ -92,6 +97,7 @@ impl Machine {
     }
 
     fn serve_mmio_write(&mut self, addr: Phys, data: &[u8]) -> Option<StopReason> {
+        let addr = self.vm.ram().through_a20(addr);
         let mut value = [0; 8];
         value[..data.len()].copy_from_slice(data);
         let value = u64::from_le_bytes(value);
