@@ -1,29 +1,80 @@
-//! INT 10h: the screen.
+//! INT 10h: video (IBM PS/2 BIOS Interface Technical Reference, "Interrupt 10h"; Ralf Brown's Interrupt List; VESA
+//! BIOS Extension 3.0).
+//!
+//! Owns nothing: the mode, the cursors and the font's height are in the BIOS data area, the picture is in the VGA, so
+//! that programs which write either share one state with the services. What the sources leave open is as in SeaBIOS'
+//! VGA BIOS.
 
-use super::{Outcome, Pc};
-use crate::bios::data_area::CURSOR_POSITIONS;
-use crate::x86::{Gpr, Phys};
+mod alternate;
+mod characters;
+mod cursor;
+mod fonts;
+mod graphics;
+mod info;
+mod modes;
+mod palette;
+mod pixels;
+mod registers;
+pub mod rom;
+mod scroll;
+mod set_mode;
+mod teletype;
 
-/// Sets mode 3 and its fields of the data area.
-pub fn power_on(pc: &mut Pc<'_>) {
-    pc.devices.vga_mut().set_mode(3, true);
-    pc.write_u16(CURSOR_POSITIONS, 0);
-}
+use super::pc::Pc;
+use super::{Outcome, data_area};
+use crate::x86::Gpr;
 
-/// INT 10h.
-pub fn serve(pc: &mut Pc<'_>) -> Outcome {
-    if pc.high(Gpr::Rax) == 0x0e {
-        let [column, row] = pc.read_u16(CURSOR_POSITIONS).to_le_bytes();
-        let at = (u64::from(row) * 80 + u64::from(column)) * 2;
-        let (column, row) = match pc.low(Gpr::Rax) {
-            13 => (0, row),
-            10 => (column, (row + 1).min(24)),
-            character => {
-                pc.write_u8(Phys(0xb_8000 + at), character);
-                (column + 1, row)
-            }
-        };
-        pc.write_u16(CURSOR_POSITIONS, u16::from_le_bytes([column, row]));
+/// Serves INT 10h. A function that does not exist changes nothing.
+pub fn serve(pc: &mut Pc) -> Outcome {
+    let (al, bh, bl) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx), pc.low(Gpr::Rbx));
+    match pc.high(Gpr::Rax) {
+        0x00 => set_mode::serve(pc),
+        0x01 => cursor::set_shape(pc, pc.high(Gpr::Rcx), pc.low(Gpr::Rcx)),
+        0x02 => {
+            let at = cursor::Place { page: bh, row: pc.high(Gpr::Rdx), column: pc.low(Gpr::Rdx) };
+            cursor::set(pc, at);
+        }
+        0x03 => cursor::serve_read(pc),
+        0x04 => {
+            [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx].iter().for_each(|&gpr| pc.set_word(gpr, 0))
+        }
+        0x05 => cursor::show_page(pc, al),
+        0x06 => scroll::serve(pc, scroll::Direction::Up),
+        0x07 => scroll::serve(pc, scroll::Direction::Down),
+        0x08 => characters::serve_read(pc),
+        0x09 => characters::serve_write(pc, Some(bl)),
+        0x0a => characters::serve_write(pc, None),
+        0x0b => palette::serve_colour(pc),
+        0x0c => pixels::serve_write(pc),
+        0x0d => pixels::serve_read(pc),
+        0x0e => teletype::serve(pc),
+        0x0f => serve_get_mode(pc),
+        0x10 => palette::serve(pc),
+        0x11 => fonts::serve(pc),
+        0x12 => alternate::serve(pc),
+        0x13 => teletype::serve_string(pc),
+        0x1a => info::serve_combination(pc),
+        0x1b => info::serve_state(pc),
+        _ => {}
     }
     Outcome::Return
 }
+
+/// Puts the VGA and its part of the BIOS data area into the state that programs start in: mode 3, blank, the cursor at
+/// the beginning.
+pub fn power_on(pc: &mut Pc) {
+    set_mode::power_on(pc);
+}
+
+/// AH=0F: the mode, its columns and the page shown.
+fn serve_get_mode(pc: &mut Pc) {
+    let mode = pc.read_u8(data_area::VIDEO_MODE) & 0x7f;
+    let kept = pc.read_u8(data_area::VIDEO_CONTROL) & 0x80;
+    let page = pc.read_u8(data_area::VIDEO_PAGE);
+    let columns = pc.read_u8(data_area::VIDEO_COLUMNS);
+    pc.set_high(Gpr::Rbx, page);
+    pc.set_word(Gpr::Rax, u16::from_be_bytes([columns, mode | kept]));
+}
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,15 @@ impl Graphics {
         })
     }
 
+    /// A byte written arrives in the planes as it is.
+    #[must_use]
+    pub fn writes_plainly(&self) -> bool {
+        self.registers[MODE] & 0x0b == 0
+            && self.registers[DATA_ROTATE] == 0
+            && self.registers[ENABLE_SET_RESET] == 0
+            && self.registers[BIT_MASK] == 0xff
+    }
+
     /// Combines `data` with the latch of `plane` by the function of the data rotate register, where `mask` has
     /// ones; elsewhere the latch stays.
     fn mix(&self, plane: usize, data: u8, mask: u8) -> u8 {

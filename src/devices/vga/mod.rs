@@ -5,6 +5,7 @@
 //! a clock: time is handed in, see [`Vga::set_time`]. There is no vertical interrupt, no light pen and no second
 //! head; a write to the palette takes effect whether or not the screen is on, as on the clones.
 
+mod access;
 mod attribute;
 mod beam;
 mod crtc;

@@ -1,0 +1,169 @@
+//! The pixels of a graphics mode, eight at a time.
+
+use super::super::pc::Pc;
+use super::modes::{Layout, Mode};
+use super::registers;
+use crate::devices::VIDEO_MEMORY;
+use crate::devices::vga::Vga;
+
+/// Where the odd rows of a CGA's picture are.
+const ODD_ROWS: u32 = 0x2000;
+
+/// Where the pixels of a mode are at present.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture {
+    layout: Layout,
+    /// Where video memory begins, counted from A0000h.
+    memory: u32,
+    /// The first byte of the picture shown, counted from there.
+    start: u32,
+    /// Bytes from a row to the next; on a CGA to the next but one.
+    pitch: u32,
+}
+
+/// The bits of a CGA's byte that have the colour `colour` in every pixel.
+fn spread(colour: u8, bits: u8) -> u8 {
+    if bits == 1 { (colour & 1) * 0xff } else { (colour & 3) * 0x55 }
+}
+
+impl Picture {
+    /// That of `mode`, as the CRT controller has it.
+    #[must_use]
+    pub fn of(pc: &mut Pc, mode: &Mode) -> Picture {
+        let vga = pc.devices.vga_mut();
+        let pitch = u32::from(registers::crtc(vga, 0x13));
+        let start = u32::from(registers::crtc_word(vga, 0x0c));
+        let memory = (mode.memory.0.saturating_sub(VIDEO_MEMORY.0) & 0x1_ffff) as u32;
+        // Of the address counter's units, which the pitch is counted in pairs of.
+        let unit = match mode.layout {
+            Layout::Planar | Layout::Cga { bits: 1 } => 1,
+            Layout::Cga { .. } | Layout::Text => 2,
+            Layout::Packed => 4,
+        };
+        Picture { layout: mode.layout, memory, start: start * unit, pitch: pitch * 2 * unit }
+    }
+
+    /// The byte with the pixel, counted from the beginning of video memory and within its 64 KiB.
+    fn at(&self, x: u16, y: u16) -> u32 {
+        let (x, y) = (u32::from(x), u32::from(y));
+        let offset = match self.layout {
+            Layout::Cga { bits } => {
+                y / 2 * self.pitch + (y & 1) * ODD_ROWS + x / 8 * u32::from(bits)
+            }
+            Layout::Planar => y * self.pitch + x / 8,
+            Layout::Packed | Layout::Text => y * self.pitch + x,
+        };
+        (self.start + offset) & 0xffff
+    }
+
+    /// Eight pixels from `x` on, which is a multiple of eight.
+    #[must_use]
+    pub fn pixels(&self, pc: &mut Pc, x: u16, y: u16) -> [u8; 8] {
+        let vga = pc.devices.vga_mut();
+        let at = self.at(x, y);
+        let mut byte = |offset: u32| vga.read(self.memory + at + offset).unwrap_or(0);
+        match self.layout {
+            Layout::Text => [0; 8],
+            Layout::Packed => [0, 1, 2, 3, 4, 5, 6, 7].map(byte),
+            Layout::Cga { bits: 1 } => {
+                let bits = byte(0);
+                std::array::from_fn(|pixel| bits >> (7 - pixel) & 1)
+            }
+            Layout::Cga { .. } => {
+                let pairs = u16::from_be_bytes([byte(0), byte(1)]);
+                std::array::from_fn(|pixel| (pairs >> (14 - 2 * pixel) & 3) as u8)
+            }
+            Layout::Planar => {
+                let planes = vga.planes_at((at & 0xffff) as u16);
+                std::array::from_fn(|pixel| {
+                    (0..4).fold(0, |colour, plane| {
+                        colour | (planes[plane] >> (7 - pixel) & 1) << plane
+                    })
+                })
+            }
+        }
+    }
+
+    /// Sets eight pixels from `x` on, which is a multiple of eight.
+    pub fn set_pixels(&self, pc: &mut Pc, x: u16, y: u16, pixels: [u8; 8]) {
+        let vga = pc.devices.vga_mut();
+        let at = self.at(x, y);
+        let mut write = |offset: u32, byte: u8| vga.write(self.memory + at + offset, byte);
+        match self.layout {
+            Layout::Text => {}
+            Layout::Packed => {
+                for (offset, pixel) in (0..).zip(pixels) {
+                    write(offset, pixel);
+                }
+            }
+            Layout::Cga { bits: 1 } => {
+                write(0, pixels.iter().fold(0, |bits, pixel| bits << 1 | pixel & 1));
+            }
+            Layout::Cga { .. } => {
+                for (offset, four) in (0..).zip(pixels.chunks(4)) {
+                    write(offset, four.iter().fold(0, |bits, pixel| bits << 2 | pixel & 3));
+                }
+            }
+            Layout::Planar => {
+                let plane = |plane: usize| {
+                    pixels.iter().fold(0, |bits, pixel| bits << 1 | pixel >> plane & 1)
+                };
+                vga.set_planes_at((at & 0xffff) as u16, std::array::from_fn(plane), 0b1111);
+            }
+        }
+    }
+
+    /// Bytes, in each plane if there are planes, of a row of `width` pixels.
+    fn row_bytes(&self, width: u16) -> u32 {
+        match self.layout {
+            Layout::Cga { bits } => u32::from(width) / 8 * u32::from(bits),
+            Layout::Planar => u32::from(width) / 8,
+            Layout::Packed | Layout::Text => u32::from(width),
+        }
+    }
+
+    /// Copies a rectangle, whose sides are multiples of eight across, from `from` to `to`.
+    pub fn copy(&self, pc: &mut Pc, from: (u16, u16), to: (u16, u16), (width, height): (u16, u16)) {
+        let vga = pc.devices.vga_mut();
+        let len = self.row_bytes(width);
+        for y in 0..height {
+            let y = if to.1 <= from.1 { y } else { height - 1 - y };
+            let (source, target) = (self.at(from.0, from.1 + y), self.at(to.0, to.1 + y));
+            match self.layout {
+                Layout::Planar => vga.copy_planes(source as u16, target as u16, len as u16),
+                _ => vga.copy(self.memory + source, self.memory + target, len),
+            }
+        }
+    }
+
+    /// Gives a rectangle, whose sides are multiples of eight across, one colour.
+    pub fn fill(&self, pc: &mut Pc, at: (u16, u16), (width, height): (u16, u16), colour: u8) {
+        let vga = pc.devices.vga_mut();
+        let len = self.row_bytes(width);
+        let byte = match self.layout {
+            Layout::Cga { bits } => spread(colour, bits),
+            _ => colour,
+        };
+        let planes = std::array::from_fn(|plane| (colour >> plane & 1) * 0xff);
+        for y in 0..height {
+            let start = self.at(at.0, at.1 + y);
+            match self.layout {
+                Layout::Planar => fill_planes(vga, start as u16, planes, len as u16),
+                _ => vga.fill(self.memory + start, [byte; 2], len),
+            }
+        }
+    }
+
+    /// To be called after the last access: leaves the registers that choose planes as every mode begins.
+    pub fn done(&self, pc: &mut Pc) {
+        if self.layout == Layout::Planar {
+            let vga = pc.devices.vga_mut();
+            registers::set_sequencer(vga, 0x02, 0x0f);
+            registers::set_graphics(vga, 0x04, 0x00);
+        }
+    }
+}
+
+fn fill_planes(vga: &mut Vga, start: u16, planes: [u8; 4], len: u16) {
+    (0..len).for_each(|at| vga.set_planes_at(start.wrapping_add(at), planes, 0b1111));
+}

@@ -1,0 +1,89 @@
+//! The modes as the services see them: where the picture is in memory, and how characters lie on it.
+
+use super::super::{data_area, pc::Pc};
+use crate::x86::Phys;
+
+/// How the picture is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Characters and attributes in turn.
+    Text,
+    /// Even and odd rows of pixels in different places, some bits a pixel.
+    Cga {
+        /// 1 or 2.
+        bits: u8,
+    },
+    /// A bit of a pixel in each of four planes.
+    Planar,
+    /// A byte a pixel.
+    Packed,
+}
+
+/// A mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Its number for AH=00.
+    pub number: u8,
+    /// How the picture is in memory.
+    pub layout: Layout,
+    /// Characters in a row.
+    pub columns: u16,
+    /// Rows of characters.
+    pub rows: u8,
+    /// Scan lines of a character.
+    pub height: u8,
+    /// Where video memory begins.
+    pub memory: Phys,
+    /// Bytes from a page to the next.
+    pub page_size: u16,
+}
+
+impl Mode {
+    const fn text(number: u8, columns: u16, memory: u64) -> Mode {
+        let page_size = if columns == 40 { 0x800 } else { 0x1000 };
+        let (layout, memory) = (Layout::Text, Phys(memory));
+        Mode { number, layout, columns, rows: 25, height: 16, memory, page_size }
+    }
+
+    const fn cga(number: u8, columns: u16, bits: u8) -> Mode {
+        let (layout, memory, page_size) = (Layout::Cga { bits }, Phys(0xb_8000), 0x4000);
+        Mode { number, layout, columns, rows: 25, height: 8, memory, page_size }
+    }
+
+    const fn graphics(number: u8, layout: Layout, size: (u16, u8, u8), page_size: u16) -> Mode {
+        let (columns, rows, height) = size;
+        Mode { number, layout, columns, rows, height, memory: Phys(0xa_0000), page_size }
+    }
+}
+
+/// All modes that AH=00 sets.
+static MODES: [Mode; 16] = [
+    Mode::text(0x00, 40, 0xb_8000),
+    Mode::text(0x01, 40, 0xb_8000),
+    Mode::text(0x02, 80, 0xb_8000),
+    Mode::text(0x03, 80, 0xb_8000),
+    Mode::cga(0x04, 40, 2),
+    Mode::cga(0x05, 40, 2),
+    Mode::cga(0x06, 80, 1),
+    Mode::text(0x07, 80, 0xb_0000),
+    Mode::graphics(0x0d, Layout::Planar, (40, 25, 8), 0x2000),
+    Mode::graphics(0x0e, Layout::Planar, (80, 25, 8), 0x4000),
+    Mode::graphics(0x0f, Layout::Planar, (80, 25, 14), 0x8000),
+    Mode::graphics(0x10, Layout::Planar, (80, 25, 14), 0x8000),
+    Mode::graphics(0x11, Layout::Planar, (80, 30, 16), 0xa000),
+    Mode::graphics(0x12, Layout::Planar, (80, 30, 16), 0xa000),
+    Mode::graphics(0x13, Layout::Packed, (40, 25, 8), 0x2000),
+    Mode::graphics(0x6a, Layout::Planar, (100, 37, 16), 0xe000),
+];
+
+/// The mode of the number.
+#[must_use]
+pub fn find(number: u8) -> Option<&'static Mode> {
+    MODES.iter().find(|mode| mode.number == number)
+}
+
+/// The mode that is set, as the BIOS data area says.
+#[must_use]
+pub fn current(pc: &Pc) -> Option<&'static Mode> {
+    find(pc.read_u8(data_area::VIDEO_MODE))
+}

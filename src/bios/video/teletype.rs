@@ -1,0 +1,70 @@
+//! Text that moves the cursor on: AH=0E and 13.
+
+use super::super::{data_area, pc::Pc};
+use super::characters::{self, Character};
+use super::cursor::{self, Place};
+use super::scroll;
+use crate::x86::{Gpr, SegmentName};
+
+const BELL: u8 = 0x07;
+const BACKSPACE: u8 = 0x08;
+const LINE_FEED: u8 = 0x0a;
+const CARRIAGE_RETURN: u8 = 0x0d;
+/// AL of AH=13: the cursor ends behind the text.
+const MOVE_CURSOR: u8 = 0x01;
+/// AL of AH=13: each character is followed by its attribute.
+const WITH_ATTRIBUTES: u8 = 0x02;
+/// DH of AH=13: the text begins at the cursor.
+const AT_CURSOR: u8 = 0xff;
+
+/// AH=0E: writes AL at the cursor of the page shown, with BL as its colour in graphics modes.
+pub fn serve(pc: &mut Pc) {
+    let at = cursor::get(pc, pc.read_u8(data_area::VIDEO_PAGE));
+    let character =
+        Character { code: pc.low(Gpr::Rax), attribute: pc.low(Gpr::Rbx), keep_attribute: true };
+    let at = write(pc, at, character);
+    cursor::set(pc, at);
+}
+
+/// AH=13: writes the CX characters at ES:BP from DH, DL on page BH on.
+pub fn serve_string(pc: &mut Pc) {
+    let (mode, page) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx));
+    let (row, column) = (pc.high(Gpr::Rdx), pc.low(Gpr::Rdx));
+    let mut at = if row == AT_CURSOR { cursor::get(pc, page) } else { Place { page, row, column } };
+    let mut attribute = pc.low(Gpr::Rbx);
+    let mut offset = pc.word(Gpr::Rbp);
+    for _ in 0..pc.word(Gpr::Rcx) {
+        let mut next = || {
+            let byte = pc.read_u8(pc.address(SegmentName::Es, offset));
+            offset = offset.wrapping_add(1);
+            byte
+        };
+        let code = next();
+        if mode & WITH_ATTRIBUTES != 0 {
+            attribute = next();
+        }
+        at = write(pc, at, Character { code, attribute, keep_attribute: false });
+    }
+    if mode & MOVE_CURSOR != 0 {
+        cursor::set(pc, at);
+    }
+}
+
+/// Writes a character, or does what a control character says. Returns where the next goes.
+fn write(pc: &mut Pc, mut at: Place, character: Character) -> Place {
+    match character.code {
+        BELL => {}
+        BACKSPACE => at.column = at.column.saturating_sub(1),
+        CARRIAGE_RETURN => at.column = 0,
+        LINE_FEED => at.row = at.row.wrapping_add(1),
+        _ => {
+            characters::write(pc, at, character);
+            at = characters::behind(pc, at);
+        }
+    }
+    if at.row > pc.read_u8(data_area::VIDEO_ROWS) {
+        at.row -= 1;
+        scroll::one_line(pc, at.page);
+    }
+    at
+}

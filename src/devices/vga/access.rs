@@ -1,0 +1,90 @@
+//! What firmware does with video memory in bulk: the same as the host's accesses one by one, faster.
+
+use std::ops::Range;
+
+use super::Vga;
+use super::graphics::Planes;
+use super::memory::Place;
+
+impl Vga {
+    /// Copies `len` bytes of the window from `from` to `to`, both counted from A0000h, as reads and writes of the
+    /// host would, one by one and in the order in which none is overwritten before it is read. What lies outside the
+    /// window reads FFh and is not written.
+    pub fn copy(&mut self, from: u32, to: u32, len: u32) {
+        if self.is_plain() && (from | to | len) & 1 == 0 && self.has_cells() {
+            self.copy_cells(from, to, len);
+            return;
+        }
+        let upwards = to <= from;
+        for at in 0..len {
+            let at = if upwards { at } else { len - 1 - at };
+            let byte = self.read(from + at).unwrap_or(crate::devices::OPEN_BUS);
+            self.write(to + at, byte);
+        }
+    }
+
+    /// Writes `data` again and again from `at`, counted from A0000h, for `len` bytes.
+    pub fn fill(&mut self, at: u32, data: [u8; 2], len: u32) {
+        for offset in 0..len {
+            self.write(at + offset, data[(offset & 1) as usize]);
+        }
+    }
+
+    /// A write leaves in the planes what is written.
+    fn is_plain(&self) -> bool {
+        self.registers.graphics.writes_plainly()
+    }
+
+    /// Even and odd bytes of the window are in two planes, at the same offset, and can be written both.
+    fn has_cells(&self) -> bool {
+        let (sequencer, graphics) = (&self.registers.sequencer, &self.registers.graphics);
+        !sequencer.chains_four()
+            && sequencer.writes_odd_even()
+            && sequencer.map_mask() & 0b1111 == 0b0011
+            && graphics.chains_odd_even()
+            && graphics.reads_odd_even()
+            && graphics.read_map() & 2 == 0
+    }
+
+    fn copy_cells(&mut self, from: u32, to: u32, len: u32) {
+        let Some(window) = self.window() else { return };
+        let upwards = to <= from;
+        for at in (0..len).step_by(2) {
+            let at = if upwards { at } else { len - 2 - at };
+            let [even, odd, ..] = match self.offset_in(&window, from + at) {
+                Some(offset) => self.memory.get(offset),
+                None => [crate::devices::OPEN_BUS; 4],
+            };
+            if let Some(offset) = self.offset_in(&window, to + at) {
+                self.memory.set(offset, [even, odd, 0, 0], 0b0011);
+            }
+        }
+    }
+
+    fn offset_in(&self, window: &Range<u32>, address: u32) -> Option<u16> {
+        let Vga { registers, .. } = self;
+        window.contains(&address).then(|| {
+            Place::of(address - window.start, &registers.sequencer, &registers.graphics).offset
+        })
+    }
+
+    /// The bytes of the four planes at `offset`, whatever the registers say.
+    #[must_use]
+    pub fn planes_at(&self, offset: u16) -> Planes {
+        self.memory.get(offset)
+    }
+
+    /// Writes those bytes of the four planes at `offset` whose bits in `planes` are set, whatever the registers say.
+    pub fn set_planes_at(&mut self, offset: u16, data: Planes, planes: u8) {
+        self.memory.set(offset, data, planes);
+    }
+
+    /// Copies `len` bytes of each plane; offsets wrap at 64 KiB.
+    pub fn copy_planes(&mut self, from: u16, to: u16, len: u16) {
+        for at in 0..len {
+            let at = if to <= from { at } else { len - 1 - at };
+            let planes = self.memory.get(from.wrapping_add(at));
+            self.memory.set(to.wrapping_add(at), planes, 0b1111);
+        }
+    }
+}

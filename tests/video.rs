@@ -1,0 +1,251 @@
+//! INT 10h, call by call: each list in tests/video is worked off without a processor, and what is found afterwards in
+//! registers, ports, memory and the BIOS data area is what QEMU gives with SeaBIOS' VGA BIOS, noted by
+//! `scripts/video-calls`. Lines that differ on purpose have their reason in `DIFFERENT`.
+#![allow(clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use stepvisor::bios::{Outcome, Pc, video};
+use stepvisor::devices::{Config, Devices};
+use stepvisor::disk::Disks;
+use stepvisor::memory::Ram;
+use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
+
+const ORDER: [&str; 8] = ["ax", "bx", "cx", "dx", "bp", "es", "si", "di"];
+const GENERAL: [Gpr; 7] = [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
+const STACK: u16 = 0x7b00;
+
+/// A machine without a processor.
+struct Bare {
+    cpu: CpuState,
+    ram: Ram,
+    devices: Devices,
+    disks: Disks,
+    /// What was found after the last call.
+    before: BTreeMap<String, String>,
+}
+
+impl Bare {
+    fn new() -> Bare {
+        let mut bare = Bare {
+            cpu: CpuState::default(),
+            ram: Ram::new(2 << 20).unwrap(),
+            devices: Devices::new(&Config::default()).unwrap(),
+            disks: Disks::default(),
+            before: BTreeMap::new(),
+        };
+        for (offset, bytes) in video::rom::pieces() {
+            bare.ram.load(Phys(0xf_0000 + u64::from(offset)), &bytes).unwrap();
+        }
+        video::power_on(&mut bare.pc());
+        bare
+    }
+
+    fn pc(&mut self) -> Pc<'_> {
+        let Bare { cpu, ram, devices, disks, .. } = self;
+        Pc { cpu, ram, devices, disks }
+    }
+
+    fn out(&mut self, port: u16, value: u8) {
+        self.devices.port_write(port, 1, value.into());
+    }
+
+    fn input(&mut self, port: u16) -> u8 {
+        self.devices.port_read(port, 1).map_or(0xff, |value| value as u8)
+    }
+
+    fn set_es(&mut self, segment: u16) {
+        let es = self.cpu.segments.get_mut(SegmentName::Es);
+        es.selector = segment;
+        es.base = u64::from(segment) * 16;
+    }
+
+    /// Works off a line that is no call.
+    fn prepare(&mut self, line: &str) -> bool {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| u64::from_str_radix(words[at], 16).unwrap();
+        let place = |text: &str| {
+            let (segment, offset) = text.split_once(':').unwrap();
+            let part = |text| u64::from_str_radix(text, 16).unwrap();
+            Phys(part(segment) * 16 + part(offset))
+        };
+        match words[0] {
+            "poke" => {
+                let bytes: Vec<u8> = (2..words.len()).map(|at| number(at) as u8).collect();
+                self.pc().write(place(words[1]), &bytes);
+            }
+            "fill" => {
+                let (len, first, step) = (number(2), number(3), number(4));
+                for at in 0..len {
+                    let byte = first.wrapping_add(at * step) as u8;
+                    self.pc().write_u8(place(words[1]).offset(at), byte);
+                }
+            }
+            "out" => self.out(number(1) as u16, number(2) as u8),
+            _ => return false,
+        }
+        true
+    }
+
+    fn call(&mut self, line: &str) {
+        let mut values = line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
+        let mut next = || values.next().unwrap_or(0);
+        self.cpu.gpr = [0; 16];
+        for gpr in [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp] {
+            *self.cpu.get_mut(gpr) = next().into();
+        }
+        let es = next();
+        for gpr in [Gpr::Rsi, Gpr::Rdi] {
+            *self.cpu.get_mut(gpr) = next().into();
+        }
+        self.set_es(es);
+        *self.cpu.get_mut(Gpr::Rsp) = STACK.into();
+        self.pc().write(Phys(STACK.into()), &[0, 0x7c, 0, 0, 0x02, 0x02]);
+        assert_eq!(video::serve(&mut self.pc()), Outcome::Return, "{line}");
+        assert_eq!(self.cpu.get(Gpr::Rsp), u64::from(STACK), "{line}");
+    }
+
+    fn found(&mut self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut add = |name: String, value: String| found.push((name, value));
+        let es = self.cpu.segments.es.selector;
+        for name in ORDER {
+            let value = match name {
+                "es" | "bp" if es >= 0xc000 => "rom".to_owned(),
+                "es" => format!("{es:04x}"),
+                _ => {
+                    let at = ["ax", "bx", "cx", "dx", "bp", "si", "di"].iter();
+                    let at = at.take_while(|&&other| other != name).count();
+                    format!("{:04x}", self.cpu.get(GENERAL[at]) & 0xffff)
+                }
+            };
+            add(name.to_owned(), value);
+        }
+        for offset in (0x449..0x467).chain(0x484..0x48b) {
+            add(format!("{offset:03x}"), format!("{:02x}", self.pc().read_u8(Phys(offset))));
+        }
+        for vector in [0x1f, 0x43] {
+            let pointer = self.pc().vector(vector);
+            let value = if pointer.segment >= 0xc000 {
+                "rom".to_owned()
+            } else {
+                format!("{:04x}:{:04x}", pointer.segment, pointer.offset)
+            };
+            add(format!("int{vector:02x}"), value);
+        }
+        let misc = self.input(0x3cc);
+        add("misc".to_owned(), format!("{misc:02x}"));
+        let crtc = if misc & 1 == 0 { 0x3b4 } else { 0x3d4 };
+        for (name, port, count) in [("seq", 0x3c4, 5), ("crtc", crtc, 25), ("gr", 0x3ce, 9)] {
+            let index = self.input(port);
+            for register in 0..count {
+                self.out(port, register);
+                add(format!("{name}{register:02x}"), format!("{:02x}", self.input(port + 1)));
+            }
+            self.out(port, index);
+        }
+        self.input(crtc + 6);
+        let index = self.input(0x3c0);
+        add("attr".to_owned(), format!("{index:02x}"));
+        for register in 0..21 {
+            self.input(crtc + 6);
+            self.out(0x3c0, register);
+            add(format!("attr{register:02x}"), format!("{:02x}", self.input(0x3c1)));
+        }
+        self.input(crtc + 6);
+        self.out(0x3c0, index);
+        self.input(crtc + 6);
+        let index = self.input(0x3c8);
+        self.out(0x3c7, 0);
+        let colours: Vec<u8> = (0..768).map(|_| self.input(0x3c9)).collect();
+        self.out(0x3c8, index);
+        add("dac".to_owned(), sum(colours));
+        add("window".to_owned(), self.window());
+        for plane in 0..4 {
+            let vga = self.devices.vga();
+            let bytes = (0..=u16::MAX).map(|offset| vga.planes_at(offset)[plane]);
+            add(format!("plane{plane}"), sum(bytes));
+        }
+        found
+    }
+
+    fn window(&mut self) -> String {
+        let (start, size) = self.devices.video_window().unwrap();
+        let mut bytes = vec![0; (size as usize).min(0x1_0000)];
+        self.pc().read(start, &mut bytes);
+        sum(bytes)
+    }
+}
+
+/// The checksum of tests/video/calls.asm.
+fn sum(bytes: impl IntoIterator<Item = u8>) -> String {
+    let add = |sum: u32, byte: u8| (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9);
+    format!("{:08x}", bytes.into_iter().fold(0, add))
+}
+
+/// Memory that is seen in another way, or fonts, which are others.
+fn left_out(found: &BTreeMap<String, String>) -> &'static [&'static str] {
+    let register = |name: &str| u8::from_str_radix(&found[name], 16).unwrap();
+    let text = register("gr06") & 1 == 0;
+    let (chained, odd_even) = (register("seq04") & 8 != 0, register("gr06") & 2 != 0);
+    if text || chained || odd_even {
+        &["plane0", "plane1", "plane2", "plane3"]
+    } else {
+        &["window"]
+    }
+}
+
+fn notes(list: &str) -> String {
+    let mut bare = Bare::new();
+    let mut notes = String::new();
+    for line in list.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        if bare.prepare(line) {
+            continue;
+        }
+        bare.call(line);
+        let found = bare.found();
+        let values: BTreeMap<_, _> = found.iter().cloned().collect();
+        let gone = left_out(&values);
+        let registers: Vec<&str> = ORDER.iter().map(|&name| values[name].as_str()).collect();
+        writeln!(notes, "{line}\n  {}", registers.join(" ")).unwrap();
+        let new = found.iter().filter(|(name, value)| {
+            !ORDER.contains(&name.as_str())
+                && !gone.contains(&name.as_str())
+                && bare.before.get(name) != Some(value)
+        });
+        let new: Vec<String> = new.map(|(name, value)| format!("{name}={value}")).collect();
+        for row in new.chunks(12) {
+            writeln!(notes, "  {}", row.join(" ")).unwrap();
+        }
+        bare.before.extend(found.into_iter().filter(|(name, _)| !gone.contains(&name.as_str())));
+    }
+    notes
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/video")
+}
+
+fn assert_same(name: &str) {
+    let list = std::fs::read_to_string(folder().join(format!("{name}.calls"))).unwrap();
+    let expected = std::fs::read_to_string(folder().join(format!("{name}.seabios"))).unwrap();
+    let found = notes(&list);
+    if let Ok(folder) = std::env::var("STEPVISOR_VIDEO_NOTES") {
+        std::fs::write(Path::new(&folder).join(format!("{name}.found")), &found).unwrap();
+    }
+    let mut call = "";
+    for (expected, found) in expected.lines().zip(found.lines()) {
+        if !expected.starts_with(' ') {
+            call = expected;
+        }
+        assert_eq!(found, expected, "{name}: {call}");
+    }
+    assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
+}
+
+#[test]
+fn text_modes_do_what_seabios_does() {
+    assert_same("text");
+}
