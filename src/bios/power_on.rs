@@ -3,8 +3,9 @@
 //! Values are those that SeaBIOS leaves, so far as they say something about this machine.
 
 use super::data_area::{
-    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END, KEYBOARD_BUFFER_START,
-    KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS, MEMORY_SIZE,
+    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
+    KEYBOARD_BUFFER_START, KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS,
+    MEMORY_SIZE,
 };
 use super::{Pc, disk, rom, system, timer, video};
 use crate::x86::registers::RFLAGS_IF;

@@ -10,6 +10,8 @@ use crate::x86::{CpuMode, CpuState, Phys, SegOff};
 
 /// Bytes of the OUT that is the trap.
 const TRAP_LEN: u64 = 2;
+/// The first interrupt controller.
+const FIRST_PIC: u16 = 0x20;
 const IRET: u8 = 0xcf;
 const KEYBOARD_SERVICE: u8 = 0x16;
 /// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
@@ -79,7 +81,8 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
-        self.note_port_access(bios::TRAP_PORT);
+        // As one to the ports that the service accesses.
+        self.note_port_access(if service.touches_chips() { FIRST_PIC } else { bios::TRAP_PORT });
         self.pass_service_time();
         let mut cpu = self.vcpu.cpu().clone();
         let mut pc = self.lend(&mut cpu);
@@ -141,7 +144,7 @@ impl Machine {
         if !returns || self.breakpoints.contains(pc) {
             return Ok(None);
         }
-        match self.complete_at_pc()? {
+        match self.carry_out_at_pc()? {
             Ok(stop) => Ok(stop.or_else(|| self.breakpoint_here())),
             // The processor will.
             Err(_) => Ok(None),
