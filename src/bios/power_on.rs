@@ -13,6 +13,8 @@ use crate::x86::{Gpr, Phys, SegmentName};
 
 /// Segment of the extended BIOS data area: the last KiB of conventional memory.
 pub const EBDA: u16 = 0x9fc0;
+/// Where that is.
+pub const EBDA_RANGE: std::ops::Range<u64> = 0x9_fc00..0xa_0000;
 /// KiB of conventional memory below it.
 const CONVENTIONAL: u16 = 639;
 /// The key buffer, as offsets in segment 40h.

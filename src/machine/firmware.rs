@@ -1,6 +1,9 @@
 //! The firmware in the machine: its ROM, its state at power-on, and the trap by which the guest calls it.
 
-use super::{Machine, StopReason};
+use std::ops::Range;
+
+use super::image::ImageError;
+use super::{Boot, Image, Machine, StopReason};
 use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
 use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
@@ -12,10 +15,20 @@ use crate::x86::{CpuMode, CpuState, Phys, SegOff};
 const TRAP_LEN: u64 = 2;
 /// The first interrupt controller.
 const FIRST_PIC: u16 = 0x20;
+/// Interrupt vectors and data area.
+const DATA: Range<u64> = 0..0x500;
 const IRET: u8 = 0xcf;
 const KEYBOARD_SERVICE: u8 = 0x16;
 /// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
 const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
+
+/// Whether a guest leaves the firmware its place. One that is a ROM is the firmware itself; one that is loaded over the
+/// vectors, the data area or the ROM wants none.
+pub(super) fn has_room(boot: &Boot) -> bool {
+    let rom = rom::START.0..rom::START.0 + rom::SIZE as u64;
+    let takes = |range| boot.image.takes(boot.load_address(), range);
+    !matches!(boot.image, Image::Rom(_)) && !takes(&DATA) && !takes(&rom)
+}
 
 impl Machine {
     /// Whether the machine has the firmware.
@@ -25,11 +38,21 @@ impl Machine {
     }
 
     /// Has the firmware bring up memory and devices for the processor state `cpu` at the guest's entry.
-    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) {
+    ///
+    /// # Errors
+    /// The image, which is in memory, cannot be put there again.
+    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) -> Result<(), ImageError> {
         let own_stack = self.boot.leaves_free(&bios::power_on::STACK_RANGE);
         let mut pc =
             Pc { cpu, ram: self.vm.ram(), devices: &mut self.devices, disks: &mut self.disks };
         bios::power_on(&mut pc, own_stack);
+        let Boot { image, .. } = &self.boot;
+        let load = self.boot.load_address();
+        if image.takes(load, &bios::power_on::EBDA_RANGE) {
+            // What somebody loads there is theirs.
+            image.load(self.vm.ram(), load)?;
+        }
+        Ok(())
     }
 
     /// The service of the trap at `cpu`'s next instruction.
