@@ -85,6 +85,9 @@ pub struct Run {
     /// Prints how guest, KVM and VMM shared the work: exits by reason and time.
     #[arg(long)]
     pub stats: bool,
+    /// Writes how the run ended, the screen, the registers and what the guest sent to FILE, as JSON for programs.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Writes every exit to FILE as Chrome trace events; opens in https://ui.perfetto.dev.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
@@ -216,6 +219,7 @@ impl Cli {
                 screen: Vec::new(),
                 timeout: None,
                 stats: false,
+                report: None,
                 trace: None,
             })
         })
