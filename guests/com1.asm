@@ -7,8 +7,8 @@
 ; screen: the status of the port
 ;
 ; INT 14h AH=00 sets a port up, AH=01 sends AL, AH=02 receives into AL, AH=03 gives line status and modem status.
-; Bit 7 of AH says that the port did not get ready. DX is the port's number, from 0. INT 17h is the same for
-; printers, of which there are none.
+; Bit 7 of AH says that the port did not get ready. DX is the port's number, from 0; CF says that there is no such
+; port. INT 17h is the same for printers.
 ;
 ; Run:    stepvisor run guests/bin/com1.bin --serial -
 ; Debug:  stepvisor debug guests/bin/com1.elf
@@ -51,17 +51,15 @@ sent:
     call hex8
     call newline
     mov ah, 0x03
-    mov dx, 2                   ; there is no COM3
+    mov dx, 3                   ; there is no COM4
     int 0x14
-    mov al, ah
-    and al, 0x80
+    setc al
     call hex8
     call newline
-    mov ah, 0x02                ; nor a printer
-    xor dx, dx
+    mov ah, 0x02                ; nor a third printer
+    mov dx, 2
     int 0x17
-    mov al, ah
-    and al, 0x01
+    setc al
     call hex8
     cli
     hlt

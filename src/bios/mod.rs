@@ -167,3 +167,6 @@ impl fmt::Display for Service {
         write!(f, "INT {vector:02X}h {what}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,9 @@ use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
 use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
+use crate::memory::Ram;
 use crate::x86::instruction::{Kind, Port};
-use crate::x86::{CpuMode, CpuState, Phys, SegOff};
+use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
 
 /// Bytes of the OUT that is the trap.
 const TRAP_LEN: u64 = 2;
@@ -125,7 +126,11 @@ impl Machine {
                 (for_key && !self.may_get_key()).then_some(Ending::Key)
             }
         };
-        let location = cpu.location();
+        let location = match service {
+            // Where the caller goes on.
+            Service::Interrupt(_) => return_address(self.vm.ram(), &cpu),
+            _ => cpu.location(),
+        };
         self.vcpu.set_cpu(&cpu)?;
         self.pass_output_on();
         if let Some(trace) = &mut self.trace {
@@ -173,4 +178,15 @@ impl Machine {
             Err(_) => Ok(None),
         }
     }
+}
+
+/// What is on the stack of `cpu` for an IRET: where the guest has called the firmware from.
+fn return_address(ram: &Ram, cpu: &CpuState) -> String {
+    let mut frame = [0; 4];
+    let offset = cpu.get(Gpr::Rsp) & 0xffff;
+    if ram.read(Phys(cpu.segments.ss.base.wrapping_add(offset)), &mut frame) < frame.len() {
+        return cpu.location();
+    }
+    let [a, b, c, d] = frame;
+    SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b])).to_string()
 }

@@ -4,8 +4,8 @@
 //! Looked at only when the guest has been left anyway, at a signal or at the end of a run, so it costs nothing; one
 //! that gets out of the zeros between two looks goes unnoticed.
 
-use super::image::BOOT_SECTOR;
 use super::Machine;
+use super::image::BOOT_SECTOR;
 use crate::x86::{CpuMode, Linear};
 
 /// So many zeros in front of the processor, and so many behind it, are no accident.
