@@ -31,8 +31,8 @@ fn a_guest_is_tested_with_gdb() -> Result<(), Failed> {
 
 #[test]
 fn the_machine_is_as_the_test_wants_it() -> Result<(), Failed> {
-    // in al, 0x60; hlt
-    Test::image(&[0xe4, 0x60, 0xf4])
+    // in al, 0x60; cli; hlt
+    Test::image(&[0xe4, 0x60, 0xfa, 0xf4])
         .load(0x600)
         .entry(0x60, 0)
         .drive(3)

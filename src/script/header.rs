@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::check::{self, Check};
 use super::ending::Ending;
-use super::value::{self, ValueError};
+use super::value::{self, Bios, ValueError};
 use crate::devices::keyboard::{KeyEvent, keymap};
 use crate::disk;
 use crate::machine::bootable::Order;
@@ -26,6 +26,8 @@ pub struct Header {
     pub boot: Order,
     /// It is a ROM, the PC's firmware.
     pub is_rom: bool,
+    /// There is no firmware at all.
+    pub bare: bool,
     /// Arguments for NASM, if the guest is a source.
     pub nasm: Vec<String>,
     /// An ELF with the guest's symbols, if it is no ELF itself.
@@ -146,7 +148,11 @@ impl Header {
         }
         match key {
             "guest" => self.guest = file()?,
-            "bios" => (self.guest, self.is_rom) = (file()?, true),
+            "bios" => match value::bios(value)? {
+                Bios::BuiltIn => {}
+                Bios::None => self.bare = true,
+                Bios::File(_) => (self.guest, self.is_rom) = (file()?, true),
+            },
             "fda" => self.disks.fda = Some(file()?),
             "fdb" => self.disks.fdb = Some(file()?),
             "hda" => self.disks.hda = Some(file()?),

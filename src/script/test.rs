@@ -179,7 +179,7 @@ impl Test {
             boot,
             devices: devices::Config::default(),
             on_unclaimed: header.on_unclaimed,
-            firmware: true,
+            firmware: !header.bare,
             disks,
         })
     }

@@ -57,6 +57,10 @@ impl Machine {
         });
         let stop = stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()));
         self.note_stop(&stop);
+        // A user who steps sees it.
+        if !matches!(stop, StopReason::Stepped) {
+            self.look_for_padding();
+        }
         stop
     }
 
