@@ -1,14 +1,14 @@
 //! INT 10h, call by call: each list in tests/video is worked off without a processor, and what is found afterwards in
 //! registers, ports, memory and the BIOS data area is what QEMU gives with SeaBIOS' VGA BIOS, noted by
-//! `scripts/video-calls`. Lines that differ on purpose have their reason in `DIFFERENT`.
+//! `scripts/video-calls`. What differs on purpose is left out by a line in the list that says why.
 #![allow(clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use stepvisor::bios::{Outcome, Pc, video};
-use stepvisor::devices::{Config, Devices};
+use stepvisor::devices::{Config, Devices, VIDEO_MEMORY};
 use stepvisor::disk::Disks;
 use stepvisor::memory::Ram;
 use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
@@ -164,41 +164,52 @@ impl Bare {
         let colours: Vec<u8> = (0..768).map(|_| self.input(0x3c9)).collect();
         self.out(0x3c8, index);
         add("dac".to_owned(), sum(colours));
-        add("window".to_owned(), self.window());
-        for plane in 0..4 {
-            let vga = self.devices.vga();
-            let bytes = (0..=u16::MAX).map(|offset| vga.planes_at(offset)[plane]);
-            add(format!("plane{plane}"), sum(bytes));
-        }
+        found.push(("window".to_owned(), self.window()));
+        found.extend((0..).zip(self.planes()).map(|(plane, sum)| (format!("plane{plane}"), sum)));
         found
     }
 
     fn window(&mut self) -> String {
         let (start, size) = self.devices.video_window().unwrap();
-        let mut bytes = vec![0; (size as usize).min(0x1_0000)];
-        self.pc().read(start, &mut bytes);
-        sum(bytes)
+        let start = (start.0 - VIDEO_MEMORY.0) as u32;
+        sum((start..start + size.min(0x1_0000)).map(|at| self.devices.vga().peek(at).unwrap()))
+    }
+
+    fn planes(&self) -> [String; 4] {
+        let vga = self.devices.vga();
+        let mut sums = [0; 4];
+        for offset in 0..=u16::MAX {
+            let bytes = vga.planes_at(offset);
+            sums = [0, 1, 2, 3].map(|plane| add(sums[plane], bytes[plane]));
+        }
+        sums.map(|sum| format!("{sum:08x}"))
     }
 }
 
-/// The checksum of tests/video/calls.asm.
+/// A step of the checksum in tests/video/calls.asm.
+fn add(sum: u32, byte: u8) -> u32 {
+    (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9)
+}
+
 fn sum(bytes: impl IntoIterator<Item = u8>) -> String {
-    let add = |sum: u32, byte: u8| {
-        (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9)
-    };
     format!("{:08x}", bytes.into_iter().fold(0, add))
 }
 
-/// Memory that is seen in another way, or fonts, which are others.
-fn left_out(found: &BTreeMap<String, String>) -> &'static [&'static str] {
+const LEFT_OUT: &str = "# left out: ";
+
+/// Memory that is seen in another way, planes that cannot be written, fonts, which are others, and what the list says.
+fn left_out(found: &BTreeMap<String, String>, list: &str) -> BTreeSet<String> {
     let register = |name: &str| u8::from_str_radix(&found[name], 16).unwrap();
     let text = register("gr06") & 1 == 0;
     let (chained, odd_even) = (register("seq04") & 8 != 0, register("gr06") & 2 != 0);
-    if text || chained || odd_even {
-        &["plane0", "plane1", "plane2", "plane3"]
-    } else {
-        &["window"]
+    let mut prefixes = if text || chained || odd_even { vec!["plane"] } else { vec!["window"] };
+    let planes = ["plane0", "plane1", "plane2", "plane3"];
+    prefixes.extend((0..4).filter(|plane| register("seq02") >> plane & 1 == 0).map(|plane| planes[plane]));
+    for line in list.lines().filter_map(|line| line.strip_prefix(LEFT_OUT)) {
+        prefixes.extend(line.split(" (").next().unwrap().split_whitespace());
     }
+    let gone = |name: &&String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    found.keys().filter(gone).filter(|name| !ORDER.contains(&name.as_str())).cloned().collect()
 }
 
 fn notes(list: &str) -> String {
@@ -211,19 +222,19 @@ fn notes(list: &str) -> String {
         bare.call(line);
         let found = bare.found();
         let values: BTreeMap<_, _> = found.iter().cloned().collect();
-        let gone = left_out(&values);
+        let gone = left_out(&values, list);
         let registers: Vec<&str> = ORDER.iter().map(|&name| values[name].as_str()).collect();
         writeln!(notes, "{line}\n  {}", registers.join(" ")).unwrap();
         let new = found.iter().filter(|(name, value)| {
             !ORDER.contains(&name.as_str())
-                && !gone.contains(&name.as_str())
+                && !gone.contains(name)
                 && bare.before.get(name) != Some(value)
         });
         let new: Vec<String> = new.map(|(name, value)| format!("{name}={value}")).collect();
         for row in new.chunks(12) {
             writeln!(notes, "  {}", row.join(" ")).unwrap();
         }
-        bare.before.extend(found.into_iter().filter(|(name, _)| !gone.contains(&name.as_str())));
+        bare.before.extend(found.into_iter().filter(|(name, _)| !gone.contains(name)));
     }
     notes
 }
@@ -252,4 +263,29 @@ fn assert_same(name: &str) {
 #[test]
 fn text_modes_do_what_seabios_does() {
     assert_same("text");
+}
+
+#[test]
+fn the_monochrome_mode_does_what_seabios_does() {
+    assert_same("monochrome");
+}
+
+#[test]
+fn graphics_modes_do_what_seabios_does() {
+    assert_same("graphics");
+}
+
+#[test]
+fn colours_are_set_as_seabios_sets_them() {
+    assert_same("colours");
+}
+
+#[test]
+fn fonts_are_loaded_as_seabios_loads_them() {
+    assert_same("fonts");
+}
+
+#[test]
+fn the_state_is_told_saved_and_restored_as_by_seabios() {
+    assert_same("state");
 }

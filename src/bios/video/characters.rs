@@ -112,7 +112,7 @@ fn write_glyph(pc: &mut Pc, mode: &Mode, at: Place, character: Character) {
     picture.done(pc);
 }
 
-/// The character whose pixels are at a place, in the low byte, and its colour in the high one.
+/// The character whose pixels are at a place, in the low byte, and its colour in the high one; 0 if there is none.
 fn read_glyph(pc: &mut Pc, mode: &Mode, at: Place) -> u16 {
     let height = pc.read_u8(data_area::CHARACTER_HEIGHT);
     let picture = Picture::of(pc, mode);
@@ -125,6 +125,6 @@ fn read_glyph(pc: &mut Pc, mode: &Mode, at: Place) -> u16 {
         colour = pixels.into_iter().rfind(|&pixel| pixel != 0).unwrap_or(colour);
     }
     picture.done(pc);
-    let code = (0..=u8::MAX).find(|&code| glyph(pc, code, height) == lines).unwrap_or(0);
-    u16::from_le_bytes([code, colour])
+    let code = (0..=u8::MAX).find(|&code| glyph(pc, code, height) == lines);
+    code.map_or(0, |code| u16::from_le_bytes([code, colour]))
 }

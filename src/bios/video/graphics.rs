@@ -15,8 +15,6 @@ pub struct Picture {
     layout: Layout,
     /// Where video memory begins, counted from A0000h.
     memory: u32,
-    /// The first byte of the picture shown, counted from there.
-    start: u32,
     /// Bytes from a row to the next; on a CGA to the next but one.
     pitch: u32,
 }
@@ -27,20 +25,14 @@ fn spread(colour: u8, bits: u8) -> u8 {
 }
 
 impl Picture {
-    /// That of `mode`, as the CRT controller has it.
+    /// That of `mode`: its first page, whichever is shown, as in SeaBIOS.
     #[must_use]
     pub fn of(pc: &mut Pc, mode: &Mode) -> Picture {
         let vga = pc.devices.vga_mut();
         let pitch = u32::from(registers::crtc(vga, 0x13));
-        let start = u32::from(registers::crtc_word(vga, 0x0c));
         let memory = (mode.memory.0.saturating_sub(VIDEO_MEMORY.0) & 0x1_ffff) as u32;
-        // Of the address counter's units, which the pitch is counted in pairs of.
-        let unit = match mode.layout {
-            Layout::Planar | Layout::Cga { bits: 1 } => 1,
-            Layout::Cga { .. } | Layout::Text => 2,
-            Layout::Packed => 4,
-        };
-        Picture { layout: mode.layout, memory, start: start * unit, pitch: pitch * 2 * unit }
+        let unit = mode.layout.address_unit();
+        Picture { layout: mode.layout, memory, pitch: pitch * 2 * unit }
     }
 
     /// The byte with the pixel, counted from the beginning of video memory and within its 64 KiB.
@@ -53,7 +45,7 @@ impl Picture {
             Layout::Planar => y * self.pitch + x / 8,
             Layout::Packed | Layout::Text => y * self.pitch + x,
         };
-        (self.start + offset) & 0xffff
+        offset & 0xffff
     }
 
     /// Eight pixels from `x` on, which is a multiple of eight.

@@ -18,6 +18,7 @@ mod registers;
 pub mod rom;
 mod scroll;
 mod set_mode;
+mod state;
 mod teletype;
 
 use super::pc::Pc;
@@ -53,6 +54,7 @@ pub fn serve(pc: &mut Pc) -> Outcome {
         0x13 => teletype::serve_string(pc),
         0x1a => info::serve_combination(pc),
         0x1b => info::serve_state(pc),
+        0x1c => state::serve(pc),
         _ => {}
     }
     Outcome::Return

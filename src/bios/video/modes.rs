@@ -19,6 +19,18 @@ pub enum Layout {
     Packed,
 }
 
+impl Layout {
+    /// Bytes of video memory that the CRT controller's address counter counts as one; planes count as one byte.
+    #[must_use]
+    pub const fn address_unit(self) -> u32 {
+        match self {
+            Layout::Planar | Layout::Cga { bits: 1 } => 1,
+            Layout::Cga { .. } | Layout::Text => 2,
+            Layout::Packed => 4,
+        }
+    }
+}
+
 /// A mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
@@ -73,7 +85,7 @@ static MODES: [Mode; 16] = [
     Mode::graphics(0x11, Layout::Planar, (80, 30, 16), 0xa000),
     Mode::graphics(0x12, Layout::Planar, (80, 30, 16), 0xa000),
     Mode::graphics(0x13, Layout::Packed, (40, 25, 8), 0x2000),
-    Mode::graphics(0x6a, Layout::Planar, (100, 37, 16), 0xe000),
+    Mode::graphics(0x6a, Layout::Planar, (100, 37, 16), 0),
 ];
 
 /// The mode of the number.
@@ -86,4 +98,10 @@ pub fn find(number: u8) -> Option<&'static Mode> {
 #[must_use]
 pub fn current(pc: &Pc) -> Option<&'static Mode> {
     find(pc.read_u8(data_area::VIDEO_MODE))
+}
+
+/// Bytes of a page of text, which begins at a multiple of 2 KiB.
+#[must_use]
+pub fn text_page_size(columns: u16, rows: u16) -> u16 {
+    columns.saturating_mul(rows).saturating_mul(2).saturating_add(0x7ff) & !0x7ff
 }

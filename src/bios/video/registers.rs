@@ -63,6 +63,11 @@ pub fn set_sequencer(vga: &mut Vga, index: u8, value: u8) {
     set(vga, SEQUENCER, index, value);
 }
 
+/// Reads a register of the graphics controller.
+pub fn graphics(vga: &mut Vga, index: u8) -> u8 {
+    get(vga, GRAPHICS, index)
+}
+
 /// Writes a register of the graphics controller.
 pub fn set_graphics(vga: &mut Vga, index: u8, value: u8) {
     set(vga, GRAPHICS, index, value);

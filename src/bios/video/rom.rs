@@ -3,7 +3,7 @@
 use crate::font;
 
 /// The segment of the ROM.
-const SEGMENT: u16 = 0xf000;
+pub const SEGMENT: u16 = 0xf000;
 
 /// The 8x8 font, all of it.
 pub const FONT_8X8: u16 = 0xb000;
@@ -17,6 +17,8 @@ pub const FONT_8X16: u16 = FONT_8X14 + 0x100 * 14;
 pub const FONT_9_WIDE: u16 = FONT_8X16 + 0x100 * 16;
 /// The table that [`data_area::VIDEO_SAVE_POINTER`](crate::bios::data_area::VIDEO_SAVE_POINTER) points to.
 pub const SAVE_POINTERS: u16 = FONT_9_WIDE + 0x10;
+/// The table that AH=1B points to: modes and functions that there are.
+pub const FUNCTIONALITY: u16 = SAVE_POINTERS + 0x40;
 /// The lower half of the 8x8 font, where the first PC had it.
 const FONT_8X8_LOWER: u16 = 0xfa6e;
 /// The table that INT 1Dh points to.
@@ -41,6 +43,11 @@ const CGA: [u8; 88] = [
     0x2c, 0x28, 0x2d, 0x29, 0x2a, 0x2e, 0x1e, 0x29,
 ];
 
+/// The modes 0-7 and D-13, all three numbers of lines, two fonts of eight at once, and the functions of a VGA (IBM
+/// PS/2 BIOS Interface Technical Reference, "static functionality table").
+const FUNCTIONS: [u8; 16] =
+    [0xff, 0xe0, 0x0f, 0, 0, 0, 0, 0x07, 0x02, 0x08, 0xff, 0x0e, 0, 0, 0, 0];
+
 /// All of it: each piece with its offset in the segment.
 #[must_use]
 pub fn pieces() -> Vec<(u16, Vec<u8>)> {
@@ -51,6 +58,7 @@ pub fn pieces() -> Vec<(u16, Vec<u8>)> {
         (FONT_8X16, font::FONT_8X16.as_flattened().to_vec()),
         (FONT_9_WIDE, vec![0; 0x10]),
         (SAVE_POINTERS, vec![0; 0x1c]),
+        (FUNCTIONALITY, FUNCTIONS.to_vec()),
         (FONT_8X8_LOWER, small[..0x80 * 8].to_vec()),
         (CGA_PARAMETERS, CGA.to_vec()),
     ]

@@ -223,6 +223,12 @@ impl Vga {
         if self.registers.misc >> 2 & 3 == 1 { 28_322_000 } else { 25_175_000 }
     }
 
+    /// Scan lines that the screen shows, doubled ones twice.
+    #[must_use]
+    pub fn shown_lines(&self) -> u16 {
+        self.registers.crtc.shown_lines()
+    }
+
     /// The addresses at which video memory is at present, counted from A0000h; none if the host is kept out.
     #[must_use]
     pub fn window(&self) -> Option<Range<u32>> {

@@ -34,7 +34,7 @@ impl Vga {
     #[must_use]
     pub fn mode(&self) -> Option<&'static Mode> {
         let registers = &self.registers;
-        (0..=0x13).filter_map(mode).find(|mode| {
+        (0..=0x6a).filter_map(mode).find(|mode| {
             // Neither the cursor, nor where the picture begins, nor what is protected.
             let decides = |index: &usize| matches!(index, 0..=7 | 9 | 0x10 | 0x12..=0x15 | 0x17);
             let same = |&index: &usize| mode.crtc[index] == registers.crtc.registers[index];
