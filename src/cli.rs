@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::gdb::transport::Address;
+use stepvisor::machine::image::ROM_SIZES;
 use stepvisor::machine::{Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed};
 use stepvisor::script::discover::Shard;
 use stepvisor::script::value;
@@ -73,6 +74,10 @@ pub struct Guest {
     /// Boots the built-in demo guest instead of an image.
     #[arg(long, conflicts_with = "image")]
     pub demo: bool,
+    /// Runs a ROM image as the PC's firmware, from the reset vector on, instead of an image. It ends at 4 GiB, its
+    /// last 128 KiB at 1 MiB as well.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "demo", "load", "entry", "drive"])]
+    bios: Option<PathBuf>,
     /// Guest-physical address a flat image is loaded at [default: 0x7c00].
     #[arg(long, value_name = "ADDR", value_parser = value::number)]
     load: Option<u64>,
@@ -325,6 +330,7 @@ impl Guest {
         Guest {
             image: None,
             demo: true,
+            bios: None,
             load: None,
             entry: None,
             drive: 0x80,
@@ -340,17 +346,18 @@ impl Guest {
     /// What the machine is to be made of.
     pub fn config(&self) -> anyhow::Result<Config> {
         let name = self.name();
-        let parsed = match &self.image {
-            Some(path) => {
-                let data = read_image(path, self.memory).map_err(|error| {
-                    let hint = if path.is_dir() { " (a directory)" } else { "" };
-                    let text = format!("cannot read the image {name}{hint}: {error}");
-                    Failure::new(ExitCode::Image, text)
-                })?;
-                Image::parse(&data)
-            }
-            None if self.demo => Image::parse(DEMO_IMAGE),
-            None => {
+        let read = |path: &Path, most: u64| {
+            read_image(path, most).map_err(|error| {
+                let hint = if path.is_dir() { " (a directory)" } else { "" };
+                let text = format!("cannot read the image {name}{hint}: {error}");
+                Failure::new(ExitCode::Image, text)
+            })
+        };
+        let parsed = match (&self.bios, &self.image) {
+            (Some(path), _) => Image::rom(&read(path, *ROM_SIZES.end() as u64)?),
+            (None, Some(path)) => Image::parse(&read(path, self.memory)?),
+            (None, None) if self.demo => Image::parse(DEMO_IMAGE),
+            (None, None) => {
                 let text = "no guest to boot: name an image (a boot sector or an ELF executable), \
                             or take the built-in one with --demo";
                 return Err(Failure::new(ExitCode::Usage, text).into());
@@ -373,6 +380,7 @@ impl Guest {
                 UnclaimedAction::Ignore => OnUnclaimed::Ignore,
                 UnclaimedAction::Stop => OnUnclaimed::Stop,
             },
+            firmware: true,
         })
     }
 
@@ -396,7 +404,8 @@ impl Guest {
 
     /// How messages call the guest.
     pub fn name(&self) -> String {
-        self.image.as_ref().map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
+        let file = self.bios.as_ref().or(self.image.as_ref());
+        file.map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use stepvisor::bios::{Outcome, Pc, video};
+use stepvisor::bios::{Outcome, Pc, rom, video};
 use stepvisor::devices::{Config, Devices, VIDEO_MEMORY};
 use stepvisor::disk::Disks;
 use stepvisor::memory::Ram;
@@ -37,9 +37,7 @@ impl Bare {
             disks: Disks::default(),
             before: BTreeMap::new(),
         };
-        for (offset, bytes) in video::rom::pieces() {
-            bare.ram.load(Phys(0xf_0000 + u64::from(offset)), &bytes).unwrap();
-        }
+        bare.ram.load(rom::START, rom::image()).unwrap();
         video::power_on(&mut bare.pc());
         bare
     }

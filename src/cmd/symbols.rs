@@ -36,7 +36,7 @@ impl Symbols {
         Ok(match &guest.image {
             // A file that cannot be read is the machine's error to report.
             Some(image) => is_elf(image).unwrap_or(false).then(|| Symbols::File(image.clone())),
-            None => Some(Symbols::Demo),
+            None => guest.demo.then_some(Symbols::Demo),
         })
     }
 

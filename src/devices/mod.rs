@@ -13,6 +13,7 @@ pub mod keyboard;
 pub mod pic;
 pub mod pit;
 pub mod post;
+pub mod rtc;
 pub mod uart;
 pub mod vga;
 
@@ -102,6 +103,7 @@ enum Chip {
     ControlA,
     ControlB,
     Pit,
+    Rtc,
     /// The first interrupt controller, or the second.
     Pic {
         second: bool,

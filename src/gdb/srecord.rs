@@ -16,6 +16,9 @@ const MOST: usize = 1 << 20;
 pub(super) fn program(boot: &Boot) -> String {
     let pieces: Vec<(u64, &[u8])> = match &boot.image {
         Image::Flat(data) => vec![(boot.load_address().0, data)],
+        Image::Rom(_) => {
+            boot.image.roms().into_iter().take(1).map(|(at, rom)| (at.0, rom)).collect()
+        }
         Image::Elf(elf) => elf.segments.iter().map(|s| (s.addr.0, s.data.as_slice())).collect(),
     };
     let mut text = String::new();

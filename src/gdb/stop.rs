@@ -59,7 +59,9 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
         StopReason::Halted { .. } => Signal::SIGINT,
-        StopReason::Exit { .. } | StopReason::Reset { .. } => Signal::SIGTERM,
+        StopReason::Exit { .. } | StopReason::Reset { .. } | StopReason::Firmware { .. } => {
+            Signal::SIGTERM
+        }
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,

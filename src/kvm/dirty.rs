@@ -1,8 +1,8 @@
 //! Which pages of RAM have been written: by the guest, as KVM logs it, and by us, as the mapping does
 //! (api.rst, 4.8 KVM_GET_DIRTY_LOG).
 
+use super::slots::pages;
 use super::{KvmError, Vm};
-use crate::memory::PAGE_SIZE;
 use crate::x86::Phys;
 
 impl Vm {
@@ -18,22 +18,11 @@ impl Vm {
     ///
     /// # Errors
     /// A failed ioctl.
-    pub fn take_dirty_pages(&self) -> Result<Vec<Phys>, KvmError> {
-        let mut pages = Vec::new();
-        for (slot, (region, ours)) in (0..).zip(self.ram().take_written()) {
-            let size = usize::try_from(region.size).unwrap_or(usize::MAX);
-            let log = self.fd.get_dirty_log(slot, size);
-            let guests = log.map_err(KvmError::ioctl("KVM_GET_DIRTY_LOG"))?;
-            let words = guests.into_iter().zip(ours.into_iter().chain(std::iter::repeat(0)));
-            for (word, (guest, our)) in (0..).zip(words) {
-                let mut bits = guest | our;
-                while bits != 0 {
-                    let page = word * 64 + u64::from(bits.trailing_zeros());
-                    pages.push(region.start.offset(page * PAGE_SIZE));
-                    bits &= bits - 1;
-                }
-            }
+    pub fn take_dirty_pages(&mut self) -> Result<Vec<Phys>, KvmError> {
+        let mut written = self.take_guests_dirty_pages()?;
+        for (region, ours) in self.ram().take_written() {
+            written.extend(pages(region.start, &ours));
         }
-        Ok(pages)
+        Ok(written.into_iter().collect())
     }
 }

@@ -14,6 +14,7 @@ mod high_interrupts;
 pub mod host;
 pub mod kick;
 pub mod probe;
+mod slots;
 pub mod snapshot;
 pub mod state;
 pub mod vcpu;
@@ -79,6 +80,9 @@ pub enum KvmError {
     /// The kernel has no timer for us.
     #[error("cannot make a timer")]
     Timer(#[source] std::io::Error),
+    /// A ROM that cannot be made.
+    #[error(transparent)]
+    Rom(#[from] crate::memory::MemoryError),
     /// One ioctl failed.
     #[error("{ioctl} failed")]
     Ioctl {

@@ -174,6 +174,7 @@ impl Vcpu {
                 VcpuExit::Shutdown => Some(Exit::Shutdown),
                 VcpuExit::FailEntry(reason, _) => Some(Exit::FailEntry { reason }),
                 VcpuExit::Intr => Some(Exit::Interrupted),
+                VcpuExit::IrqWindowOpen => Some(Exit::InterruptWindow),
                 _ => None,
             },
             Err(errno) if matches!(errno.errno(), libc::EINTR | libc::EAGAIN) => {
@@ -446,6 +447,29 @@ impl Vcpu {
     pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
         let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
         Ok(events.interrupt.shadow != 0)
+    }
+
+    /// Has the guest be left, by [`Exit::InterruptWindow`], as soon as it takes interrupts, or not. Some KVMs forget
+    /// the interrupt shadow then, and some never leave the guest for it where HLT follows.
+    pub fn request_interrupt_window(&mut self, on: bool) {
+        self.fd.get_kvm_run().request_interrupt_window = u8::from(on);
+    }
+
+    /// Has KVM deliver an interrupt from outside at the next entry.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn inject_interrupt(&mut self, vector: u8) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        (events.interrupt.injected, events.interrupt.nr) = (1, vector);
+        (events.interrupt.soft, events.flags) = (0, 0);
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
+    /// Sleeps for `time`, or for ever, or until a kick; one that is pending ends it at once.
+    pub fn sleep(&self, time: Option<Duration>) {
+        self.kicker.sleep(time);
     }
 
     /// The model-specific register `index`, or nothing if KVM has none for this guest.

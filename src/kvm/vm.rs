@@ -3,12 +3,13 @@
 use std::os::unix::fs::MetadataExt;
 
 use kvm_bindings::{
-    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES,
-    KVM_MEM_LOG_DIRTY_PAGES, kvm_cpuid_entry2, kvm_enable_cap, kvm_userspace_memory_region,
+    KVM_API_VERSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2,
+    kvm_enable_cap,
 };
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 
 use super::probe::known_facts;
+use super::slots::Slots;
 use super::{KvmError, Vcpu, high_interrupts};
 use crate::memory::{Ram, layout};
 use crate::x86::{Features, Phys};
@@ -22,7 +23,8 @@ pub struct Vm {
     // The RAM is dropped after the VM that maps it: fields drop in order.
     pub(super) fd: VmFd,
     kvm: Kvm,
-    ram: Ram,
+    pub(super) ram: Ram,
+    pub(super) slots: Slots,
     /// Memory of [`high_interrupts`].
     traps: Option<Ram>,
     /// KVM logs which pages the guest writes.
@@ -43,28 +45,10 @@ impl Vm {
         fd.set_tss_address(layout::KVM_TSS as usize)
             .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
         let logs_dirty_pages = loses_registers(&kvm);
-        let vm = Vm { fd, kvm, ram, traps: None, logs_dirty_pages };
-        // To begin with it later takes KVM as long as a whole short run.
-        vm.map_ram(if logs_dirty_pages { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })?;
+        let slots = Slots::default();
+        let mut vm = Vm { fd, kvm, ram, slots, traps: None, logs_dirty_pages };
+        vm.place_slots()?;
         Ok(vm)
-    }
-
-    /// Gives the guest its RAM. `flags` is KVM_MEM_*.
-    fn map_ram(&self, flags: u32) -> Result<(), KvmError> {
-        for (slot, region) in (0..).zip(self.ram.regions()) {
-            let slot = kvm_userspace_memory_region {
-                slot,
-                flags,
-                guest_phys_addr: region.start.0,
-                memory_size: region.size,
-                userspace_addr: region.host,
-            };
-            // SAFETY: the host range is a mapping owned by `ram`, which the `Vm` keeps until after the
-            // VM's descriptor is closed; slots do not overlap because the regions of `Ram` do not.
-            unsafe { self.fd.set_user_memory_region(slot) }
-                .map_err(KvmError::ioctl("KVM_SET_USER_MEMORY_REGION"))?;
-        }
-        Ok(())
     }
 
     /// The RAM of the VM.

@@ -30,6 +30,8 @@ pub enum BootError {
 
 /// What firmware leaves in AX when it enters a boot sector: its signature.
 const SIGNATURE: u64 = 0xaa55;
+/// The first instruction after a reset (SDM vol. 3A, 9.1.4), as far as CS:IP can tell.
+const RESET_VECTOR: SegOff = SegOff::new(0xf000, 0xfff0);
 /// Top of the stack below the boot sector.
 const STACK: SegOff = SegOff::new(0, 0x7c00);
 /// Top of the stack at the end of conventional memory, for images that lie where [`STACK`] would grow.
@@ -59,6 +61,7 @@ impl Boot {
             (_, Some(entry)) => return Ok(entry),
             (Image::Flat(_), None) => self.load_address().0,
             (Image::Elf(image), None) => image.entry,
+            (Image::Rom(_), None) => return Ok(RESET_VECTOR),
         };
         // The first 64 KiB as 0000:offset, as firmware does; above that with the 64 KiB-aligned segment.
         // The last stretch, 100000h to 10FFEFh, is reached from segment FFFFh.
@@ -76,12 +79,22 @@ impl Boot {
         if taken { HIGH_STACK } else { STACK }
     }
 
+    /// Whether the stack is at its usual place, and the image takes nothing of `range`.
+    #[must_use]
+    pub fn leaves_free(&self, range: &std::ops::Range<u64>) -> bool {
+        self.stack() == STACK && !self.image.takes(self.load_address(), range)
+    }
+
     /// The processor as firmware would leave it: `reset` with CS:IP at the entry, DS = ES = 0, SS:SP on
-    /// a usable stack, AX = AA55h, DL = drive, the other general registers 0, flags clear, caches on.
+    /// a usable stack, AX = AA55h, DL = drive, the other general registers 0, flags clear, caches on. For a ROM,
+    /// which is the firmware, as `reset` leaves it: at the reset vector, with the base of CS at FFFF0000h.
     ///
     /// # Errors
     /// See [`Boot::first_instruction`].
     pub fn cpu_state(&self, reset: &CpuState) -> Result<CpuState, BootError> {
+        if matches!(self.image, Image::Rom(_)) {
+            return Ok(reset.clone());
+        }
         let entry = self.first_instruction()?;
         let stack = self.stack();
         let mut cpu = CpuState { gpr: [0; 16], rflags: RFLAGS_FIXED, ..reset.clone() };
@@ -138,6 +151,14 @@ mod tests {
     fn an_entry_given_by_the_user_wins() {
         let boot = Boot { entry: Some(SegOff::new(0x7c0, 5)), ..elf(0x20_0000) };
         assert_eq!(entry_of(&boot), "07C0:0005");
+    }
+
+    #[test]
+    fn a_rom_starts_as_the_reset_leaves_it() {
+        let reset = CpuState { rip: 0xfff0, ..CpuState::default() };
+        let boot = Boot::new(Image::rom(&[0xf4; 0x1_0000]).unwrap());
+        assert_eq!(boot.cpu_state(&reset).unwrap(), reset);
+        assert_eq!(boot.first_instruction().unwrap(), SegOff::new(0xf000, 0xfff0));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) struct Rewind {
     pub(super) tail: Duration,
     /// Time in the guest when it was taken.
     taken: Duration,
+    /// Interrupts have come since, which a second run would not get.
+    pub(super) interrupted: bool,
     /// The debugger has changed something since: a second run would differ.
     pub(super) stale: bool,
 }
@@ -101,7 +103,7 @@ impl Machine {
 
     fn is_fresh(&self, rewind: &Rewind) -> bool {
         let ran = self.vcpu.guest_time().saturating_sub(rewind.taken);
-        !rewind.stale && rewind.steps < STEPS && ran < FRESH
+        !rewind.stale && !rewind.interrupted && rewind.steps < STEPS && ran < FRESH
     }
 
     /// Takes a checkpoint. Not between an access and its completion.
@@ -131,6 +133,7 @@ impl Machine {
             free: false,
             tail: Duration::ZERO,
             taken: self.vcpu.guest_time(),
+            interrupted: false,
             stale: false,
         }));
         Ok(())
@@ -159,18 +162,32 @@ impl Machine {
         (self.halted, self.mid_rep, self.held_traps) = (*halted, *mid_rep, *held_traps);
         (rewind.accesses, rewind.digest, rewind.steps, rewind.free) = (0, 0, 0, false);
         (rewind.tail, rewind.taken) = (Duration::ZERO, self.vcpu.guest_time());
+        rewind.interrupted = false;
         self.rewind = Some(rewind);
         Ok(changed)
     }
 
     /// The pages written since the last call, with what they hold.
-    fn dirty_pages(&self) -> Result<Pages, KvmError> {
+    fn dirty_pages(&mut self) -> Result<Pages, KvmError> {
         let pages = self.vm.take_dirty_pages()?.into_iter().map(|addr| {
             let mut contents = ZEROS.to_vec();
             let _ = self.vm.ram().read(addr, &mut contents);
             (addr, contents)
         });
         Ok(pages.collect())
+    }
+
+    /// An interrupt has been delivered.
+    pub(super) fn note_interruption(&mut self) -> Result<(), KvmError> {
+        let Some(rewind) = &self.rewind else { return Ok(()) };
+        let ran = self.vcpu.guest_time().saturating_sub(rewind.taken);
+        if self.rerunning || rewind.stale || ran < FRESH {
+            if let Some(rewind) = &mut self.rewind {
+                rewind.interrupted = true;
+            }
+            return Ok(());
+        }
+        self.checkpoint()
     }
 
     /// A step has ended with `stop`.

@@ -4,11 +4,16 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-use crate::memory::{MemoryError, Ram, layout};
+use crate::memory::{MemoryError, PAGE_SIZE, Ram, layout};
 use crate::x86::Phys;
 
 /// Where firmware loads a boot sector.
 pub const BOOT_SECTOR: Phys = Phys(0x7c00);
+
+/// Sizes that a ROM may have, in bytes.
+pub const ROM_SIZES: std::ops::RangeInclusive<usize> = 0x1_0000..=0x100_0000;
+/// As much of a ROM is below 1 MiB as well.
+const LOW_ROM: usize = 0x2_0000;
 
 /// A guest image as read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,9 @@ pub enum Image {
     Flat(Vec<u8>),
     /// An ELF executable: the contents of its PT_LOAD segments.
     Elf(ElfImage),
+    /// The firmware itself: a ROM that ends at the end of the fourth gigabyte and, as far as its last 128 KiB, at
+    /// that of the first megabyte. See [`Image::rom`].
+    Rom(Vec<u8>),
 }
 
 /// The loadable part of an ELF executable.
@@ -45,6 +53,11 @@ pub enum ImageError {
     /// Nothing in it.
     #[error("the image is empty")]
     Empty,
+    /// No ROM has this size.
+    #[error(
+        "a ROM of {0} bytes is not possible: from 64 KiB to 16 MiB are, in whole pages of 4 KiB"
+    )]
+    RomSize(u64),
     /// An ELF that is not x86.
     #[error("the ELF file is for machine {0} ({name}), not for x86", name = machine_name(*.0))]
     Machine(u16),
@@ -107,12 +120,33 @@ impl Image {
         }
     }
 
-    /// Puts the image into `ram`: a flat one at `load`, an ELF where its program headers say.
+    /// Takes `data` for a ROM with the processor's first instruction 16 bytes before its end.
+    ///
+    /// # Errors
+    /// A size that is none of [`ROM_SIZES`], or no whole pages.
+    pub fn rom(data: &[u8]) -> Result<Image, ImageError> {
+        if !ROM_SIZES.contains(&data.len()) || !data.len().is_multiple_of(PAGE_SIZE as usize) {
+            return Err(ImageError::RomSize(data.len() as u64));
+        }
+        Ok(Image::Rom(data.to_vec()))
+    }
+
+    /// The ROMs that the image brings along, and where each is.
+    #[must_use]
+    pub fn roms(&self) -> Vec<(Phys, &[u8])> {
+        let Image::Rom(data) = self else { return Vec::new() };
+        let low = &data[data.len().saturating_sub(LOW_ROM)..];
+        let before = |end: u64, rom: &[u8]| Phys(end - rom.len() as u64);
+        vec![(before(1 << 20, low), low), (before(1 << 32, data), data)]
+    }
+
+    /// Puts the image into `ram`: a flat one at `load`, an ELF where its program headers say, a ROM not at all.
     ///
     /// # Errors
     /// Something of it lies outside RAM; RAM may then hold a part of it.
     pub fn load(&self, ram: &Ram, load: Phys) -> Result<(), ImageError> {
         match self {
+            Image::Rom(_) => {}
             Image::Flat(data) => ram.load(load, data)?,
             Image::Elf(image) => {
                 for segment in &image.segments {
@@ -137,6 +171,8 @@ impl Image {
             |addr: Phys, len: u64| addr.0 < range.end && addr.0.saturating_add(len) > range.start;
         match self {
             Image::Flat(data) => overlaps(load, data.len() as u64),
+            // Nothing is loaded for it.
+            Image::Rom(_) => false,
             Image::Elf(image) => image.segments.iter().any(|s| overlaps(s.addr, s.memory_size)),
         }
     }
@@ -231,6 +267,22 @@ mod tests {
     #[test]
     fn bytes_without_magic_are_a_flat_image() {
         assert_eq!(Image::parse(&[0xf4]).unwrap(), Image::Flat(vec![0xf4]));
+    }
+
+    #[test]
+    fn a_rom_is_at_both_ends() {
+        let places = |len: usize| {
+            let image = Image::rom(&vec![0; len]).unwrap();
+            let roms = image.roms();
+            roms.iter().map(|(addr, data)| (addr.0, data.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(places(0x1_0000), [(0xf_0000, 0x1_0000), (0xffff_0000, 0x1_0000)]);
+        assert_eq!(places(0x4_0000), [(0xe_0000, 0x2_0000), (0xfffc_0000, 0x4_0000)]);
+        for len in [0, 0xf000, 0x1_0001, 0x100_1000] {
+            let error = Image::rom(&vec![0; len]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("a ROM of {len} bytes is not possible")), "{error}");
+        }
+        assert!(Image::Flat(vec![0xf4]).roms().is_empty());
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Physical {
         /// Host virtual address of the byte asked for.
         host: u64,
     },
+    /// ROM.
+    Rom,
     /// Memory of a device.
     Device,
     /// Nothing.
@@ -48,7 +50,7 @@ impl Machine {
         done
     }
 
-    /// Writes guest-physical memory; returns how many bytes from the start were written.
+    /// Writes guest-physical memory, but no ROM; returns how many bytes from the start were written.
     pub fn write_phys(&mut self, addr: Phys, data: &[u8]) -> usize {
         self.forget_checkpoint();
         self.amend_phys(addr, data)
@@ -136,6 +138,9 @@ impl Machine {
     /// What answers at a guest-physical address.
     #[must_use]
     pub fn physical(&self, addr: Phys) -> Physical {
+        if self.vm.ram().is_rom(addr) {
+            return Physical::Rom;
+        }
         if let Some(region) = self.vm.ram().region_of(addr) {
             let host = region.host + (addr.0 - region.start.0);
             return Physical::Ram { start: region.start, size: region.size, host };

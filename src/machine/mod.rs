@@ -17,6 +17,8 @@ pub mod trace;
 mod checkpoint;
 mod clock;
 mod crash;
+mod firmware;
+pub mod interrupts;
 mod memory;
 mod outside;
 mod registers;
@@ -29,6 +31,7 @@ pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
+pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
 pub use outside::OutsideError;
@@ -45,11 +48,13 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::Vga;
 use crate::devices::{self, Devices};
+use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
 use crate::x86::{CpuState, Linear, Phys};
@@ -66,6 +71,8 @@ pub struct Config {
     pub devices: devices::Config,
     /// What an access to nothing does.
     pub on_unclaimed: OnUnclaimed,
+    /// The firmware runs first and serves the guest; without it there is the bare machine.
+    pub firmware: bool,
 }
 
 /// What an access to a port or an address does where no device is. The guest reads all ones and writes
@@ -107,6 +114,9 @@ pub struct Machine {
     vcpu: Vcpu,
     vm: Vm,
     devices: Devices,
+    disks: Disks,
+    /// The firmware is there.
+    firmware: bool,
     boot: Boot,
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
@@ -147,6 +157,7 @@ pub struct Machine {
     /// The user knows that A20 gates nothing.
     told_a20: bool,
     time: clock::Passing,
+    interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -172,7 +183,9 @@ impl Machine {
     /// # Errors
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
-        let Config { ram_size, boot, devices, on_unclaimed } = config;
+        let Config { ram_size, boot, devices, on_unclaimed, firmware } = config;
+        // A ROM image is the firmware itself.
+        let firmware = firmware && !matches!(boot.image, Image::Rom(_));
         let devices = Devices::new(&devices)?;
         let mut vm = Vm::new(Ram::new(ram_size)?)?;
         let mut vcpu = vm.create_vcpu()?;
@@ -185,6 +198,8 @@ impl Machine {
             vcpu,
             vm,
             devices,
+            disks: Disks::default(),
+            firmware,
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
@@ -208,6 +223,7 @@ impl Machine {
             told_slow: false,
             told_a20: false,
             time: clock::Passing::default(),
+            interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
@@ -216,9 +232,26 @@ impl Machine {
             stats: Stats::default(),
             trace: None,
         };
+        let roms = machine.boot.image.clone();
+        for (addr, bytes) in roms.roms() {
+            machine.map_rom(addr, bytes)?;
+        }
+        if firmware {
+            machine.map_rom(rom::START, rom::image())?;
+        }
         machine.set_coalescing(true)?;
         machine.power_on()?;
         Ok(machine)
+    }
+
+    /// Puts a ROM with the contents `bytes` at `addr`: in the place of RAM, or where there is nothing. The guest reads
+    /// it as fast as RAM; what it writes there is dropped, as is what a debugger writes. A reset keeps it.
+    ///
+    /// # Errors
+    /// Not whole pages of 4 KiB, or partly in RAM; or a KVM call failed.
+    pub fn map_rom(&mut self, addr: Phys, bytes: &[u8]) -> Result<(), KvmError> {
+        self.forget_checkpoint();
+        self.vm.add_rom(addr, bytes)
     }
 
     /// Starts the guest anew, as the reset button does: memory, devices and registers. Breakpoints and
@@ -235,8 +268,12 @@ impl Machine {
     }
 
     fn power_on(&mut self) -> Result<(), MachineError> {
+        let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
+        if self.firmware {
+            self.firmware_power_on(&mut cpu);
+        }
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
-        let cpu = self.boot.cpu_state(&self.reset_state)?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.told_a20 = false;

@@ -27,6 +27,7 @@ impl Machine {
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
             self.pass_time();
+            self.note_port_access(port);
             let answer = self.devices.port_read(port, size);
             let value = answer.unwrap_or(u32::MAX) & value_mask(size);
             let hit = self.catch_access(port, size, false, value);
@@ -47,6 +48,7 @@ impl Machine {
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
             self.pass_time();
+            self.note_port_access(port);
             let at = item * usize::from(size);
             let mut bytes = [0; 4];
             bytes[..usize::from(size)]
@@ -84,7 +86,8 @@ impl Machine {
     }
 
     fn serve_mmio_write(&mut self, addr: Phys, data: &[u8]) -> Option<StopReason> {
-        if self.devices.mmio_write(addr, data) {
+        // ROM takes no notice of writes.
+        if self.devices.mmio_write(addr, data) || self.vm.ram().is_rom(addr) {
             return None;
         }
         let mut value = [0; 8];

@@ -5,6 +5,7 @@ use std::fmt;
 use super::stop_on::caught::Caught;
 use super::stop_on::exceptions::ExceptionStop;
 use super::stop_on::marks::MarkStop;
+use crate::bios::Ending;
 use crate::x86::{CpuMode, Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
@@ -38,6 +39,13 @@ pub enum StopReason {
         /// The port: 60h or 64h of the keyboard controller, or 92h.
         port: u16,
         /// Where.
+        location: String,
+    },
+    /// The guest has left itself to the firmware.
+    Firmware {
+        /// How.
+        ending: Ending,
+        /// Where: in the firmware, behind the call.
         location: String,
     },
     /// Triple fault.
@@ -163,6 +171,7 @@ impl fmt::Display for StopReason {
             StopReason::Reset { port, location } => {
                 write!(f, "{location}: the guest resets the machine through port {port:#06x}")
             }
+            StopReason::Firmware { ending, location } => write!(f, "{location}: {ending}"),
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }

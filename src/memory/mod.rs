@@ -1,14 +1,18 @@
-//! Guest RAM: owns the host mapping, knows the layout, and counts nothing else.
+//! Guest RAM and ROM: owns the host mapping, knows the layout, and counts nothing else.
 //!
 //! Reads and writes are in guest-physical terms. What lies outside RAM (video memory, holes) is the
-//! business of the layer that also has the devices.
+//! business of the layer that also has the devices. ROM is memory that [`Ram::write`] leaves alone: shadow RAM
+//! that is write-protected below 1 MiB, as on a PC, and a mapping of its own elsewhere.
 
 pub mod layout;
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::{
     Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion,
-    MmapRegion,
+    GuestRegionMmap, MmapRegion,
 };
 
 use crate::x86::Phys;
@@ -46,6 +50,16 @@ pub enum MemoryError {
         /// The ranges that are RAM, as start and end.
         ram: Vec<(u64, u64)>,
     },
+    /// A ROM that cannot be where it is to be.
+    #[error(
+        "no ROM of {len:#x} bytes can be at {addr}: it takes whole pages of 4 KiB, all of them RAM before or none"
+    )]
+    Rom {
+        /// Start of the ROM.
+        addr: Phys,
+        /// Its length in bytes.
+        len: usize,
+    },
 }
 
 fn ranges_text(ranges: &[(u64, u64)]) -> String {
@@ -68,10 +82,23 @@ pub struct Region {
     pub host: u64,
 }
 
-/// The RAM of one machine.
+/// A stretch of guest-physical addresses, as the guest finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Where it is, its length, and the host's memory behind it.
+    pub region: Region,
+    /// Where [`Ram`] has it: elsewhere only while address line A20 is off.
+    pub shows: Phys,
+    /// It is ROM.
+    pub read_only: bool,
+}
+
+/// The RAM and ROM of one machine.
 #[derive(Debug)]
 pub struct Ram {
     mapping: GuestMemoryMmap<AtomicBitmap>,
+    /// What of it is ROM, in ascending order; ranges that touch are one.
+    rom: Vec<Range<u64>>,
 }
 
 impl Ram {
@@ -87,7 +114,74 @@ impl Ram {
             .map(|range| (GuestAddress(range.start), (range.end - range.start) as usize));
         let mapping = GuestMemoryMmap::from_ranges(&ranges)
             .map_err(|source| MemoryError::Map { size, source })?;
-        Ok(Ram { mapping })
+        Ok(Ram { mapping, rom: Vec::new() })
+    }
+
+    /// Makes ROM with the contents `bytes` at `addr`: of RAM, or where there is nothing. [`Ram::clear`] keeps it.
+    ///
+    /// # Errors
+    /// Not whole pages, or partly in RAM; or a host that cannot map it.
+    pub fn add_rom(&mut self, addr: Phys, bytes: &[u8]) -> Result<(), MemoryError> {
+        let len = bytes.len();
+        let refused = MemoryError::Rom { addr, len };
+        let end = addr.0.checked_add(len as u64);
+        let whole = addr.0.is_multiple_of(PAGE_SIZE) && (len as u64).is_multiple_of(PAGE_SIZE);
+        let Some(end) = end.filter(|_| whole && len > 0) else { return Err(refused) };
+        let overlaps =
+            |region: Region| region.start.0 < end && addr.0 < region.start.0 + region.size;
+        if self.contiguous(addr, len) < len {
+            if self.regions().any(overlaps) {
+                return Err(refused);
+            }
+            let failed = |source| MemoryError::Map { size: len as u64, source };
+            let region = GuestRegionMmap::from_range(GuestAddress(addr.0), len, None);
+            let region = region.map_err(failed)?;
+            let inserted = self.mapping.insert_region(Arc::new(region));
+            self.mapping = inserted.map_err(|_| refused)?;
+        }
+        if self.mapping.write(bytes, GuestAddress(addr.0)).unwrap_or(0) != len {
+            return Err(MemoryError::Rom { addr, len });
+        }
+        self.rom.push(addr.0..end);
+        self.rom.sort_by_key(|range| range.start);
+        self.rom.dedup_by(|next, range| {
+            let touches = next.start <= range.end;
+            if touches {
+                range.end = range.end.max(next.end);
+            }
+            touches
+        });
+        Ok(())
+    }
+
+    /// Whether there is ROM at `addr`.
+    #[must_use]
+    pub fn is_rom(&self, addr: Phys) -> bool {
+        self.rom.iter().any(|range| range.contains(&addr.0))
+    }
+
+    /// All there is, in ascending order, ROM and RAM apart.
+    #[must_use]
+    pub fn stretches(&self) -> Vec<Stretch> {
+        let mut stretches = Vec::new();
+        for Region { start, size, host } in self.regions() {
+            let mut at = start.0;
+            let end = start.0 + size;
+            while at < end {
+                let rom = self.rom.iter().find(|range| range.end > at && range.start < end);
+                let (until, read_only) = match rom {
+                    Some(range) if range.start <= at => (range.end, true),
+                    Some(range) => (range.start, false),
+                    None => (end, false),
+                };
+                let until = until.min(end);
+                let region =
+                    Region { start: Phys(at), size: until - at, host: host + (at - start.0) };
+                stretches.push(Stretch { region, shows: region.start, read_only });
+                at = until;
+            }
+        }
+        stretches
     }
 
     /// The pieces of RAM in ascending order.
@@ -131,10 +225,18 @@ impl Ram {
         self.mapping.read(data, GuestAddress(addr.0)).unwrap_or(0)
     }
 
-    /// Writes `data` at `addr` as far as there is RAM; returns the number of bytes written.
+    /// Writes `data` at `addr` as far as there is RAM, and not ROM; returns the number of bytes written.
     #[must_use]
     pub fn write(&self, addr: Phys, data: &[u8]) -> usize {
-        self.mapping.write(data, GuestAddress(addr.0)).unwrap_or(0)
+        let len = self.writable(addr, data.len());
+        self.mapping.write(&data[..len], GuestAddress(addr.0)).unwrap_or(0)
+    }
+
+    /// How many of the `len` bytes at `addr` come before the next ROM.
+    fn writable(&self, addr: Phys, len: usize) -> usize {
+        let next = self.rom.iter().find(|range| range.end > addr.0);
+        let before = next.map_or(u64::MAX, |range| range.start.saturating_sub(addr.0));
+        usize::try_from(before).map_or(len, |before| before.min(len))
     }
 
     /// Writes all of `data` at `addr`, or nothing.
@@ -156,7 +258,7 @@ impl Ram {
         MemoryError::Outside { addr, len, ram }
     }
 
-    /// Fills all RAM with zeros, as at power-on.
+    /// Fills all RAM with zeros, as at power-on. ROM is kept.
     pub fn clear(&self) {
         const ZEROS: [u8; 0x1000] = [0; 0x1000];
         let mut page = [0; 0x1000];
@@ -209,6 +311,43 @@ mod tests {
         let mut byte = [7];
         assert_eq!(ram.read(Phys(0x9_ffff), &mut byte), 1);
         assert_eq!(byte, [0]);
+    }
+
+    #[test]
+    fn rom_is_read_and_never_written() {
+        let mut ram = Ram::new(2 << 20).unwrap();
+        ram.add_rom(Phys(0xf_0000), &[0xaa; 0x1_0000]).unwrap();
+        assert_eq!(ram.write(Phys(0xe_fffe), &[1, 2, 3, 4]), 2);
+        let mut data = [0; 4];
+        assert_eq!(ram.read(Phys(0xe_fffe), &mut data), 4);
+        assert_eq!(data, [1, 2, 0xaa, 0xaa]);
+        assert_eq!(ram.write(Phys(0xf_0000), &[7]), 0);
+        ram.clear();
+        assert_eq!(ram.read(Phys(0xf_fffe), &mut data), 4);
+        assert_eq!(data, [0xaa, 0xaa, 0, 0]);
+        let parts: Vec<_> = ram.stretches();
+        let parts: Vec<_> =
+            parts.iter().map(|s| (s.region.start.0, s.region.size, s.read_only)).collect();
+        let expected = [
+            (0, 0xa_0000, false),
+            (0xc_0000, 0x3_0000, false),
+            (0xf_0000, 0x1_0000, true),
+            (0x10_0000, 0x10_0000, false),
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn rom_can_be_where_nothing_was_but_not_half_in_ram() {
+        let mut ram = Ram::new(2 << 20).unwrap();
+        ram.add_rom(Phys(0xffff_0000), &[0x55; 0x1_0000]).unwrap();
+        let mut data = [0; 2];
+        assert_eq!(ram.read(Phys(0xffff_ffff), &mut data), 1);
+        assert_eq!(data, [0x55, 0]);
+        for (addr, len) in [(0x1f_f000, 0x2000), (0xf_0800, 0x1000), (0xf_0000, 0x800), (0, 0)] {
+            let refused = ram.add_rom(Phys(addr), &vec![0; len]).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{len:#x} bytes")), "{refused}");
+        }
     }
 
     #[test]

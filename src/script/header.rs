@@ -18,6 +18,8 @@ use crate::x86::{Phys, SegOff};
 pub struct Header {
     /// The guest's file.
     pub guest: PathBuf,
+    /// It is a ROM, the PC's firmware.
+    pub is_rom: bool,
     /// Arguments for NASM, if the guest is a source.
     pub nasm: Vec<String>,
     /// An ELF with the guest's symbols, if it is no ELF itself.
@@ -80,6 +82,7 @@ pub struct Parsed {
 /// The keys besides those of the checks.
 const KEYS: &[&str] = &[
     "guest",
+    "bios",
     "nasm",
     "symbols",
     "load",
@@ -131,6 +134,7 @@ impl Header {
         }
         match key {
             "guest" => self.guest = file()?,
+            "bios" => (self.guest, self.is_rom) = (file()?, true),
             "nasm" => self.nasm = value.split_whitespace().map(str::to_owned).collect(),
             "symbols" => self.symbols = Some(file()?),
             "load" => self.load = Some(Phys(value::number(value)?)),
@@ -252,6 +256,13 @@ impl Parsed {
         if header.guest.as_os_str().is_empty() {
             return bad("guest", "there is no `# guest: FILE` in the header");
         }
+        if header.is_rom {
+            let other = ["guest", "load", "entry", "drive"];
+            let given = keys.iter().find(|(key, _)| other.contains(&key.as_str()));
+            if let Some((key, _)) = given {
+                return bad(key, &format!("`{key}` makes no sense with `bios`"));
+            }
+        }
         if header.ends == Some(Ending::Limit) && header.limit.is_none() {
             return bad("ends", "`ends: limit` needs a `limit`");
         }
@@ -359,7 +370,7 @@ mod tests {
             error("# guest: a\n# scren contains: x")
                 .starts_with("2: unknown key `scren contains`: did you mean `screen contains`?")
         );
-        assert!(error("# guest: a\n# colour: x").contains("there are guest, nasm"));
+        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, nasm"));
         assert!(
             error("# guest: a\n# load: 1\n# load: 2")
                 .starts_with("3: `load` has been given in line 2")

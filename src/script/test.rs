@@ -165,7 +165,8 @@ impl Test {
     fn config(&self, guest: &Guest) -> Result<Config, String> {
         let header = &self.header;
         let name = header.guest.display();
-        let image = Image::parse(&guest.image).map_err(|error| format!("{name}: {error}"))?;
+        let parse = if header.is_rom { Image::rom } else { Image::parse };
+        let image = parse(&guest.image).map_err(|error| format!("{name}: {error}"))?;
         if header.load.is_some() && matches!(image, Image::Elf(_)) && guest.load.is_none() {
             // One that was linked for the test lies where its header says.
             let built = guest.symbols.as_ref().is_some_and(|symbols| *symbols != header.guest);
@@ -180,6 +181,7 @@ impl Test {
             boot,
             devices: devices::Config::default(),
             on_unclaimed: header.on_unclaimed,
+            firmware: true,
         })
     }
 

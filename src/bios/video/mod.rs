@@ -21,7 +21,7 @@ mod set_mode;
 mod state;
 mod teletype;
 
-use super::pc::Pc;
+use super::Pc;
 use super::{Outcome, data_area};
 use crate::x86::Gpr;
 

@@ -190,11 +190,12 @@ const COMMANDS: &[Command] = &[
         help: "the counters of the 8254, the speaker, and the time in the guest",
         run: outside::timer,
     },
+    Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },
     Command {
-        name: "pic",
-        arguments: "",
-        help: "the interrupt controllers; interrupts do not reach the processor yet",
-        run: outside::pic,
+        name: "irq",
+        arguments: "[auto|on|off]",
+        help: "deliver device interrupts while the guest runs but not in steps (auto), in steps too, or never",
+        run: outside::irq,
     },
     Command {
         name: "reset",

@@ -48,6 +48,7 @@ fn region(machine: &Machine, addr: Phys) -> String {
             let offset = addr.0.wrapping_sub(start.0);
             format!("RAM {start:#x} + {offset:#x} of {size:#x}, host {host:#x}")
         }
+        Physical::Rom => "ROM".to_owned(),
         Physical::Device => "memory of a device".to_owned(),
         Physical::Hole => "nothing: reads give all ones".to_owned(),
     }

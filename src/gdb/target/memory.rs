@@ -3,6 +3,7 @@
 use gdbstub::target::{TargetError, TargetResult};
 
 use super::{FAULT, Guest};
+use crate::machine::Physical;
 use crate::x86::Linear;
 
 impl Guest<'_> {
@@ -43,6 +44,11 @@ impl Guest<'_> {
             return Ok(());
         }
         let end = addr.offset(written as u64);
-        Err(self.refuse(format!("cannot write memory at {end}: nothing is mapped there")))
+        let found = self.machine.translate(end).map(|found| self.machine.physical(found.phys));
+        let why = match found {
+            Ok(Physical::Rom) => "it is ROM",
+            _ => "nothing is mapped there",
+        };
+        Err(self.refuse(format!("cannot write memory at {end}: {why}")))
     }
 }

@@ -93,6 +93,16 @@ impl Machine {
             return Ok(());
         }
         let cpu = self.vcpu.cpu().clone();
+        if let Some(event) = self.interrupts.fatal.take() {
+            let vector = event.vector;
+            let mut lines = vec![format!(
+                "an interrupt of a device came, vector {vector:#04x}, before {}",
+                self.instruction_words(&cpu)
+            )];
+            lines.extend(self.chain(&cpu, event));
+            self.crash = Some(Crash { lines });
+            return Ok(());
+        }
         if self.switches_impossible_paging_on(&cpu)? {
             let text = format!(
                 "{} switches paging on, which this host's KVM has in long mode only: it shuts the processor down",

@@ -29,6 +29,9 @@ pub(in crate::machine) enum Lost {
     /// There is no checkpoint.
     #[error("there is nothing to go back to")]
     NoCheckpoint,
+    /// What happened depends on when an interrupt came.
+    #[error("interrupts came in between, and a second run would get them elsewhere")]
+    Interrupted,
     /// Something else happened than before.
     #[error("a second run took another course")]
     OtherCourse,
@@ -37,7 +40,7 @@ pub(in crate::machine) enum Lost {
     TooLong,
     /// The user wants something else.
     #[error("the search was interrupted")]
-    Interrupted,
+    Kicked,
 }
 
 /// How a piece ended.
@@ -56,6 +59,9 @@ impl Machine {
     /// A KVM call failed.
     pub(in crate::machine) fn find_shutdown(&mut self) -> Result<Result<(), Lost>, KvmError> {
         let Some(rewind) = &self.rewind else { return Ok(Err(Lost::NoCheckpoint)) };
+        if rewind.interrupted {
+            return Ok(Err(Lost::Interrupted));
+        }
         let course = Course {
             accesses: rewind.accesses,
             digest: rewind.digest,
@@ -77,7 +83,7 @@ impl Machine {
         self.observer = observer;
         self.trace = trace;
         self.stats = stats;
-        if kicked || matches!(found, Ok(Err(Lost::Interrupted))) {
+        if kicked || matches!(found, Ok(Err(Lost::Kicked))) {
             self.vcpu.kicker().kick();
         }
         if !matches!(found, Ok(Ok(()))) {
@@ -134,7 +140,7 @@ impl Machine {
         while !done(self) {
             let before = self.vcpu.cpu().clone();
             match self.enter()? {
-                Exit::Interrupted if self.vcpu.take_kick() => return Ok(Err(Lost::Interrupted)),
+                Exit::Interrupted if self.vcpu.take_kick() => return Ok(Err(Lost::Kicked)),
                 Exit::Interrupted => {}
                 exit if exit.is_access() => {
                     self.serve(&exit);
@@ -159,7 +165,7 @@ impl Machine {
         let exit = self.enter();
         deadline.stop();
         Ok(match exit? {
-            Exit::Interrupted if self.vcpu.take_kick() => Err(Lost::Interrupted),
+            Exit::Interrupted if self.vcpu.take_kick() => Err(Lost::Kicked),
             Exit::Interrupted => Ok(Piece::Over),
             Exit::Shutdown => Ok(Piece::Shutdown),
             _ => Err(Lost::OtherCourse),
@@ -174,11 +180,11 @@ impl Machine {
             match self.try_step()? {
                 StopReason::Stepped => {}
                 StopReason::Shutdown { .. } => break,
-                StopReason::Kicked => return Ok(Err(Lost::Interrupted)),
+                StopReason::Kicked => return Ok(Err(Lost::Kicked)),
                 _ => return Ok(Err(Lost::OtherCourse)),
             }
             if self.vcpu.take_kick() {
-                return Ok(Err(Lost::Interrupted));
+                return Ok(Err(Lost::Kicked));
             }
             if start.elapsed() > PATIENCE {
                 return Ok(Err(Lost::TooLong));
@@ -194,7 +200,7 @@ impl Machine {
         for _ in 0..steps {
             match self.try_step()? {
                 StopReason::Stepped => {}
-                StopReason::Kicked => return Ok(Err(Lost::Interrupted)),
+                StopReason::Kicked => return Ok(Err(Lost::Kicked)),
                 _ => return Ok(Err(Lost::OtherCourse)),
             }
         }

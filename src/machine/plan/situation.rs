@@ -3,6 +3,7 @@
 use super::{DebugPlan, Place, Situation};
 use crate::kvm::{KvmError, probe};
 use crate::machine::{Machine, Watch};
+use crate::memory::Stretch;
 use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LMA, EFER_SCE};
 use crate::x86::{Linear, Phys, Segment, instruction};
@@ -108,6 +109,11 @@ impl Machine {
                 let region_end = region.start.0 + region.size;
                 region_end.min(end).saturating_sub(region.start.0.max(phys.0))
             };
+            // ROM is read like RAM and written like a device.
+            let in_rom = |stretch: &Stretch| stretch.read_only && overlap(stretch.region) > 0;
+            if self.vm.ram().stretches().iter().any(in_rom) {
+                return Place::Mixed;
+            }
             let in_ram: u64 = self.vm.ram().regions().map(overlap).sum();
             ram += in_ram;
             device += len - in_ram;

@@ -61,7 +61,7 @@ impl Environment for Surroundings<'_> {
             }
             let len = machine.outside_ram(at, data.len() - done).min(8);
             let outside = &data[done..done + len];
-            if !machine.devices.mmio_write(at, outside) {
+            if !machine.devices.mmio_write(at, outside) && !machine.vm.ram().is_rom(at) {
                 let mut value = [0; 8];
                 value[..len].copy_from_slice(outside);
                 let value = Some(u64::from_le_bytes(value));

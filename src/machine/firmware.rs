@@ -1,0 +1,150 @@
+//! The firmware in the machine: its ROM, its state at power-on, and the trap by which the guest calls it.
+
+use super::{Machine, StopReason};
+use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
+use crate::kvm::exit::PortAccess;
+use crate::kvm::vcpu::Completion;
+use crate::kvm::{Exit, KvmError};
+use crate::x86::instruction::{Kind, Port};
+use crate::x86::{CpuMode, CpuState, Phys, SegOff};
+
+/// Bytes of the OUT that is the trap.
+const TRAP_LEN: u64 = 2;
+const IRET: u8 = 0xcf;
+const KEYBOARD_SERVICE: u8 = 0x16;
+/// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
+const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
+
+impl Machine {
+    /// Whether the machine has the firmware.
+    #[must_use]
+    pub fn has_firmware(&self) -> bool {
+        self.firmware
+    }
+
+    /// Has the firmware bring up memory and devices for the processor state `cpu` at the guest's entry.
+    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) {
+        let own_stack = self.boot.leaves_free(&bios::power_on::STACK_RANGE);
+        let mut pc =
+            Pc { cpu, ram: self.vm.ram(), devices: &mut self.devices, disks: &mut self.disks };
+        bios::power_on(&mut pc, own_stack);
+    }
+
+    /// The service of the trap at `cpu`'s next instruction.
+    fn trap_at(&self, cpu: &CpuState, rip: u64) -> Option<Service> {
+        if !self.firmware || !matches!(cpu.mode(), CpuMode::Real | CpuMode::Virtual8086) {
+            return None;
+        }
+        let linear = cpu.segments.cs.base.wrapping_add(rip & 0xffff);
+        rom::trap_at(u16::try_from(linear.checked_sub(rom::START.0)?).ok()?)
+    }
+
+    /// The service that the guest calls by the access `exit`, which is finished then.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn take_trap(&mut self, exit: &Exit) -> Result<Option<Service>, KvmError> {
+        let Exit::PortWrite(PortAccess { port: bios::TRAP_PORT, size: 1, count: 1 }) = *exit else {
+            return Ok(None);
+        };
+        let cpu = self.vcpu.cpu();
+        // Some hosts have moved on when they report it.
+        let called = [0, TRAP_LEN].into_iter().find_map(|back| {
+            let rip = cpu.rip.wrapping_sub(back);
+            self.trap_at(cpu, rip).map(|service| (service, rip))
+        });
+        let Some((service, rip)) = called else { return Ok(None) };
+        while let Completion::Exit(next) = self.complete()? {
+            if !next.is_access() {
+                break;
+            }
+        }
+        debug_assert_eq!(self.vcpu.cpu().rip, rip + TRAP_LEN);
+        Ok(Some(service))
+    }
+
+    /// The service that the instruction of `kind` at CS:IP calls.
+    pub(super) fn trap_here(&self, kind: Kind) -> Option<Service> {
+        let port = match kind {
+            Kind::Out { size: 1, port: Port::Immediate(port) } => u16::from(port),
+            _ => return None,
+        };
+        let cpu = self.vcpu.cpu();
+        (port == bios::TRAP_PORT).then(|| self.trap_at(cpu, cpu.rip)).flatten()
+    }
+
+    /// Serves the guest, whose processor is behind the trap of `service`. Returns why the run has to end after
+    /// it, if it has to.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
+        self.note_port_access(bios::TRAP_PORT);
+        self.pass_service_time();
+        let mut cpu = self.vcpu.cpu().clone();
+        let mut pc = self.lend(&mut cpu);
+        let outcome = service.serve(&mut pc);
+        let ending = match outcome {
+            Outcome::Return => None,
+            Outcome::End(ending) => Some(ending),
+            Outcome::Wait => {
+                let waits = match service {
+                    Service::Interrupt(vector) => rom::wait_of(vector),
+                    _ => None,
+                };
+                if let Some(wait) = waits {
+                    cpu.rip = wait.into();
+                }
+                let for_key = service == Service::Interrupt(KEYBOARD_SERVICE);
+                (for_key && !self.may_get_key()).then_some(Ending::Key)
+            }
+        };
+        let location = cpu.location();
+        self.vcpu.set_cpu(&cpu)?;
+        self.pass_output_on();
+        if let Some(trace) = &mut self.trace {
+            trace.service(&service.to_string(), &location);
+        }
+        Ok(ending.map(|ending| StopReason::Firmware { ending, location }))
+    }
+
+    pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {
+        let Machine { vm, devices, disks, .. } = self;
+        Pc { cpu, ram: vm.ram(), devices, disks }
+    }
+
+    /// Whether a guest that waits for a key may ever go on: a key is on its way, somebody may type one, or the guest
+    /// itself does something at each tick.
+    fn may_get_key(&self) -> bool {
+        let keyboard = self.devices.chipset().keyboard();
+        let on_its_way = keyboard.waiting_keys() > 0 || keyboard.has_output();
+        let hooked = |vector: &u8| {
+            let mut entry = [0; 4];
+            let read = self.vm.ram().read(Phys(u64::from(*vector) * 4), &mut entry);
+            let [a, b, c, d] = entry;
+            let entry = SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b]));
+            let ours = rom::entry(*vector).map(|offset| SegOff::new(rom::SEGMENT, offset));
+            read == 4 && Some(entry) != ours
+        };
+        on_its_way || self.expects_input() || TICKS.iter().any(hooked)
+    }
+
+    /// After a service in a free run: the IRET behind it, so that an interrupt that is due comes when the caller takes
+    /// interrupts again, at the same place on every host. Nothing where something else is to come first.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn return_from_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
+        let pc = self.vcpu.cpu().pc();
+        let mut code = [0];
+        let returns = self.read_linear(pc, &mut code) == 1 && code == [IRET];
+        if !returns || self.breakpoints.contains(pc) {
+            return Ok(None);
+        }
+        match self.complete_at_pc()? {
+            Ok(stop) => Ok(stop.or_else(|| self.breakpoint_here())),
+            // The processor will.
+            Err(_) => Ok(None),
+        }
+    }
+}
