@@ -6,17 +6,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stepvisor::bios::{Outcome, Pc, rom, video};
+use stepvisor::devices::vga::vbe::{self, LinearMemory};
 use stepvisor::devices::{Config, Devices, VIDEO_MEMORY};
 use stepvisor::disk::Disks;
-use stepvisor::memory::Ram;
+use stepvisor::memory::{Ram, Shared};
 use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
 
 const ORDER: [&str; 8] = ["ax", "bx", "cx", "dx", "bp", "es", "si", "di"];
 const GENERAL: [Gpr; 7] =
     [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
 const STACK: u16 = 0x7b00;
+
+#[derive(Debug)]
+struct Framebuffer(Shared);
+
+impl LinearMemory for Framebuffer {
+    fn read(&self, offset: u32, data: &mut [u8]) {
+        self.0.read(offset, data);
+    }
+
+    fn write(&self, offset: u32, data: &[u8]) {
+        self.0.write(offset, data);
+    }
+}
 
 /// A machine without a processor.
 struct Bare {
@@ -37,6 +52,9 @@ impl Bare {
             disks: Disks::default(),
             before: BTreeMap::new(),
         };
+        bare.ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE).unwrap();
+        let shared = Framebuffer(bare.ram.share(vbe::FRAMEBUFFER));
+        bare.devices.vga_mut().attach(Arc::new(shared));
         bare.ram.load(rom::START, rom::image()).unwrap();
         video::power_on(&mut bare.pc());
         bare
@@ -286,4 +304,41 @@ fn fonts_are_loaded_as_seabios_loads_them() {
 #[test]
 fn the_state_is_told_saved_and_restored_as_by_seabios() {
     assert_same("state");
+}
+
+#[test]
+fn vbe_does_what_seabios_does() {
+    assert_same("vbe");
+}
+
+/// tests/video/vbe-modes.txt has the first 64 bytes of what SeaBIOS tells of each mode, without the pointer into ROM.
+#[test]
+fn vbe_modes_are_those_of_seabios() {
+    let mut bare = Bare::new();
+    let expected = std::fs::read_to_string(folder().join("vbe-modes.txt")).unwrap();
+    let mut numbers = Vec::new();
+    for line in expected.lines() {
+        let number = line.split(' ').next().unwrap();
+        numbers.push(u16::from_str_radix(number, 16).unwrap());
+        bare.call(&format!("4f01 0 {number} 0 0 2000"));
+        assert_eq!(bare.cpu.get(Gpr::Rax), 0x004f, "{number}");
+        let mut block = [0; 64];
+        bare.pc().read(Phys(0x2_0000), &mut block);
+        block[0x0c..0x10].fill(0);
+        let hex: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(format!("{number} {hex}"), line);
+    }
+    bare.call("4f00 0 0 0 0 2000");
+    let pointer = bare.pc().read_u32(Phys(0x2_000e));
+    let mut at = u64::from(pointer >> 16) * 16 + u64::from(pointer & 0xffff);
+    let mut listed = Vec::new();
+    loop {
+        let number = bare.pc().read_u16(Phys(at));
+        if number == 0xffff {
+            break;
+        }
+        listed.push(number);
+        at += 2;
+    }
+    assert!(numbers.iter().all(|number| listed.contains(number)));
 }

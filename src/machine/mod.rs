@@ -18,6 +18,7 @@ mod checkpoint;
 mod clock;
 mod crash;
 mod firmware;
+mod framebuffer;
 pub mod interrupts;
 mod memory;
 mod outside;
@@ -47,12 +48,14 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::bios::rom;
 use crate::bus::Conflict;
+use self::framebuffer::Framebuffer;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
-use crate::devices::vga::Vga;
+use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
@@ -186,8 +189,11 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed, firmware } = config;
         // A ROM image is the firmware itself.
         let firmware = firmware && !matches!(boot.image, Image::Rom(_));
-        let devices = Devices::new(&devices)?;
-        let mut vm = Vm::new(Ram::new(ram_size)?)?;
+        let mut devices = Devices::new(&devices)?;
+        let mut ram = Ram::new(ram_size)?;
+        ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
+        devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));
+        let mut vm = Vm::new(ram)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();

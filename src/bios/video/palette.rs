@@ -134,7 +134,8 @@ fn get_block(pc: &mut Pc) {
     }
 }
 
-fn write_dac(vga: &mut Vga, number: u8, colour: &[u8; 3]) {
+/// Writes a colour of the DAC.
+pub fn write_dac(vga: &mut Vga, number: u8, colour: &[u8; 3]) {
     vga.port_write(DAC_WRITE, number);
     for &part in colour {
         vga.port_write(DAC_DATA, part);

@@ -13,6 +13,17 @@ pub const SAVE_POINTERS: u16 = 0xc010;
 /// The table that AH=1B points to: modes and functions that there are.
 pub const FUNCTIONALITY: u16 = 0xc030;
 
+/// The name of the firmware, its maker's, the product's and its revision, for VBE.
+pub const OEM_NAME: u16 = 0xc040;
+/// The maker.
+pub const OEM_VENDOR: u16 = 0xc050;
+/// The product.
+pub const OEM_PRODUCT: u16 = 0xc060;
+/// Its revision.
+pub const OEM_REVISION: u16 = 0xc070;
+/// The function that VBE lets programs call to set a bank.
+pub const SET_BANK: u16 = 0xc080;
+
 /// The far pointer to `offset` in the ROM, as it lies in memory.
 #[must_use]
 pub const fn pointer(offset: u16) -> u32 {
@@ -31,5 +42,11 @@ pub fn pieces() -> Vec<(u16, Vec<u8>)> {
         (FONT_9_WIDE, vec![0]),
         (SAVE_POINTERS, vec![0; 0x1c]),
         (FUNCTIONALITY, FUNCTIONS.to_vec()),
+        (OEM_NAME, b"Stepvisor VBE\0".to_vec()),
+        (OEM_VENDOR, b"Stepvisor\0".to_vec()),
+        (OEM_PRODUCT, b"VBE\0".to_vec()),
+        (OEM_REVISION, b"1\0".to_vec()),
+        // mov ax, 4F05h; int 10h; retf
+        (SET_BANK, vec![0xb8, 0x05, 0x4f, 0xcd, 0x10, 0xcb]),
     ]
 }

@@ -48,7 +48,8 @@ pub fn power_on(pc: &mut Pc) {
     }
 }
 
-fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
+/// Sets a mode of the VGA.
+pub fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
     let options = pc.read_u8(data_area::VIDEO_MODE_OPTIONS);
     let vga = pc.devices.vga_mut();
     let colours = (options & KEEP_PALETTE != 0).then(|| vga.save_colours());
@@ -58,7 +59,13 @@ fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
     } else if options & GREY != 0 {
         palette::sum_to_grey(vga, 0, 0x100);
     }
-    let crtc_port = registers::crtc_port(vga);
+    note(pc, mode, clear);
+}
+
+/// Sets what the BIOS data area and the vectors say of the mode.
+pub fn note(pc: &mut Pc, mode: &Mode, clear: bool) {
+    let options = pc.read_u8(data_area::VIDEO_MODE_OPTIONS);
+    let crtc_port = registers::crtc_port(pc.devices.vga_mut());
     pc.write_u8(data_area::VIDEO_MODE, mode.number);
     pc.write_u16(data_area::VIDEO_COLUMNS, mode.columns);
     pc.write_u16(data_area::VIDEO_PAGE_SIZE, mode.page_size);
