@@ -335,6 +335,9 @@ fn bank(pc: &mut Pc) -> u16 {
     if pc.low(Gpr::Rbx) != 0 || pc.devices.vga().linear_mode().is_none() {
         return FAILED;
     }
+    if register(pc, ENABLE) & LINEAR >> 8 != 0 {
+        return NOT_IN_THIS_MODE;
+    }
     match pc.high(Gpr::Rbx) {
         0 => {
             let bank = pc.word(Gpr::Rdx);
