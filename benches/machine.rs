@@ -37,6 +37,7 @@ fn machine(image: &[u8]) -> Machine {
         devices,
         on_unclaimed: OnUnclaimed::Warn,
         firmware: false,
+        disks: stepvisor::disk::Disks::default(),
     };
     Machine::new(config).expect("machine")
 }
@@ -186,6 +187,7 @@ fn interrupts(c: &mut Criterion) {
         devices,
         on_unclaimed: OnUnclaimed::Warn,
         firmware: false,
+        disks: stepvisor::disk::Disks::default(),
     };
     let mut machine = Machine::new(config).expect("machine");
     let mut group = c.benchmark_group("interrupts");

@@ -16,8 +16,7 @@ use stepvisor::memory::{Ram, Shared};
 use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
 
 const ORDER: [&str; 8] = ["ax", "bx", "cx", "dx", "bp", "es", "si", "di"];
-const GENERAL: [Gpr; 7] =
-    [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
+const GENERAL: [Gpr; 7] = [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
 const STACK: u16 = 0x7b00;
 
 #[derive(Debug)]
@@ -107,8 +106,7 @@ impl Bare {
     }
 
     fn call(&mut self, line: &str) {
-        let mut values =
-            line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
+        let mut values = line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
         let mut next = || values.next().unwrap_or(0);
         self.cpu.gpr = [0; 16];
         for gpr in [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp] {

@@ -7,6 +7,7 @@
 //! Interface Technical Reference; where these leave something open, what SeaBIOS does.
 
 pub mod data_area;
+pub mod disk;
 pub mod keyboard;
 pub mod pc;
 pub mod power_on;
@@ -106,6 +107,7 @@ fn interrupt(vector: u8, pc: &mut Pc<'_>) -> Outcome {
         0x10 => video::serve(pc),
         0x11 => system::equipment(pc),
         0x12 => system::memory_size(pc),
+        0x13 | 0x40 => disk::serve(pc),
         0x14 => serial::serve(pc),
         0x15 => system::serve(pc),
         0x16 => keyboard::serve(pc),

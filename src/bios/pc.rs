@@ -64,6 +64,13 @@ impl Pc<'_> {
         Phys(self.cpu.segments.get(segment).base.wrapping_add(offset.into()))
     }
 
+    /// Loads the segment register `name` as real mode does: selector and base; the rest of it stays.
+    pub fn set_segment(&mut self, name: SegmentName, selector: u16) {
+        let segment = self.cpu.segments.get_mut(name);
+        segment.selector = selector;
+        segment.base = u64::from(selector) << 4;
+    }
+
     /// The caller's FLAGS, as the IRET will restore them.
     #[must_use]
     pub fn caller_flags(&self) -> u16 {

@@ -6,7 +6,7 @@ use super::data_area::{
     COM_PORTS, COM_TIMEOUTS, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END, KEYBOARD_BUFFER_START,
     KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS, MEMORY_SIZE,
 };
-use super::{Pc, rom, system, timer, video};
+use super::{Pc, disk, rom, system, timer, video};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{Gpr, Phys, SegmentName};
 
@@ -56,6 +56,7 @@ pub fn power_on(pc: &mut Pc<'_>, own_stack: bool) {
     timer::power_on(pc);
     cmos(pc);
     video::power_on(pc);
+    disk::power_on(pc);
     registers(pc, own_stack);
 }
 

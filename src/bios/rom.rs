@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use super::{Service, TRAP_PORT, video};
-use crate::font::{FONT_8X8, FONT_8X14, FONT_8X16};
+use super::video::rom as video;
+use super::{Service, TRAP_PORT};
 use crate::x86::Phys;
 
 /// Where the ROM is.
@@ -17,22 +17,10 @@ pub const SEGMENT: u16 = 0xf000;
 /// Its size in bytes.
 pub const SIZE: usize = 0x1_0000;
 
-/// The 8x16 font, 256 characters: INT 43h in text mode 3.
-pub const FONT_16: u16 = 0x0000;
-/// The 8x14 font.
-pub const FONT_14: u16 = 0x1000;
-/// The second half of the 8x8 font: INT 1Fh.
-pub const FONT_8_UPPER: u16 = 0x1e00;
-/// All of the 8x8 font.
-pub const FONT_8: u16 = 0x2200;
 /// The system configuration: INT 15h AH=C0.
 pub const CONFIGURATION: u16 = 0xe6f5;
 /// The diskette parameters: INT 1Eh.
 pub const DISKETTE_PARAMETERS: u16 = 0xefc7;
-/// The first half of the 8x8 font, where the first PC has it.
-const FONT_8_LOWER: u16 = 0xfa6e;
-/// The video parameters of the first PC: INT 1Dh.
-pub const VIDEO_PARAMETERS: u16 = 0xf0a4;
 /// Who made it.
 pub const MAKER: u16 = 0xe000;
 
@@ -75,23 +63,6 @@ const TRAP: [u8; 2] = [0xe6, TRAP_PORT as u8];
 /// INT 15h AH=C0: length, model, submodel, revision, and what there is: two interrupt controllers, a real-time
 /// clock, INT 15h AH=4F at each scan code, an extended data area; then INT 16h AH=09.
 const CONFIGURATION_TABLE: [u8; 10] = [8, 0, MODEL_AT, SUBMODEL, REVISION, 0x74, 0x40, 0, 0, 0];
-
-/// Step rate and unload time, load time and DMA, ticks until the motor stops, 512 bytes a sector, 18 sectors, gap,
-/// data length, gap for formatting, fill byte, head settle time in ms, motor start in 1/8 s.
-const DISKETTE_TABLE: [u8; 11] = [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08];
-
-/// The first PC's: 16 registers of the 6845 for 40 and 80 columns, graphics and monochrome; sizes of the four
-/// kinds of page; columns of modes 0 to 7; mode register of each.
-#[rustfmt::skip]
-const VIDEO_TABLE: [u8; 88] = [
-    0x38, 0x28, 0x2d, 0x0a, 0x1f, 0x06, 0x19, 0x1c, 0x02, 0x07, 0x06, 0x07, 0, 0, 0, 0,
-    0x71, 0x50, 0x5a, 0x0a, 0x1f, 0x06, 0x19, 0x1c, 0x02, 0x07, 0x06, 0x07, 0, 0, 0, 0,
-    0x38, 0x28, 0x2d, 0x0a, 0x7f, 0x06, 0x64, 0x70, 0x02, 0x01, 0x06, 0x07, 0, 0, 0, 0,
-    0x61, 0x50, 0x52, 0x0f, 0x19, 0x06, 0x19, 0x19, 0x02, 0x0d, 0x0b, 0x0c, 0, 0, 0, 0,
-    0x00, 0x08, 0x00, 0x10, 0x00, 0x40, 0x00, 0x40,
-    40, 40, 80, 80, 40, 40, 80, 80,
-    0x2c, 0x28, 0x2d, 0x29, 0x2a, 0x2e, 0x1e, 0x29,
-];
 
 /// Stubs that do nothing but call their service: where each is.
 const STUBS: [(u16, Service); 19] = [
@@ -182,11 +153,11 @@ pub fn entry(vector: u8) -> Option<u16> {
         0x08 => TIMER,
         0x09 => KEYBOARD,
         0x0a..=0x0f if vector != 0x0e => UNEXPECTED_FIRST,
-        0x1d => VIDEO_PARAMETERS,
+        0x1d => video::CGA_PARAMETERS,
         0x1e => DISKETTE_PARAMETERS,
-        0x1f => FONT_8_UPPER,
+        0x1f => video::FONT_8X8_UPPER,
         0x42 | 0x6d => return entry(0x10),
-        0x43 => FONT_16,
+        0x43 => video::FONT_8X16,
         0x60..=0x66 | 0x79 => return None,
         0x70 => CLOCK,
         0x71..=0x73 | 0x77 => UNEXPECTED_SECOND,
@@ -202,12 +173,12 @@ pub fn entry(vector: u8) -> Option<u16> {
 #[must_use]
 pub fn name_at(offset: u16) -> Option<String> {
     let data = [
-        (VIDEO_PARAMETERS, "video parameters"),
+        (video::CGA_PARAMETERS, "video parameters"),
         (DISKETTE_PARAMETERS, "diskette parameters"),
-        (FONT_8_UPPER, "font 8x8, upper half"),
-        (FONT_8, "font 8x8"),
-        (FONT_14, "font 8x14"),
-        (FONT_16, "font 8x16"),
+        (video::FONT_8X8_UPPER, "font 8x8, upper half"),
+        (video::FONT_8X8, "font 8x8"),
+        (video::FONT_8X14, "font 8x14"),
+        (video::FONT_8X16, "font 8x16"),
         (DUMMY, "IRET"),
         (KEYBOARD, "INT 09h keyboard"),
         (CLOCK, "INT 70h real-time clock"),
@@ -279,18 +250,11 @@ fn code() -> Vec<(u16, Vec<u8>)> {
 
 /// Everything in the ROM that is not 0.
 fn contents() -> Vec<(u16, Vec<u8>)> {
-    let upper = FONT_8X8[128..].concat();
     let mut contents = code();
-    contents.extend(video::rom::pieces());
+    contents.extend(video::pieces());
     contents.extend([
-        (FONT_16, FONT_8X16.concat()),
-        (FONT_14, FONT_8X14.concat()),
-        (FONT_8_UPPER, upper),
-        (FONT_8, FONT_8X8.concat()),
-        (FONT_8_LOWER, FONT_8X8[..128].concat()),
         (CONFIGURATION, CONFIGURATION_TABLE.to_vec()),
-        (DISKETTE_PARAMETERS, DISKETTE_TABLE.to_vec()),
-        (VIDEO_PARAMETERS, VIDEO_TABLE.to_vec()),
+        (DISKETTE_PARAMETERS, super::disk::DISKETTE_PARAMETERS.to_vec()),
         (MAKER, b"Stepvisor BIOS".to_vec()),
         (DATE, b"06/23/99".to_vec()),
         (MODEL, vec![MODEL_AT]),

@@ -6,6 +6,7 @@ mod doctor;
 mod gdb_script;
 mod gdbserver;
 mod interruptions;
+mod report;
 mod run;
 mod symbols;
 mod test;

@@ -1,10 +1,116 @@
 //! Disks: images as rows of sectors, copy-on-write over what the host has.
 //!
-//! Nothing here knows of the BIOS, of ports or of KVM.
+//! [`Disks`] has them at the places where a PC has them: two floppy drives, hard disks, a CD-ROM drive. Nothing
+//! here knows of the BIOS, of ports or of KVM.
+
+pub mod el_torito;
+pub mod files;
+pub mod geometry;
+pub mod image;
+
+pub use files::Files;
+pub use geometry::Geometry;
+pub use image::{Access, Image, ImageError};
 
 /// Bytes of a sector of floppy and hard disks.
 pub const SECTOR_SIZE: usize = 512;
+/// Bytes of a sector of CD-ROMs.
+pub const CD_SECTOR_SIZE: usize = 2048;
+/// Floppy drives of a machine.
+pub const FLOPPY_DRIVES: usize = 2;
+/// Hard disks of a machine.
+pub const HARD_DISKS: usize = 2;
+
+/// A disk, and how it is divided.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// What is on it.
+    pub image: Image,
+    /// Cylinders, heads and sectors.
+    pub geometry: Geometry,
+}
 
 /// The disks of a machine.
-#[derive(Debug, Default)]
-pub struct Disks {}
+#[derive(Clone, Debug, Default)]
+pub struct Disks {
+    /// Drives A and B.
+    pub floppies: [Option<Disk>; FLOPPY_DRIVES],
+    /// Hard disks, the first ones in a row.
+    pub hard: [Option<Disk>; HARD_DISKS],
+    /// The CD-ROM.
+    pub cdrom: Option<Image>,
+    /// The disk that the CD-ROM has been booted as.
+    pub emulated: Option<Emulated>,
+}
+
+/// The boot image of a CD-ROM, in the place of a disk.
+#[derive(Clone, Debug)]
+pub struct Emulated {
+    /// What the boot catalogue says of it.
+    pub entry: el_torito::BootEntry,
+    /// It as a disk, unless it emulates none.
+    pub disk: Option<Disk>,
+}
+
+impl Disk {
+    /// The disk as a floppy. One that is smaller than its format is empty at the end.
+    #[must_use]
+    pub fn floppy(image: Image) -> Disk {
+        let geometry = Geometry::floppy(image.sectors());
+        Disk { image: image.on_disk_of(geometry.size()), geometry }
+    }
+
+    /// The disk as a hard disk; its geometry is what its partition table was made for, if it has one.
+    #[must_use]
+    pub fn hard(image: Image) -> Disk {
+        let mut first = [0; SECTOR_SIZE];
+        // Of a disk that cannot be read, the size says all there is to say.
+        let _ = image.read(0, &mut first);
+        let geometry = Geometry::hard_disk(image.sectors(), &first);
+        Disk { image, geometry }
+    }
+}
+
+impl Disks {
+    /// Finds what the CD-ROM boots, and puts it in the place of the disk that it emulates.
+    ///
+    /// # Errors
+    /// There is no CD-ROM, or it cannot be booted.
+    pub fn emulate(&mut self) -> Result<&Emulated, el_torito::BootError> {
+        let cdrom = self.cdrom.as_ref().ok_or(el_torito::BootError::NoCdRom)?;
+        let entry = el_torito::boot_entry(cdrom)?;
+        let first = u64::from(entry.first) * (CD_SECTOR_SIZE / SECTOR_SIZE) as u64;
+        let floppy =
+            |geometry: Geometry| Disk { image: cdrom.part(first, geometry.size()), geometry };
+        let disk = match entry.media {
+            el_torito::Media::NoEmulation => None,
+            el_torito::Media::Floppy(geometry) => Some(floppy(geometry)),
+            el_torito::Media::HardDisk => {
+                Some(Disk::hard(cdrom.part(first, cdrom.sectors().saturating_sub(first))))
+            }
+        };
+        Ok(self.emulated.insert(Emulated { entry, disk }))
+    }
+
+    /// Takes back what the guest has written and the host's files do not have, and what it has booted.
+    pub fn forget_changes(&mut self) {
+        let disks = self.floppies.iter_mut().chain(&mut self.hard).flatten();
+        for disk in disks {
+            disk.image.forget_changes();
+        }
+        self.emulated = None;
+    }
+
+    /// Number of floppy drives: the first is always there, with or without a disk in it.
+    #[must_use]
+    pub fn floppy_drives(&self) -> u8 {
+        if self.floppies[1].is_some() { 2 } else { 1 }
+    }
+
+    /// Number of hard disks: those before the first place that is empty.
+    #[must_use]
+    pub fn hard_disks(&self) -> u8 {
+        let count = self.hard.iter().take_while(|disk| disk.is_some()).count();
+        u8::try_from(count).unwrap_or(u8::MAX)
+    }
+}

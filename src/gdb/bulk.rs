@@ -4,7 +4,7 @@
 //! A search and a sum can take as long as a guest maps addresses. They are [`Job`]s, done in parts, between
 //! which the server can look what else has come.
 
-use super::frame::{MAX_PACKET, Reply, decode_number, unescape};
+use super::frame::{MAX_PACKET, Reply, decode_number, decode_range, unescape};
 use super::target::Guest;
 use crate::x86::Linear;
 
@@ -16,18 +16,11 @@ fn refusal() -> Reply {
     Reply::new().text("E01")
 }
 
-/// `ADDR,LEN` at the front of `text`.
-fn range(text: &[u8], separator: u8) -> Option<(u64, u64)> {
-    let mut parts = text.split(|byte| *byte == separator);
-    let range = (decode_number(parts.next()?)?, decode_number(parts.next()?)?);
-    parts.next().is_none().then_some(range)
-}
-
 /// The reply to `xRANGE`: memory as binary data, as much as is there and fits.
 pub fn read(guest: &Guest<'_>, text: &[u8]) -> Reply {
     // A `b`, and twice the length if every byte has to be escaped.
     const MOST: u64 = MAX_PACKET as u64 / 2 - 1;
-    let Some((addr, len)) = range(text, b',') else { return refusal() };
+    let Some((addr, len)) = decode_range(text) else { return refusal() };
     let mut data = vec![0; usize::try_from(len.min(MOST)).unwrap_or_default()];
     let count = guest.read(Linear(addr), &mut data);
     if count == 0 && len != 0 {
@@ -85,7 +78,7 @@ impl Job {
 
     /// `ADDR,LEN`.
     fn sum(request: &[u8]) -> Option<Job> {
-        let (addr, len) = range(request, b',')?;
+        let (addr, len) = decode_range(request)?;
         let task = Task::Sum { sum: u32::MAX, table: Box::new(crc_table()) };
         Some(Job { addr, len, done: 0, task })
     }

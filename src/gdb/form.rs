@@ -3,7 +3,7 @@
 //! gdbstub reads what it can make of numbers and data and goes on with that: an `M` packet with an address
 //! missing writes to address 0. Nothing a client gets wrong is to change the guest.
 
-use super::frame::{decode_hex, decode_number, unescape};
+use super::frame::{decode_hex, decode_number, decode_range, unescape};
 
 /// Whether `body`, escapes included, has the form of the packet that it begins like. What nobody here knows
 /// has any form.
@@ -27,10 +27,10 @@ pub fn is_sound(body: &[u8]) -> bool {
 
 /// `ADDR,LENGTH:DATA`, where `measure` gives the length of the data.
 fn with_data(rest: &[u8], measure: impl FnOnce(&[u8]) -> Option<usize>) -> bool {
-    let Some((range, data)) = split_at(rest, b':') else { return false };
-    let Some((addr, len)) = split_at(range, b',') else { return false };
-    let len = decode_number(len).and_then(|len| usize::try_from(len).ok());
-    decode_number(addr).is_some() && len.is_some() && measure(data) == len
+    let Some(colon) = rest.iter().position(|byte| *byte == b':') else { return false };
+    let (range, data) = (rest.get(..colon), rest.get(colon + 1..).unwrap_or_default());
+    let Some((_, len)) = range.and_then(decode_range) else { return false };
+    measure(data).is_some_and(|measured| measured as u64 == len)
 }
 
 /// `TYPE,ADDR,KIND`, behind which conditions and commands may follow.
@@ -52,11 +52,6 @@ fn is_action(action: &[u8]) -> bool {
         [b'C' | b'S', signal @ ..] => decode_hex(signal).is_some_and(|bytes| bytes.len() == 1),
         _ => true,
     }
-}
-
-fn split_at(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|byte| *byte == separator)?;
-    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
 #[cfg(test)]

@@ -214,52 +214,6 @@ impl Reply {
     }
 }
 
-/// What was sent last, for a client that asks for it again, and whether acknowledgements are in use.
-#[derive(Clone, Debug, Default)]
-pub struct Acks {
-    off: bool,
-    last: Vec<u8>,
-}
-
-impl Acks {
-    /// Whether the two sides still acknowledge packets; they do until the client sends `QStartNoAckMode`.
-    #[must_use]
-    pub fn in_use(&self) -> bool {
-        !self.off
-    }
-
-    /// Ends acknowledgements. The reply to `QStartNoAckMode` itself is still acknowledged by the client.
-    pub fn stop(&mut self) {
-        self.off = true;
-    }
-
-    /// What to send ahead of the reply to a good packet.
-    #[must_use]
-    pub fn accept(&self) -> &'static [u8] {
-        if self.off { b"" } else { b"+" }
-    }
-
-    /// What to send to have a damaged packet sent again; nothing once acknowledgements are off.
-    #[must_use]
-    pub fn reject(&self) -> &'static [u8] {
-        if self.off { b"" } else { b"-" }
-    }
-
-    /// Remembers `frames` as what was sent last.
-    pub fn sent(&mut self, frames: &[u8]) {
-        if !self.off {
-            self.last.clear();
-            self.last.extend_from_slice(frames);
-        }
-    }
-
-    /// What to send on a NAK: the last reply, or nothing once acknowledgements are off.
-    #[must_use]
-    pub fn again(&self) -> &[u8] {
-        if self.off { b"" } else { &self.last }
-    }
-}
-
 /// The data behind the escapes of `body`; a lone `}` at its end is dropped.
 #[must_use]
 pub fn unescape(body: &[u8]) -> Vec<u8> {
@@ -295,6 +249,13 @@ pub fn decode_number(digits: &[u8]) -> Option<u64> {
         let digit = u64::from(hex_digit(digit)?);
         (number >> 60 == 0).then_some(number << 4 | digit)
     })
+}
+
+/// The two numbers of a range `ADDR,LENGTH`.
+#[must_use]
+pub fn decode_range(range: &[u8]) -> Option<(u64, u64)> {
+    let comma = range.iter().position(|byte| *byte == b',')?;
+    Some((decode_number(range.get(..comma)?)?, decode_number(range.get(comma + 1..)?)?))
 }
 
 fn push_hex(bytes: &mut Vec<u8>, data: &[u8]) {
@@ -406,18 +367,12 @@ mod tests {
         for bad in [&b""[..], b"10000000000000000", b"7c00 ", b"-1", b"xx"] {
             assert_eq!(decode_number(bad), None, "{bad:?}");
         }
+        assert_eq!(decode_range(b"7c00,10"), Some((0x7c00, 0x10)));
+        for bad in [&b""[..], b"7c00", b"7c00,", b",10", b"7c00,10,1", b"7c00;10"] {
+            assert_eq!(decode_range(bad), None, "{bad:?}");
+        }
         assert_eq!(decode_hex(b"0aF0"), Some(vec![0x0a, 0xf0]));
         assert_eq!(decode_hex(b"0aF"), None);
-    }
-
-    #[test]
-    fn the_last_reply_is_sent_again_until_acks_end() {
-        let mut acks = Acks::default();
-        assert_eq!((acks.accept(), acks.reject(), acks.again()), (&b"+"[..], &b"-"[..], &b""[..]));
-        acks.sent(b"$OK#9a");
-        assert_eq!(acks.again(), b"$OK#9a");
-        acks.stop();
-        assert_eq!((acks.accept(), acks.reject(), acks.again()), (&b""[..], &b""[..], &b""[..]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! layouts ([`layout`]) that follow the mode of the processor. Follows appendix E, "gdb Remote Serial
 //! Protocol", and appendix G, "Target Descriptions", of the gdb manual.
 
+pub mod acks;
 pub mod agent;
 pub mod arch;
 pub mod bulk;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use super::frame::{Acks, Reply};
+use super::acks::Acks;
+use super::frame::Reply;
 use super::transport::{Connection, ConnectionId};
 use crate::machine::Observer;
 

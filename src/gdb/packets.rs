@@ -1,7 +1,7 @@
 //! Packets that gdbstub does not know and that ask about the guest only.
 
 use super::bulk;
-use super::frame::{Reply, decode_number};
+use super::frame::{Reply, decode_range};
 use super::program;
 use super::target::Guest;
 
@@ -20,8 +20,7 @@ pub fn answer(guest: &mut Guest<'_>, body: &[u8]) -> Option<Reply> {
 fn exec_file(guest: &mut Guest<'_>, request: &[u8]) -> Reply {
     let name = guest.program_name();
     let range = request.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-    let mut numbers = range.splitn(2, |byte| *byte == b',').map(decode_number);
-    let (Some(Some(offset)), Some(Some(count))) = (numbers.next(), numbers.next()) else {
+    let Some((offset, count)) = decode_range(range) else {
         return Reply::error("malformed packet");
     };
     program::chunk(name.as_bytes(), offset, count)

@@ -1,10 +1,14 @@
-//! What KVM_SET_GUEST_DEBUG arms: single-step and the four debug address registers.
+//! What KVM_SET_GUEST_DEBUG arms: single-step and the four debug address registers; and the guest's own trap flag,
+//! which single-step takes from it (api.rst, 4.87 "KVM_SET_GUEST_DEBUG").
 
 use kvm_bindings::{
-    KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_HW_BP, kvm_guest_debug,
+    KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_HW_BP, KVM_GUESTDBG_USE_SW_BP,
+    kvm_guest_debug,
 };
 
+use super::{KvmError, Vcpu, state};
 use crate::x86::debug::{DEBUG_SLOTS, DebugSlot, debug_registers};
+use crate::x86::registers::RFLAGS_TF;
 
 /// The debug facilities to use at the next entry; the default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +34,79 @@ impl GuestDebug {
             arg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
         }
         arg
+    }
+}
+
+impl Vcpu {
+    /// Chooses the debug facilities of the next entries. Has to come after any register change.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn arm(&mut self, debug: GuestDebug) -> Result<(), KvmError> {
+        let in_place = !debug.single_step || self.trap_flag_set;
+        if debug == self.armed && in_place {
+            return Ok(());
+        }
+        self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        let stepped = self.armed.single_step;
+        self.armed = debug;
+        self.trap_flag_set = debug.single_step;
+        if stepped && !debug.single_step && self.guest_trap_flag {
+            // KVM has taken both trap flags for its own.
+            let regs = state::regs_to_kvm(&self.cpu);
+            self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes INT3 leave the guest, where this host's KVM can do that, and arms nothing else. Only to find out
+    /// whether it can.
+    pub(super) fn arm_int3(&mut self) -> Result<(), KvmError> {
+        let control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
+        let debug = kvm_guest_debug { control, ..Default::default() };
+        self.fd.set_guest_debug(&debug).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
+        // Nothing that can be asked for is in place: the next call of `arm` does its work.
+        self.armed = GuestDebug { single_step: true, ..GuestDebug::OFF };
+        self.trap_flag_set = false;
+        Ok(())
+    }
+
+    /// What is armed.
+    #[must_use]
+    pub fn armed(&self) -> &GuestDebug {
+        &self.armed
+    }
+
+    /// Whether the guest is made to stop after each instruction.
+    #[must_use]
+    pub fn is_stepping(&self) -> bool {
+        self.armed.single_step
+    }
+
+    /// Says that the last step was over an instruction that leaves the trap flag alone, so that it need
+    /// not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
+    /// with an exit in mid-instruction and with everything that loads or saves the flags.
+    pub fn trap_flag_survived(&mut self) {
+        self.trap_flag_set = self.armed.single_step;
+    }
+
+    /// Says what the instruction that was just stepped has made of the guest's own trap flag, which KVM does
+    /// not tell.
+    pub fn set_guest_trap_flag(&mut self, on: bool) {
+        self.guest_trap_flag = on;
+        self.show_trap_flag();
+    }
+
+    /// The guest's own trap flag, into or from the registers that KVM gave: it hides the flag while it steps.
+    pub(super) fn show_trap_flag(&mut self) {
+        if self.armed.single_step {
+            self.cpu.rflags &= !RFLAGS_TF;
+            if self.guest_trap_flag {
+                self.cpu.rflags |= RFLAGS_TF;
+            }
+        } else {
+            self.guest_trap_flag = self.cpu.rflags & RFLAGS_TF != 0;
+        }
     }
 }
 

@@ -8,12 +8,14 @@
 
 pub mod deadline;
 pub mod dirty;
+mod events;
 pub mod exit;
 pub mod guest_debug;
 mod high_interrupts;
 pub mod host;
 pub mod kick;
 pub mod probe;
+mod registers;
 mod slots;
 pub mod snapshot;
 pub mod state;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::stop::Target;
 use super::{Machine, StopReason};
 use crate::devices;
+use crate::disk::Disks;
 use crate::kvm::{Exit, KvmError, VcpuSnapshot, probe};
 use crate::memory::PAGE_SIZE;
 use crate::x86::{Linear, Phys};
@@ -53,6 +54,7 @@ pub(super) struct Rewind {
 struct State {
     vcpu: VcpuSnapshot,
     devices: devices::State,
+    disks: Disks,
     reported: HashSet<Target>,
     halted: bool,
     mid_rep: Option<Linear>,
@@ -119,6 +121,7 @@ impl Machine {
         let state = State {
             vcpu: self.vcpu.snapshot()?,
             devices: self.devices.save(),
+            disks: self.disks.clone(),
             reported: self.reported.clone(),
             halted: self.halted,
             mid_rep: self.mid_rep,
@@ -153,7 +156,8 @@ impl Machine {
         }
         // Our own writes just now make no difference to the checkpoint.
         self.vm.take_dirty_pages()?;
-        let State { vcpu, devices, reported, halted, mid_rep, held_traps } = &rewind.state;
+        let State { vcpu, devices, disks, reported, halted, mid_rep, held_traps } = &rewind.state;
+        self.disks.clone_from(disks);
         self.vcpu.restore(vcpu)?;
         if let Err(error) = self.devices.restore(devices) {
             log::error!("{error}");

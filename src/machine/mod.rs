@@ -4,8 +4,10 @@
 //! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
+pub mod bootable;
 pub mod breakpoints;
 pub mod image;
+pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
@@ -19,7 +21,6 @@ mod clock;
 mod crash;
 mod firmware;
 mod framebuffer;
-pub mod interrupts;
 mod memory;
 mod outside;
 mod registers;
@@ -76,6 +77,8 @@ pub struct Config {
     pub on_unclaimed: OnUnclaimed,
     /// The firmware runs first and serves the guest; without it there is the bare machine.
     pub firmware: bool,
+    /// What the firmware has for disks.
+    pub disks: Disks,
 }
 
 /// What an access to a port or an address does where no device is. The guest reads all ones and writes
@@ -186,7 +189,7 @@ impl Machine {
     /// # Errors
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
-        let Config { ram_size, boot, devices, on_unclaimed, firmware } = config;
+        let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
         // A ROM image is the firmware itself.
         let firmware = firmware && !matches!(boot.image, Image::Rom(_));
         let mut devices = Devices::new(&devices)?;
@@ -204,7 +207,7 @@ impl Machine {
             vcpu,
             vm,
             devices,
-            disks: Disks::default(),
+            disks,
             firmware,
             boot,
             reset_state,
@@ -268,6 +271,7 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
@@ -276,6 +280,7 @@ impl Machine {
     fn power_on(&mut self) -> Result<(), MachineError> {
         let mut cpu = self.boot.cpu_state(&self.reset_state)?;
         self.set_time_of_day();
+        self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
         if self.firmware {
             self.firmware_power_on(&mut cpu);
         }

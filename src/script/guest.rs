@@ -69,6 +69,10 @@ impl Guest {
     /// It cannot be read or built.
     pub fn of(header: &Header, work: &Path) -> Result<Guest, GuestError> {
         let path = &header.guest;
+        if path.as_os_str().is_empty() {
+            // It is on a disk.
+            return Ok(Guest { symbols: header.symbols.clone(), ..Guest::default() });
+        }
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let mut guest = if matches!(extension.as_str(), "asm" | "nasm" | "s") {
             assemble(path, &header.nasm, header.load.map(|load| load.0), work)?

@@ -9,6 +9,8 @@ use super::check::{self, Check};
 use super::ending::Ending;
 use super::value::{self, ValueError};
 use crate::devices::keyboard::{KeyEvent, keymap};
+use crate::disk;
+use crate::machine::bootable::Order;
 use crate::machine::{Catchpoint, Marks, OnUnclaimed};
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::{Phys, SegOff};
@@ -16,8 +18,12 @@ use crate::x86::{Phys, SegOff};
 /// What a header says.
 #[derive(Clone, Debug, Default)]
 pub struct Header {
-    /// The guest's file.
+    /// The guest's file; empty if it is booted from one of the disks.
     pub guest: PathBuf,
+    /// Disks, which a test never changes.
+    pub disks: disk::Files,
+    /// Which of them are tried to be booted.
+    pub boot: Order,
     /// It is a ROM, the PC's firmware.
     pub is_rom: bool,
     /// Arguments for NASM, if the guest is a source.
@@ -83,6 +89,12 @@ pub struct Parsed {
 const KEYS: &[&str] = &[
     "guest",
     "bios",
+    "fda",
+    "fdb",
+    "hda",
+    "hdb",
+    "cdrom",
+    "boot",
     "nasm",
     "symbols",
     "load",
@@ -135,6 +147,15 @@ impl Header {
         match key {
             "guest" => self.guest = file()?,
             "bios" => (self.guest, self.is_rom) = (file()?, true),
+            "fda" => self.disks.fda = Some(file()?),
+            "fdb" => self.disks.fdb = Some(file()?),
+            "hda" => self.disks.hda = Some(file()?),
+            "hdb" => self.disks.hdb = Some(file()?),
+            "cdrom" => self.disks.cdrom = Some(file()?),
+            "boot" => {
+                let order = value.parse::<Order>();
+                self.boot = order.map_err(|error| ValueError(error.to_string()))?;
+            }
             "nasm" => self.nasm = value.split_whitespace().map(str::to_owned).collect(),
             "symbols" => self.symbols = Some(file()?),
             "load" => self.load = Some(Phys(value::number(value)?)),
@@ -254,7 +275,15 @@ impl Parsed {
             |key: &str, text: &str| Err(HeaderError { line: line_of(key), text: text.to_owned() });
         let header = &self.header;
         if header.guest.as_os_str().is_empty() {
-            return bad("guest", "there is no `# guest: FILE` in the header");
+            if header.disks.is_empty() {
+                return bad("guest", "there is no `# guest: FILE` in the header, nor a disk");
+            }
+            let other = ["nasm", "load", "entry", "drive"];
+            if let Some((key, _)) = keys.iter().find(|(key, _)| other.contains(&key.as_str())) {
+                return bad(key, &format!("`{key}` makes no sense without `guest`"));
+            }
+        } else if keys.iter().any(|(key, _)| key == "boot") {
+            return bad("boot", "`boot` makes no sense with `guest`, which is what is booted");
         }
         if header.is_rom {
             let other = ["guest", "load", "entry", "drive"];
@@ -370,7 +399,7 @@ mod tests {
             error("# guest: a\n# scren contains: x")
                 .starts_with("2: unknown key `scren contains`: did you mean `screen contains`?")
         );
-        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, nasm"));
+        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, fda"));
         assert!(
             error("# guest: a\n# load: 1\n# load: 2")
                 .starts_with("3: `load` has been given in line 2")

@@ -11,8 +11,11 @@ use super::judge::Finding;
 use super::scene::Snapshot;
 use super::verdict::{Failure, Outcome, Verdict};
 use super::{alone, session};
+use crate::disk::Disks;
+use crate::machine::bootable::HARD_DISK;
+use crate::machine::image::BOOT_SECTOR;
 use crate::machine::{Boot, Config, Image, Machine, MachineError};
-use crate::{devices, x86};
+use crate::{devices, disk, x86};
 
 /// How tests are run.
 #[derive(Clone, Debug)]
@@ -61,6 +64,12 @@ pub struct Test {
     pub has_script: bool,
     /// The guest's bytes, if it is not read from a file.
     pub image: Option<Vec<u8>>,
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// RAM when the test does not say how much.
@@ -164,6 +173,25 @@ impl Test {
 
     fn config(&self, guest: &Guest) -> Result<Config, String> {
         let header = &self.header;
+        let mut disks = header.disks.open().map_err(|error| chain(&error))?;
+        let boot = if header.guest.as_os_str().is_empty() {
+            Boot::from_disks(&header.boot, &disks).map_err(|error| chain(&error))?
+        } else {
+            self.boot(guest, &mut disks)?
+        };
+        Ok(Config {
+            ram_size: header.memory.unwrap_or(RAM),
+            boot,
+            devices: devices::Config::default(),
+            on_unclaimed: header.on_unclaimed,
+            firmware: true,
+            disks,
+        })
+    }
+
+    /// How the guest of a file is booted.
+    fn boot(&self, guest: &Guest, disks: &mut Disks) -> Result<Boot, String> {
+        let header = &self.header;
         let name = header.guest.display();
         let parse = if header.is_rom { Image::rom } else { Image::parse };
         let image = parse(&guest.image).map_err(|error| format!("{name}: {error}"))?;
@@ -175,13 +203,16 @@ impl Test {
             }
         }
         let load = header.load.or(guest.load.map(x86::Phys));
-        let boot = Boot { load, entry: header.entry, drive: header.drive.unwrap_or(0x80), image };
-        Ok(Config {
-            ram_size: header.memory.unwrap_or(RAM),
-            boot,
-            devices: devices::Config::default(),
-            on_unclaimed: header.on_unclaimed,
-            firmware: true,
+        let at_its_place = load.is_none_or(|load| load == BOOT_SECTOR) && header.entry.is_none();
+        Ok(match image {
+            Image::Flat(data) if at_its_place => {
+                let disk = disk::Image::from_bytes(data.as_slice());
+                Boot::from_flat(data, disk, header.drive, disks)
+            }
+            image => {
+                let drive = header.drive.unwrap_or(HARD_DISK);
+                Boot { load, entry: header.entry, drive, image }
+            }
         })
     }
 

@@ -48,7 +48,8 @@ pub fn machine(boot: Boot) -> Machine {
 /// A machine with default devices that boots `boot` and does `on_unclaimed` at accesses to nothing.
 pub fn machine_with(boot: Boot, on_unclaimed: OnUnclaimed) -> Machine {
     let devices = devices::Config::default();
-    let config = Config { ram_size: 2 << 20, boot, devices, on_unclaimed, firmware: false };
+    let disks = stepvisor::disk::Disks::default();
+    let config = Config { ram_size: 2 << 20, boot, devices, on_unclaimed, firmware: false, disks };
     Machine::new(config).unwrap_or_else(|error| panic!("{error}"))
 }
 

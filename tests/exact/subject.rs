@@ -85,6 +85,7 @@ fn machine() -> Result<(Machine, Watchdog), String> {
         devices,
         on_unclaimed: OnUnclaimed::Ignore,
         firmware: false,
+        disks: stepvisor::disk::Disks::default(),
     };
     let machine = Machine::new(config).map_err(|error| error.to_string())?;
     Ok((machine, Watchdog::new()))

@@ -115,6 +115,7 @@ impl Lockstep {
             devices,
             on_unclaimed: OnUnclaimed::Ignore,
             firmware: false,
+            disks: stepvisor::disk::Disks::default(),
         };
         let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
         modes::enter(&mut machine, mode.world(), &[]);

@@ -37,7 +37,9 @@ pub fn serve(pc: &mut Pc) -> Outcome {
             cursor::set(pc, at);
         }
         0x03 => cursor::serve_read(pc),
-        0x04 => [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx].iter().for_each(|&gpr| pc.set_word(gpr, 0)),
+        0x04 => {
+            [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx].iter().for_each(|&gpr| pc.set_word(gpr, 0))
+        }
         0x05 => cursor::show_page(pc, al),
         0x06 => scroll::serve(pc, scroll::Direction::Up),
         0x07 => scroll::serve(pc, scroll::Direction::Down),

@@ -1,0 +1,110 @@
+//! The services that name sectors by their number (Phoenix, BIOS Enhanced Disk Drive Specification 3.0).
+
+use super::status::Status;
+use super::{Drive, Run};
+use crate::bios::Pc;
+use crate::x86::{Gpr, Phys, SegOff, SegmentName};
+
+/// EDD 3.0.
+const VERSION: u8 = 0x30;
+/// Extended access, removable media control, and this information.
+const INTERFACES: u16 = 0x0007;
+/// Shortest packet that names sectors.
+const PACKET_SIZE: u8 = 16;
+/// One with a 64-bit address of the buffer.
+const LONG_PACKET_SIZE: u8 = 24;
+
+pub(super) fn serve(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
+    match function {
+        0x41 => {
+            pc.set_word(Gpr::Rbx, 0xaa55);
+            pc.set_word(Gpr::Rcx, INTERFACES);
+            pc.set_high(Gpr::Rax, VERSION);
+            Status::Success
+        }
+        0x42 => access(pc, drive, Drive::read),
+        0x43 => access(pc, drive, Drive::write),
+        0x44 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
+        0x47 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
+        // No disk here can be locked in its drive, or was changed; none has to be.
+        0x45 | 0x49 => Status::Success,
+        0x46 => Status::NotRemovable,
+        0x48 => parameters(pc, drive),
+        0x4e => hardware(pc),
+        _ => Status::InvalidParameter,
+    }
+}
+
+/// AH = 42 to 44 and 47: the packet at DS:SI says which sectors, and where the buffer is.
+fn access(
+    pc: &mut Pc<'_>,
+    drive: Drive,
+    transfer: impl Fn(Drive, &mut Pc<'_>, Run) -> (u16, Status),
+) -> Status {
+    let packet = packet(pc);
+    let field = |offset| packet.offset(offset);
+    let size = pc.read_u8(packet);
+    if size < PACKET_SIZE {
+        return Status::InvalidParameter;
+    }
+    let pointer = pc.read_u32(field(4));
+    let buffer = if pointer == u32::MAX && size >= LONG_PACKET_SIZE {
+        Phys(quad(pc, field(16)))
+    } else {
+        Phys(SegOff::new((pointer >> 16) as u16, (pointer & 0xffff) as u16).linear().0)
+    };
+    let run = Run { first: quad(pc, field(8)), count: pc.read_u16(field(2)), buffer };
+    if run.first >= drive.sectors(pc) {
+        return Status::InvalidParameter;
+    }
+    let (done, status) = transfer(drive, pc, run);
+    pc.write_u16(field(2), done);
+    status
+}
+
+/// AH = 48: tells at DS:SI what the drive is.
+fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
+    const SHORT: u16 = 26;
+    const WITH_CONFIGURATION: u16 = 30;
+    const GEOMETRY_IS_VALID: u16 = 0x0002;
+    const REMOVABLE: u16 = 0x0074;
+    const NONE: u32 = u32::MAX;
+    let at = packet(pc);
+    let room = pc.read_u16(at);
+    if room < SHORT {
+        return Status::InvalidParameter;
+    }
+    let size = if room < WITH_CONFIGURATION { SHORT } else { WITH_CONFIGURATION };
+    let mut result = [0; WITH_CONFIGURATION as usize];
+    let geometry = drive.geometry(pc);
+    let flags = if geometry.is_some() { GEOMETRY_IS_VALID } else { REMOVABLE };
+    let [cylinders, heads, sectors] = geometry
+        .map_or([NONE; 3], |geometry| [geometry.cylinders, geometry.heads, geometry.sectors]);
+    result[0..2].copy_from_slice(&size.to_le_bytes());
+    result[2..4].copy_from_slice(&flags.to_le_bytes());
+    result[4..8].copy_from_slice(&cylinders.to_le_bytes());
+    result[8..12].copy_from_slice(&heads.to_le_bytes());
+    result[12..16].copy_from_slice(&sectors.to_le_bytes());
+    result[16..24].copy_from_slice(&drive.sectors(pc).to_le_bytes());
+    result[24..26].copy_from_slice(&(drive.sector_size() as u16).to_le_bytes());
+    // There is no table of configuration parameters.
+    result[26..30].copy_from_slice(&NONE.to_le_bytes());
+    pc.write(at, &result[..size.into()]);
+    Status::Success
+}
+
+/// AH = 4E: how to drive the hardware. What would make it slower or is off already can be had.
+fn hardware(pc: &Pc<'_>) -> Status {
+    match pc.low(Gpr::Rax) {
+        0x01 | 0x03 | 0x04 | 0x06 => Status::Success,
+        _ => Status::InvalidParameter,
+    }
+}
+
+fn packet(pc: &Pc<'_>) -> Phys {
+    pc.address(SegmentName::Ds, pc.word(Gpr::Rsi))
+}
+
+fn quad(pc: &Pc<'_>, at: Phys) -> u64 {
+    u64::from(pc.read_u32(at.offset(4))) << 32 | u64::from(pc.read_u32(at))
+}

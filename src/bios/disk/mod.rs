@@ -1,0 +1,255 @@
+//! INT 13h: disks.
+//!
+//! Drives are numbered as ever: floppies from 00h, hard disks from 80h, the CD-ROM E0h. A service ends with its
+//! status in AH, CF set if that is not zero, and leaves it in the data area, where AH=01 finds it. What a
+//! drive does that holds no disk, and which services it refuses, is what SeaBIOS does.
+
+mod cdrom;
+mod chs;
+mod edd;
+pub mod status;
+
+use super::{Outcome, Pc, data_area};
+use crate::disk::el_torito::Media;
+use crate::disk::geometry::Geometry;
+use crate::disk::image::AccessError;
+use crate::disk::{CD_SECTOR_SIZE, Disk, Image, SECTOR_SIZE};
+use crate::x86::{Gpr, Phys};
+use status::Status;
+
+/// The first hard disk's number.
+pub const HARD_DISK: u8 = 0x80;
+/// The CD-ROM's number.
+pub const CD_ROM: u8 = 0xe0;
+
+/// The parameters of a 1.44 MB drive to which INT 1Eh points (IBM PC/AT Technical Reference): step rate and head unload time, head load time
+/// and DMA, motor off delay in ticks, sector size code, sectors of a track, gaps in reading and formatting, data
+/// length, fill byte, head settle time in milliseconds, motor start time in 1/8 seconds.
+pub const DISKETTE_PARAMETERS: [u8; 11] =
+    [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08];
+
+/// What a drive number names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drive {
+    Floppy(usize),
+    HardDisk(usize),
+    /// The disk that the CD-ROM was booted as.
+    Emulated,
+    CdRom,
+}
+
+/// Prepares the data area.
+pub fn power_on(pc: &mut Pc<'_>) {
+    // Drive A: is always there, with or without a disk in it.
+    const FLOPPY_INSTALLED: u16 = 0x0001;
+    const SECOND_FLOPPY: u16 = 0x0040;
+    const FLOPPY_BITS: u16 = 0x00c1;
+    let second = if floppy_drives(pc) > 1 { SECOND_FLOPPY } else { 0 };
+    let equipment = pc.read_u16(data_area::EQUIPMENT) & !FLOPPY_BITS;
+    pc.write_u16(data_area::EQUIPMENT, equipment | FLOPPY_INSTALLED | second);
+    let hard_disks = hard_disks(pc);
+    pc.write_u8(data_area::DISK_COUNT, hard_disks);
+    for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
+        pc.write_u8(status, Status::Success.code());
+    }
+}
+
+/// INT 13h.
+pub fn serve(pc: &mut Pc<'_>) -> Outcome {
+    let function = pc.high(Gpr::Rax);
+    let status = match find(pc, pc.low(Gpr::Rdx)) {
+        // Of the CD-ROM that was booted, whatever drive is asked.
+        _ if function == 0x4b => cdrom::emulation(pc),
+        Some(drive) => serve_drive(pc, drive, function),
+        None => Status::InvalidParameter,
+    };
+    // Two services have something else to say in AH when all is well.
+    let answers = matches!(function, 0x15 | 0x41) && status == Status::Success;
+    if !answers {
+        pc.set_high(Gpr::Rax, status.code());
+    }
+    pc.set_carry(status != Status::Success);
+    pc.write_u8(last_status(pc), status.code());
+    Outcome::Return
+}
+
+/// The drive of that number, if there is one.
+fn find(pc: &Pc<'_>, number: u8) -> Option<Drive> {
+    if number >= CD_ROM {
+        return (number == CD_ROM && pc.disks.cdrom.is_some()).then_some(Drive::CdRom);
+    }
+    let is_hard = number >= HARD_DISK;
+    // An emulated disk is the first of its kind, and the others come after it.
+    let mut place = number & !HARD_DISK;
+    if emulates(pc, is_hard) {
+        if place == 0 {
+            return Some(Drive::Emulated);
+        }
+        place -= 1;
+    }
+    if is_hard {
+        (place < pc.disks.hard_disks()).then_some(Drive::HardDisk(place.into()))
+    } else {
+        (place < pc.disks.floppy_drives()).then_some(Drive::Floppy(place.into()))
+    }
+}
+
+/// Whether the CD-ROM was booted as a disk of that kind.
+fn emulates(pc: &Pc<'_>, hard: bool) -> bool {
+    let media = pc.disks.emulated.as_ref().map(|emulated| emulated.entry.media);
+    match media {
+        Some(Media::Floppy(_)) => !hard,
+        Some(Media::HardDisk) => hard,
+        Some(Media::NoEmulation) | None => false,
+    }
+}
+
+fn floppy_drives(pc: &Pc<'_>) -> u8 {
+    pc.disks.floppy_drives() + u8::from(emulates(pc, false))
+}
+
+fn hard_disks(pc: &Pc<'_>) -> u8 {
+    pc.disks.hard_disks() + u8::from(emulates(pc, true))
+}
+
+fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
+    match (function, drive) {
+        (0x00, _) => Status::Success,
+        (0x01, _) => Status::of_code(pc.read_u8(last_status(pc))),
+        (0x02, _) => chs::access(pc, drive, chs::read),
+        (0x03, _) => chs::access(pc, drive, chs::write),
+        (0x04, _) => chs::access(pc, drive, chs::verify),
+        (0x05, Drive::Floppy(number)) => chs::format(pc, number),
+        (0x08, _) => chs::parameters(pc, drive),
+        (0x15, _) => chs::kind(pc, drive),
+        // No floppy drive here can tell whether its disk was changed.
+        (0x16, _) if drive.is_floppy(pc) => Status::Changed,
+        (0x05 | 0x09 | 0x0c | 0x0d | 0x10 | 0x11 | 0x14, _) if !drive.is_floppy(pc) => {
+            Status::Success
+        }
+        (0x41..=0x4e, Drive::HardDisk(_) | Drive::CdRom) => edd::serve(pc, drive, function),
+        _ => Status::InvalidParameter,
+    }
+}
+
+/// Where the status of the last operation of this kind of drive is.
+fn last_status(pc: &Pc<'_>) -> Phys {
+    let is_floppy = pc.low(Gpr::Rdx) < HARD_DISK;
+    if is_floppy { data_area::FLOPPY_STATUS } else { data_area::DISK_STATUS }
+}
+
+/// A row of sectors, as a drive transfers them.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The first, counted from 0 in the drive's own sectors.
+    first: u64,
+    /// How many.
+    count: u16,
+    /// Where in memory.
+    buffer: Phys,
+}
+
+impl Drive {
+    /// Whether it is used as a floppy.
+    fn is_floppy(self, pc: &Pc<'_>) -> bool {
+        match self {
+            Drive::Floppy(_) => true,
+            Drive::Emulated => emulates(pc, false),
+            Drive::HardDisk(_) | Drive::CdRom => false,
+        }
+    }
+
+    /// Bytes of one of its sectors.
+    fn sector_size(self) -> usize {
+        if self == Drive::CdRom { CD_SECTOR_SIZE } else { SECTOR_SIZE }
+    }
+
+    fn image<'a>(self, pc: &'a Pc<'_>) -> Option<&'a Image> {
+        match self {
+            Drive::CdRom => pc.disks.cdrom.as_ref(),
+            _ => self.disk(pc).map(|disk| &disk.image),
+        }
+    }
+
+    fn image_mut<'a>(self, pc: &'a mut Pc<'_>) -> Option<&'a mut Image> {
+        let disk = match self {
+            Drive::Floppy(number) => pc.disks.floppies.get_mut(number)?,
+            Drive::HardDisk(number) => pc.disks.hard.get_mut(number)?,
+            Drive::Emulated => &mut pc.disks.emulated.as_mut()?.disk,
+            Drive::CdRom => return pc.disks.cdrom.as_mut(),
+        };
+        disk.as_mut().map(|disk| &mut disk.image)
+    }
+
+    fn disk<'a>(self, pc: &'a Pc<'_>) -> Option<&'a Disk> {
+        match self {
+            Drive::Floppy(number) => pc.disks.floppies.get(number)?.as_ref(),
+            Drive::HardDisk(number) => pc.disks.hard.get(number)?.as_ref(),
+            Drive::Emulated => pc.disks.emulated.as_ref()?.disk.as_ref(),
+            Drive::CdRom => None,
+        }
+    }
+
+    fn geometry(self, pc: &Pc<'_>) -> Option<Geometry> {
+        self.disk(pc).map(|disk| disk.geometry)
+    }
+
+    /// All sectors, in the drive's own size.
+    fn sectors(self, pc: &Pc<'_>) -> u64 {
+        let sectors = self.image(pc).map_or(0, Image::sectors);
+        sectors / (self.sector_size() / SECTOR_SIZE) as u64
+    }
+
+    /// Reads `run` into memory. Returns how many sectors there were before something failed.
+    fn read(self, pc: &mut Pc<'_>, run: Run) -> (u16, Status) {
+        self.transfer(run, |first, at| {
+            let mut data = [0; CD_SECTOR_SIZE];
+            let data = &mut data[..self.sector_size()];
+            self.image(pc).ok_or(Status::MediaMissing)?.read(first, data)?;
+            pc.write(at, data);
+            Ok(())
+        })
+    }
+
+    /// Writes `run` from memory. Returns how many sectors went well before something failed.
+    fn write(self, pc: &mut Pc<'_>, run: Run) -> (u16, Status) {
+        self.transfer(run, |first, at| {
+            let mut data = [0; CD_SECTOR_SIZE];
+            let data = &mut data[..self.sector_size()];
+            pc.read(at, data);
+            self.image_mut(pc).ok_or(Status::MediaMissing)?.write(first, data)?;
+            Ok(())
+        })
+    }
+
+    /// Does `one` with each sector of `run`, as the image counts them, and its place in memory.
+    fn transfer(
+        self,
+        run: Run,
+        mut one: impl FnMut(u64, Phys) -> Result<(), Status>,
+    ) -> (u16, Status) {
+        let size = self.sector_size();
+        for number in 0..run.count {
+            let sector = run.first.saturating_add(number.into());
+            let first = sector.saturating_mul((size / SECTOR_SIZE) as u64);
+            let at = run.buffer.offset(u64::from(number) * size as u64);
+            if let Err(status) = one(first, at) {
+                return (number, status);
+            }
+        }
+        (run.count, Status::Success)
+    }
+}
+
+impl From<AccessError> for Status {
+    fn from(error: AccessError) -> Status {
+        match error {
+            AccessError::Outside { .. } => Status::BadTrack,
+            AccessError::Protected => Status::WriteProtected,
+            AccessError::Host { .. } => Status::ControllerFailure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! How a disk service ended: the codes that it leaves in AH.
+
+/// A status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 00h: it went well.
+    Success,
+    /// 01h: a service that does not exist, or a place that the drive does not have.
+    InvalidParameter,
+    /// 03h: the disk is write-protected.
+    WriteProtected,
+    /// 06h: the disk may have been changed.
+    Changed,
+    /// 09h: the buffer crosses a 64 KiB boundary, which DMA cannot.
+    DmaBoundary,
+    /// 0Ch: there is no such track.
+    BadTrack,
+    /// 20h: the controller failed; also what a drive without a disk says.
+    ControllerFailure,
+    /// 31h: there is no disk in the drive.
+    MediaMissing,
+    /// B2h: the disk cannot be taken out.
+    NotRemovable,
+    /// Another one, from the data area.
+    Other(u8),
+}
+
+const CODES: [(Status, u8); 9] = [
+    (Status::Success, 0x00),
+    (Status::InvalidParameter, 0x01),
+    (Status::WriteProtected, 0x03),
+    (Status::Changed, 0x06),
+    (Status::DmaBoundary, 0x09),
+    (Status::BadTrack, 0x0c),
+    (Status::ControllerFailure, 0x20),
+    (Status::MediaMissing, 0x31),
+    (Status::NotRemovable, 0xb2),
+];
+
+impl Status {
+    /// What AH has.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        let found = CODES.into_iter().find(|(status, _)| *status == self);
+        match (found, self) {
+            (Some((_, code)), _) | (None, Status::Other(code)) => code,
+            // All of the others are in the table.
+            (None, _) => 0xff,
+        }
+    }
+
+    /// The status of `code`.
+    #[must_use]
+    pub fn of_code(code: u8) -> Status {
+        let found = CODES.into_iter().find(|(_, number)| *number == code);
+        found.map_or(Status::Other(code), |(status, _)| status)
+    }
+}
