@@ -218,7 +218,9 @@ fn left_out(found: &BTreeMap<String, String>, list: &str) -> BTreeSet<String> {
     let (chained, odd_even) = (register("seq04") & 8 != 0, register("gr06") & 2 != 0);
     let mut prefixes = if text || chained || odd_even { vec!["plane"] } else { vec!["window"] };
     let planes = ["plane0", "plane1", "plane2", "plane3"];
-    prefixes.extend((0..4).filter(|plane| register("seq02") >> plane & 1 == 0).map(|plane| planes[plane]));
+    prefixes.extend(
+        (0..4).filter(|plane| register("seq02") >> plane & 1 == 0).map(|plane| planes[plane]),
+    );
     for line in list.lines().filter_map(|line| line.strip_prefix(LEFT_OUT)) {
         prefixes.extend(line.split(" (").next().unwrap().split_whitespace());
     }

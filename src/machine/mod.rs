@@ -51,9 +51,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
-use self::framebuffer::Framebuffer;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::{Vga, vbe};

@@ -166,7 +166,8 @@ impl Ram {
             return Err(MemoryError::Rom { addr, len });
         }
         let failed = |source| MemoryError::Map { size: size.into(), source };
-        let region = GuestRegionMmap::from_range(GuestAddress(addr.0), len, None).map_err(failed)?;
+        let region =
+            GuestRegionMmap::from_range(GuestAddress(addr.0), len, None).map_err(failed)?;
         let inserted = self.mapping.insert_region(Arc::new(region));
         self.mapping = inserted.map_err(|_| MemoryError::Rom { addr, len })?;
         Ok(())

@@ -16,9 +16,10 @@ const RESERVED: u32 = 2;
 
 /// The end of RAM.
 pub fn end_of_ram(pc: &Pc<'_>) -> u64 {
-    let low = pc.ram.regions().filter(|region| {
-        !pc.ram.is_rom(region.start) && region.start.0 < *layout::RAM_SIZES.end()
-    });
+    let low = pc
+        .ram
+        .regions()
+        .filter(|region| !pc.ram.is_rom(region.start) && region.start.0 < *layout::RAM_SIZES.end());
     low.map(|region| region.start.0 + region.size).max().unwrap_or(0)
 }
 

@@ -68,7 +68,7 @@ pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
 /// The lines of the cursor as the CRT controller takes them.
 fn lines(pc: &Pc) -> (u8, u8) {
     let [last, first] = pc.read_u16(data_area::CURSOR_SHAPE).to_le_bytes();
-        let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
+    let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
     let emulates = pc.read_u8(data_area::VIDEO_CONTROL) & NO_EMULATION == 0;
     if !emulates || height <= 8 || last >= 8 || first >= OFF {
         return (first, last);

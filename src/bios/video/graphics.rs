@@ -180,8 +180,7 @@ impl Picture {
         let len = self.row_bytes(width);
         if let Layout::Linear { size } = self.layout {
             let row: Vec<u8> = (0..width).flat_map(|_| direct(colour, size)).collect();
-            (at.1..at.1 + height)
-                .for_each(|y| pc.write(self.in_framebuffer(at.0, y, size), &row));
+            (at.1..at.1 + height).for_each(|y| pc.write(self.in_framebuffer(at.0, y, size), &row));
             return;
         }
         let vga = pc.devices.vga_mut();

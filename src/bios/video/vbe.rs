@@ -81,7 +81,8 @@ fn numbers() -> Vec<u16> {
 /// The mode of the framebuffer that has the number.
 fn linear(number: u16) -> Option<LinearMode> {
     GROUPS.iter().find_map(|&(numbers, width, height, depths)| {
-        let (_, &depth) = numbers.iter().zip(depths).find(|(candidate, _)| **candidate == number)?;
+        let (_, &depth) =
+            numbers.iter().zip(depths).find(|(candidate, _)| **candidate == number)?;
         Some(LinearMode { width, height, depth, virtual_width: width, start: (0, 0) })
     })
 }
@@ -145,7 +146,8 @@ fn controller(pc: &mut Pc) -> u16 {
     block[0x0e..0x12].copy_from_slice(&list.to_le_bytes());
     let banks = (FRAMEBUFFER_SIZE / BANK) as u16;
     block[0x12..0x14].copy_from_slice(&banks.to_le_bytes());
-    for (at, text) in [(0x16, rom::OEM_VENDOR), (0x1a, rom::OEM_PRODUCT), (0x1e, rom::OEM_REVISION)] {
+    for (at, text) in [(0x16, rom::OEM_VENDOR), (0x1a, rom::OEM_PRODUCT), (0x1e, rom::OEM_REVISION)]
+    {
         block[at..at + 4].copy_from_slice(&rom::pointer(text).to_le_bytes());
     }
     let numbers = numbers().into_iter().chain([0xffff]).flat_map(u16::to_le_bytes);
@@ -311,8 +313,10 @@ fn save_restore(pc: &mut Pc) -> u16 {
         2 => {
             if linear {
                 set_register(pc, ENABLE, 0);
-                let values: Vec<u16> =
-                    (0..).zip(SAVED).map(|(index, _)| pc.read_u16(start.offset(at(index)))).collect();
+                let values: Vec<u16> = (0..)
+                    .zip(SAVED)
+                    .map(|(index, _)| pc.read_u16(start.offset(at(index))))
+                    .collect();
                 // Switching on sets some of the others, so that they come after it once more.
                 let enable = values[SAVED.len() - 1] | 0x80;
                 for (number, &value) in SAVED.into_iter().zip(&values).take(3) {

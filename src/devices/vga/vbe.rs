@@ -172,7 +172,8 @@ impl Vbe {
                 self.registers[BANK] = value & (banks - 1);
             }
             ENABLE => {
-                self.registers[ENABLE] = value & (ENABLED | CAPABILITIES | DAC_8_BITS | LINEAR | KEEP);
+                self.registers[ENABLE] =
+                    value & (ENABLED | CAPABILITIES | DAC_8_BITS | LINEAR | KEEP);
                 if before & ENABLED == 0 || value & ENABLED == 0 {
                     self.registers[BANK] = 0;
                 }
