@@ -20,6 +20,7 @@ mod checkpoint;
 mod clock;
 mod crash;
 mod firmware;
+mod framebuffer;
 mod memory;
 mod outside;
 mod padding;
@@ -49,12 +50,14 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
+use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
-use crate::devices::vga::Vga;
+use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
@@ -189,8 +192,11 @@ impl Machine {
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
         let firmware = firmware && firmware::has_room(&boot);
-        let devices = Devices::new(&devices)?;
-        let mut vm = Vm::new(Ram::new(ram_size)?)?;
+        let mut devices = Devices::new(&devices)?;
+        let mut ram = Ram::new(ram_size)?;
+        ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
+        devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));
+        let mut vm = Vm::new(ram)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
