@@ -887,3 +887,26 @@ fn a_file_in_place_of_a_subcommand_is_what_to_run() {
     assert!(!stepvisor(["runn"]).stderr.contains("did you mean"));
     refused(&["run", "--demo", "--load", "7c00"], 2, &["in hexadecimal it is 0x7c00"]);
 }
+
+#[test]
+fn the_gdb_script_is_printed_or_kept_in_a_file_whose_path_is_printed() {
+    let printed = stepvisor(["gdb-script"]);
+    let files = Files::new();
+    let cache = files.path("cache");
+    for _ in 0..2 {
+        let mut command = command();
+        let outcome = command.args(["gdb-script", "--file"]).env("XDG_CACHE_HOME", &cache).output();
+        let Outcome { code, stdout, stderr } = outcome.unwrap().into();
+        assert_eq!(
+            (code, stdout.as_str()),
+            (Some(0), &*format!("{cache}/stepvisor/stepvisor.gdb\n"))
+        );
+        assert_eq!(stderr, "");
+        assert_eq!(fs::read_to_string(stdout.trim_end()).unwrap(), printed.stdout);
+    }
+    let nowhere = files.file("file", b"");
+    let outcome = command().args(["gdb-script", "--file"]).env("XDG_CACHE_HOME", nowhere).output();
+    let Outcome { code, stderr, .. } = outcome.unwrap().into();
+    assert_eq!(code, Some(12));
+    assert!(stderr.contains("cannot write"), "{stderr}");
+}

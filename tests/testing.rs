@@ -94,6 +94,7 @@ fn what_makes_no_sense_and_what_hangs_have_their_verdicts() {
     let verdict = |test: Test| test.run().unwrap_err().verdict();
     let hello = || Test::guest("guests/bin/hello.bin");
     assert_eq!(verdict(hello()), Verdict::NoAssertion);
+    assert!(hello().run().unwrap_err().to_string().contains("call asserts_nothing()"));
     hello().asserts_nothing().run().unwrap();
     assert_eq!(verdict(hello().register("foo", 1)), Verdict::BadHeader);
     assert_eq!(verdict(hello().ends(Ending::TripleFault)), Verdict::WrongEnding);

@@ -20,6 +20,7 @@ mod checkpoint;
 mod clock;
 mod crash;
 mod firmware;
+mod framebuffer;
 mod memory;
 mod outside;
 mod padding;
@@ -49,12 +50,14 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
+use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
-use crate::devices::vga::Vga;
+use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
@@ -158,8 +161,6 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
-    /// The user knows that A20 gates nothing.
-    told_a20: bool,
     /// The user knows that the guest has run off its end.
     told_padding: bool,
     time: clock::Passing,
@@ -191,8 +192,11 @@ impl Machine {
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
         let firmware = firmware && firmware::has_room(&boot);
-        let devices = Devices::new(&devices)?;
-        let mut vm = Vm::new(Ram::new(ram_size)?)?;
+        let mut devices = Devices::new(&devices)?;
+        let mut ram = Ram::new(ram_size)?;
+        ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
+        devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));
+        let mut vm = Vm::new(ram)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
@@ -226,7 +230,6 @@ impl Machine {
             coalescing: false,
             coalesced: None,
             told_slow: false,
-            told_a20: false,
             told_padding: false,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
@@ -268,6 +271,7 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.follow_a20()?;
         self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
@@ -284,7 +288,6 @@ impl Machine {
         }
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
-        self.told_a20 = false;
         self.told_padding = false;
         self.watch_hits.clear();
         self.halted = false;

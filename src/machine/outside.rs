@@ -163,14 +163,4 @@ impl Machine {
             }
         }
     }
-
-    /// The guest has switched A20 off by a write to `port`.
-    pub(super) fn tell_a20(&mut self, port: u16, size: u8) {
-        if !std::mem::replace(&mut self.told_a20, true) {
-            let location = self.port_instruction(port, size.into(), true);
-            self.observer.notice(&format!(
-                "{location}: the guest switches address line A20 off: addresses do not wrap at 1 MiB here"
-            ));
-        }
-    }
 }

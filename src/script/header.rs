@@ -257,6 +257,7 @@ impl Parsed {
         }
         let script: Vec<(usize, String)> =
             lines.map(|(number, line)| (number, line.to_owned())).collect();
+        refuse_strays(&script)?;
         let parsed = Parsed { header, script };
         parsed.check_together(&keys)?;
         Ok(parsed)
@@ -335,6 +336,25 @@ pub(super) fn split(entry: &str) -> Option<(&str, &str)> {
     let key = key.trim();
     let worded = key.starts_with(|c: char| c.is_ascii_alphabetic());
     worded.then_some((key, value.trim()))
+}
+
+/// Finds lines of a header that stand behind it, where they would assert nothing.
+fn refuse_strays(script: &[(usize, String)]) -> Result<(), HeaderError> {
+    for (number, line) in script {
+        let entry = line.strip_prefix("# ").and_then(split);
+        let Some((key, value)) = entry else { continue };
+        let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_known =
+            !matches!(Header::default().set(*number, &key, value, Path::new("")), Ok(false));
+        if is_known {
+            let text = format!(
+                "`{key}` stands behind the header, which ends at the first line without a #; \
+                 a comment that looks like this begins with ##"
+            );
+            return Err(HeaderError { line: *number, text });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a key may be given more than once.

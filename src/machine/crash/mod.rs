@@ -5,6 +5,7 @@
 
 pub(super) mod raised;
 mod rerun;
+mod search;
 mod trial;
 
 use std::fmt;
@@ -73,7 +74,7 @@ impl Machine {
         }
         self.rerunning = true;
         let stepped = self.vcpu.is_stepping();
-        let found = self.find_shutdown();
+        let found = self.find_shutdown(before);
         self.rerunning = false;
         // A piece may have ended while the exception was being raised: the instruction will raise it again.
         self.vcpu.drop_exception()?;

@@ -39,6 +39,7 @@ impl Environment for Surroundings<'_> {
                 continue;
             }
             let len = machine.outside_ram(at, data.len() - done);
+            let at = machine.vm.ram().through_a20(at);
             let outside = &mut data[done..done + len];
             outside.fill(OPEN_BUS);
             if !machine.devices.mmio_read(at, outside) {
@@ -60,6 +61,7 @@ impl Environment for Surroundings<'_> {
                 continue;
             }
             let len = machine.outside_ram(at, data.len() - done).min(8);
+            let at = machine.vm.ram().through_a20(at);
             let outside = &data[done..done + len];
             if !machine.devices.mmio_write(at, outside) && !machine.vm.ram().is_rom(at) {
                 let mut value = [0; 8];
