@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// Whether interrupts may be delivered now as far as the user is concerned.
-    fn may_interrupt(&self) -> bool {
+    pub(super) fn may_interrupt(&self) -> bool {
         let held = match self.interrupts.wish {
             Interrupts::Auto => self.interrupts.stepping,
             Interrupts::On => false,
@@ -145,10 +145,8 @@ impl Machine {
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
         }
-        if unfinished {
-            if let Completion::Exit(exit) = self.complete()? {
-                return Ok(Look::Exit(exit));
-            }
+        if unfinished && let Completion::Exit(exit) = self.complete()? {
+            return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
             match self.step_noticing()? {
