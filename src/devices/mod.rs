@@ -58,8 +58,8 @@ pub enum PortEffect {
     Done,
     /// There is output to take: of the debug console, or of a serial port.
     Output,
-    /// The guest has switched address line A20 off.
-    A20Off,
+    /// The guest has switched address line A20 on or off.
+    A20,
     /// The guest wants the processor to be reset.
     Reset,
     /// The guest wants the run to end.
@@ -394,7 +394,7 @@ impl PortEffect {
         match self {
             PortEffect::Done => 0,
             PortEffect::Output => 1,
-            PortEffect::A20Off => 2,
+            PortEffect::A20 => 2,
             PortEffect::Reset => 3,
             PortEffect::Exit { .. } => 4,
         }

@@ -1,19 +1,35 @@
 //! The firmware in the machine: its ROM, its state at power-on, and the trap by which the guest calls it.
 
-use super::{Machine, StopReason};
+use std::ops::Range;
+
+use super::image::ImageError;
+use super::{Boot, Image, Machine, StopReason};
 use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
 use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
+use crate::memory::Ram;
 use crate::x86::instruction::{Kind, Port};
-use crate::x86::{CpuMode, CpuState, Phys, SegOff};
+use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
 
 /// Bytes of the OUT that is the trap.
 const TRAP_LEN: u64 = 2;
+/// The first interrupt controller.
+const FIRST_PIC: u16 = 0x20;
+/// Interrupt vectors and data area.
+const DATA: Range<u64> = 0..0x500;
 const IRET: u8 = 0xcf;
 const KEYBOARD_SERVICE: u8 = 0x16;
 /// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
 const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
+
+/// Whether a guest leaves the firmware its place. One that is a ROM is the firmware itself; one that is loaded over the
+/// vectors, the data area or the ROM wants none.
+pub(super) fn has_room(boot: &Boot) -> bool {
+    let rom = rom::START.0..rom::START.0 + rom::SIZE as u64;
+    let takes = |range| boot.image.takes(boot.load_address(), range);
+    !matches!(boot.image, Image::Rom(_)) && !takes(&DATA) && !takes(&rom)
+}
 
 impl Machine {
     /// Whether the machine has the firmware.
@@ -23,11 +39,21 @@ impl Machine {
     }
 
     /// Has the firmware bring up memory and devices for the processor state `cpu` at the guest's entry.
-    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) {
+    ///
+    /// # Errors
+    /// The image, which is in memory, cannot be put there again.
+    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) -> Result<(), ImageError> {
         let own_stack = self.boot.leaves_free(&bios::power_on::STACK_RANGE);
         let mut pc =
             Pc { cpu, ram: self.vm.ram(), devices: &mut self.devices, disks: &mut self.disks };
         bios::power_on(&mut pc, own_stack);
+        let Boot { image, .. } = &self.boot;
+        let load = self.boot.load_address();
+        if image.takes(load, &bios::power_on::EBDA_RANGE) {
+            // What somebody loads there is theirs.
+            image.load(self.vm.ram(), load)?;
+        }
+        Ok(())
     }
 
     /// The service of the trap at `cpu`'s next instruction.
@@ -79,7 +105,8 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
-        self.note_port_access(bios::TRAP_PORT);
+        // As one to the ports that the service accesses.
+        self.note_port_access(if service.touches_chips() { FIRST_PIC } else { bios::TRAP_PORT });
         self.pass_service_time();
         let mut cpu = self.vcpu.cpu().clone();
         let mut pc = self.lend(&mut cpu);
@@ -99,7 +126,11 @@ impl Machine {
                 (for_key && !self.may_get_key()).then_some(Ending::Key)
             }
         };
-        let location = cpu.location();
+        let location = match service {
+            // Where the caller goes on.
+            Service::Interrupt(_) => return_address(self.vm.ram(), &cpu),
+            _ => cpu.location(),
+        };
         self.vcpu.set_cpu(&cpu)?;
         self.pass_output_on();
         if let Some(trace) = &mut self.trace {
@@ -141,10 +172,21 @@ impl Machine {
         if !returns || self.breakpoints.contains(pc) {
             return Ok(None);
         }
-        match self.complete_at_pc()? {
+        match self.carry_out_at_pc()? {
             Ok(stop) => Ok(stop.or_else(|| self.breakpoint_here())),
             // The processor will.
             Err(_) => Ok(None),
         }
     }
+}
+
+/// What is on the stack of `cpu` for an IRET: where the guest has called the firmware from.
+fn return_address(ram: &Ram, cpu: &CpuState) -> String {
+    let mut frame = [0; 4];
+    let offset = cpu.get(Gpr::Rsp) & 0xffff;
+    if ram.read(Phys(cpu.segments.ss.base.wrapping_add(offset)), &mut frame) < frame.len() {
+        return cpu.location();
+    }
+    let [a, b, c, d] = frame;
+    SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b])).to_string()
 }

@@ -16,7 +16,6 @@
 use std::time::Duration;
 
 use super::{Clock, Machine, StopReason};
-use crate::bios::TRAP_PORT;
 use crate::devices::clock::Time;
 use crate::emulator::{Delivery, Event};
 use crate::kvm::deadline::work_time;
@@ -127,11 +126,8 @@ impl Machine {
     /// The guest has accessed `port`, for which time has passed.
     pub(super) fn note_port_access(&mut self, port: u16) {
         self.interrupts.accesses += 1;
-        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock; and the firmware, which
-        // accesses them all.
-        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1)
-            || port == TRAP_PORT
-        {
+        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock.
+        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1) {
             self.interrupts.alarm_is_right = false;
         }
     }

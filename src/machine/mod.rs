@@ -23,6 +23,7 @@ mod firmware;
 mod framebuffer;
 mod memory;
 mod outside;
+mod padding;
 mod registers;
 mod run;
 mod service;
@@ -160,8 +161,8 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
-    /// The user knows that A20 gates nothing.
-    told_a20: bool,
+    /// The user knows that the guest has run off its end.
+    told_padding: bool,
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
@@ -190,8 +191,7 @@ impl Machine {
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
-        // A ROM image is the firmware itself.
-        let firmware = firmware && !matches!(boot.image, Image::Rom(_));
+        let firmware = firmware && firmware::has_room(&boot);
         let mut devices = Devices::new(&devices)?;
         let mut ram = Ram::new(ram_size)?;
         ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
@@ -230,7 +230,7 @@ impl Machine {
             coalescing: false,
             coalesced: None,
             told_slow: false,
-            told_a20: false,
+            told_padding: false,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
@@ -271,6 +271,7 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.follow_a20()?;
         self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
@@ -278,16 +279,16 @@ impl Machine {
     }
 
     fn power_on(&mut self) -> Result<(), MachineError> {
+        self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         let mut cpu = self.boot.cpu_state(&self.reset_state)?;
         self.set_time_of_day();
         self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
         if self.firmware {
-            self.firmware_power_on(&mut cpu);
+            self.firmware_power_on(&mut cpu)?;
         }
-        self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
-        self.told_a20 = false;
+        self.told_padding = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

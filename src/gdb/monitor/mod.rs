@@ -4,6 +4,7 @@
 
 mod address;
 mod examine;
+mod firmware;
 mod outside;
 mod register;
 mod stack;
@@ -189,6 +190,18 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "the counters of the 8254, the speaker, and the time in the guest",
         run: outside::timer,
+    },
+    Command {
+        name: "bda",
+        arguments: "",
+        help: "the BIOS data area: keys, screen, time, equipment",
+        run: firmware::bda,
+    },
+    Command {
+        name: "cmos",
+        arguments: "",
+        help: "the real-time clock and its memory",
+        run: firmware::cmos,
     },
     Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },
     Command {
