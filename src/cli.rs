@@ -52,7 +52,7 @@ pub enum Command {
     Debug(Debug),
     /// Prints the script that gives gdb 16-bit frames and commands, for `gdb -x FILE` (`debug` loads it itself).
     #[command(after_help = exit_code::HELP)]
-    GdbScript,
+    GdbScript(GdbScript),
     /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
     #[command(after_help = exit_code::HELP)]
     Doctor(Doctor),
@@ -176,6 +176,14 @@ A test is a file NAME.gdb:
 and, if gdb is to look at it, gdb commands below that, among them `assert $ax == 5`.
 
 Exit codes: 0 all tests passed, 14 one did not, 2 no test was found.";
+
+/// `stepvisor gdb-script`.
+#[derive(Debug, Args)]
+pub struct GdbScript {
+    /// Writes it to a file in the cache and prints that file's path: gdb reads no script from a pipe.
+    #[arg(long)]
+    pub file: bool,
+}
 
 /// `stepvisor debug`.
 #[derive(Debug, Args)]

@@ -146,7 +146,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             pc.set_low(Gpr::Rax, status);
             pc.set_carry(false);
         }
-        _ => pc.unsupported(),
+        _ => pc.set_carry(true),
     }
     Outcome::Return
 }
@@ -218,7 +218,7 @@ pub fn wait(pc: &mut Pc<'_>) -> Outcome {
     let flag = pc.read_u8(WAIT_FLAG);
     if flag & OVER != 0 {
         pc.write_u8(WAIT_FLAG, 0);
-        pc.succeed();
+        pc.set_carry(false);
         return Outcome::Return;
     }
     if flag & ACTIVE != 0 && pc.read_u32(WAIT_POINTER) == OWN || begin_wait(pc, OWN) {
@@ -232,9 +232,9 @@ pub fn wait(pc: &mut Pc<'_>) -> Outcome {
 pub fn event_wait(pc: &mut Pc<'_>) {
     if pc.low(Gpr::Rax) != 0 {
         end_wait(pc);
-        return pc.succeed();
+        return pc.set_carry(false);
     }
     let segment = u32::from(pc.cpu.segments.get(SegmentName::Es).selector);
     let pointer = segment << 16 | u32::from(pc.word(Gpr::Rbx));
-    if begin_wait(pc, pointer) { pc.succeed() } else { pc.fail(BUSY) }
+    if begin_wait(pc, pointer) { pc.set_carry(false) } else { pc.fail(BUSY) }
 }

@@ -20,7 +20,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
-        Command::GdbScript => gdb_script::run(),
+        Command::GdbScript(args) => gdb_script::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Test(args) => test::run(&args),
     }

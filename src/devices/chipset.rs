@@ -191,8 +191,8 @@ impl Chipset {
         };
         if resets {
             PortEffect::Reset
-        } else if a20 && !self.keyboard.a20() {
-            PortEffect::A20Off
+        } else if a20 != self.keyboard.a20() {
+            PortEffect::A20
         } else {
             PortEffect::Done
         }

@@ -16,7 +16,6 @@
 use std::time::Duration;
 
 use super::{Clock, Machine, StopReason};
-use crate::bios::TRAP_PORT;
 use crate::devices::clock::Time;
 use crate::emulator::{Delivery, Event};
 use crate::kvm::deadline::work_time;
@@ -111,7 +110,7 @@ impl Machine {
     }
 
     /// Whether interrupts may be delivered now as far as the user is concerned.
-    fn may_interrupt(&self) -> bool {
+    pub(super) fn may_interrupt(&self) -> bool {
         let held = match self.interrupts.wish {
             Interrupts::Auto => self.interrupts.stepping,
             Interrupts::On => false,
@@ -127,11 +126,8 @@ impl Machine {
     /// The guest has accessed `port`, for which time has passed.
     pub(super) fn note_port_access(&mut self, port: u16) {
         self.interrupts.accesses += 1;
-        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock; and the firmware, which
-        // accesses them all.
-        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1)
-            || port == TRAP_PORT
-        {
+        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock.
+        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1) {
             self.interrupts.alarm_is_right = false;
         }
     }
@@ -149,10 +145,8 @@ impl Machine {
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
         }
-        if unfinished {
-            if let Completion::Exit(exit) = self.complete()? {
-                return Ok(Look::Exit(exit));
-            }
+        if unfinished && let Completion::Exit(exit) = self.complete()? {
+            return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
             match self.step_noticing()? {

@@ -52,7 +52,8 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 25] = [
+pub const SAMPLES: [Sample; 30] = [
+    sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("calls"),
@@ -65,7 +66,10 @@ pub const SAMPLES: [Sample; 25] = [
     sample!("font"),
     sample!("hello"),
     sample!("int"),
+    sample!("irq32"),
+    sample!("irq64"),
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
+    Sample { keys: "ab{Up}{Esc}", ..sample!("keyirq") },
     sample!("long"),
     sample!("mode13h"),
     sample!("modes"),
@@ -79,6 +83,7 @@ pub const SAMPLES: [Sample; 25] = [
     sample!("retrace"),
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
+    sample!("ticks"),
     sample!("timer"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];

@@ -28,7 +28,6 @@ const ALT: u8 = 0x08;
 const SCROLL_LOCK: u8 = 0x10;
 const NUM_LOCK: u8 = 0x20;
 const CAPS_LOCK: u8 = 0x40;
-const INSERT: u8 = 0x80;
 
 /// Keys held, in [`KEYBOARD_FLAGS_2`]; the locks have the same bits as above.
 const LEFT_CTRL: u8 = 0x01;
@@ -124,14 +123,10 @@ fn key(pc: &mut Pc<'_>, scan: u8, up: bool, enhanced: bool) -> Outcome {
         // Alt with Print Screen.
         (0x54, false) => set(pc, KEYBOARD_FLAGS_2, SYS_RQ, !up),
         (0x37, true) if !up && !held(pc, CTRL) => pc.go_to(rom::PRINT_SCREEN),
-        (0x37, true) if !up => {
-            put(pc, 0x7200);
-        }
         (0x53, _) if !up && held(pc, CTRL) && held(pc, ALT) => {
             pc.write_u16(RESET_FLAG, 0x1234);
             return Outcome::End(Ending::Reset);
         }
-        (0x52, _) if up => set(pc, KEYBOARD_FLAGS_2, INSERT, false),
         _ if up => {}
         _ => typed(pc, scan, enhanced),
     }
@@ -187,14 +182,8 @@ fn typed(pc: &mut Pc<'_>, scan: u8, enhanced: bool) {
             Some(codes::Lock::Num) => flags & NUM_LOCK != 0,
             None => false,
         };
-        if shift != locked { Shift::Shift } else { Shift::Plain }
+        if shift != locked { Shift::Shifted } else { Shift::Plain }
     };
-    if scan == 0x52 && (enhanced || state == Shift::Plain) {
-        if pc.read_u8(KEYBOARD_FLAGS_2) & INSERT == 0 {
-            pc.write_u8(KEYBOARD_FLAGS, flags ^ INSERT);
-        }
-        set(pc, KEYBOARD_FLAGS_2, INSERT, true);
-    }
     if let Some(key) = codes::key(scan, enhanced, state) {
         // A full buffer takes no more; a PC beeps.
         put(pc, key);

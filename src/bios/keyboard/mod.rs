@@ -32,7 +32,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         },
         0x02 => {
             let flags = pc.read_u8(KEYBOARD_FLAGS);
-            pc.set_low(Gpr::Rax, flags);
+            pc.set_word(Gpr::Rax, flags.into());
         }
         // Rate and delay: keys do not repeat.
         0x03 => {}
@@ -51,6 +51,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             let held = second & 0x73 | (second & 0x04) << 5 | third & 0x0c;
             pc.set_word(Gpr::Rax, u16::from_le_bytes([flags, held]));
         }
+        0x6f if pc.low(Gpr::Rax) == 0x08 => pc.set_high(Gpr::Rax, 0x02),
         // Asked by programs that look for functions 10h to 12h.
         0x92 => pc.set_high(Gpr::Rax, 0x80),
         _ => {}

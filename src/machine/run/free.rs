@@ -76,6 +76,7 @@ impl Machine {
                 Exit::InterruptWindow => None,
                 Exit::Interrupted => {
                     self.note_signal();
+                    self.look_for_padding();
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));
                     }
