@@ -52,7 +52,7 @@ pub enum Command {
     Debug(Debug),
     /// Prints the script that gives gdb 16-bit frames and commands, for `gdb -x FILE` (`debug` loads it itself).
     #[command(after_help = exit_code::HELP)]
-    GdbScript,
+    GdbScript(GdbScript),
     /// Looks at this host: whether KVM and gdb can be used, what its KVM does, and what follows from that.
     #[command(after_help = exit_code::HELP)]
     Doctor(Doctor),
@@ -85,6 +85,9 @@ pub struct Run {
     /// Prints how guest, KVM and VMM shared the work: exits by reason and time.
     #[arg(long)]
     pub stats: bool,
+    /// Writes how the run ended, the screen, the registers and what the guest sent to FILE, as JSON for programs.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Writes every exit to FILE as Chrome trace events; opens in https://ui.perfetto.dev.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
@@ -174,6 +177,14 @@ and, if gdb is to look at it, gdb commands below that, among them `assert $ax ==
 
 Exit codes: 0 all tests passed, 14 one did not, 2 no test was found.";
 
+/// `stepvisor gdb-script`.
+#[derive(Debug, Args)]
+pub struct GdbScript {
+    /// Writes it to a file in the cache and prints that file's path: gdb reads no script from a pipe.
+    #[arg(long)]
+    pub file: bool,
+}
+
 /// `stepvisor debug`.
 #[derive(Debug, Args)]
 pub struct Debug {
@@ -216,6 +227,7 @@ impl Cli {
                 screen: Vec::new(),
                 timeout: None,
                 stats: false,
+                report: None,
                 trace: None,
             })
         })

@@ -129,6 +129,13 @@ fn tests_are_chosen_by_filter_and_shard() {
 }
 
 #[test]
+fn a_mark_of_the_byte_order_hides_no_header() {
+    let directory =
+        directory(&[("a.gdb", "\u{feff}# guest: a.asm\n# ends: halt\n"), ("a.asm", HALT)]);
+    run(&[&path(&directory, "")], 0);
+}
+
+#[test]
 fn no_test_is_an_error() {
     let errors = |arguments: &[&str]| {
         let output = stepvisor(arguments);
@@ -197,8 +204,13 @@ fn a_missing_gdb_is_told_and_tests_without_one_run_still() {
 
 #[test]
 fn a_gdb_without_python_is_told() {
-    let says = "Scripting in the \"Python\" language is not supported in this copy of GDB.";
-    let script = format!("#!/bin/sh\necho '{says}'\nexit 1\n");
+    // What a gdb without Python does: it prints what our script says to it, and takes the runner's Python for
+    // commands of gdb's.
+    let says = stepvisor::gdb::script::SCRIPT
+        .lines()
+        .find_map(|line| line.strip_prefix("echo ")?.strip_suffix("\\n"))
+        .unwrap();
+    let script = format!("#!/bin/sh\necho '{says}'\necho 'Undefined command'\nexit 1\n");
     let directory = directory(&[("gdb", &script)]);
     let gdb = path(&directory, "gdb");
     fs::set_permissions(&gdb, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -274,6 +286,20 @@ fn sources_without_org_or_with_code_for_a_linker_are_built_as_their_author_would
 }
 
 /// The examples for users are tests, letter by letter.
+#[test]
+fn a_source_is_built_anew_when_a_file_has_changed_that_it_takes_in() {
+    let source = "org 0x7c00\n    hlt\nincbin \"data.bin\"\n%include \"more.inc\"\n";
+    let test = "# guest: boot.asm\n# memory 0x7c01: AA BB\n";
+    let files = directory(&[("boot.asm", source), ("a.gdb", test)]);
+    for (data, more) in [("11", "22"), ("33", "22"), ("33", "44")] {
+        fs::write(files.path().join("data.bin"), [u8::from_str_radix(data, 16).unwrap()]).unwrap();
+        fs::write(files.path().join("more.inc"), format!("db 0x{more}\n")).unwrap();
+        let test = test.replace("AA", data).replace("BB", more);
+        fs::write(files.path().join("a.gdb"), test).unwrap();
+        run(&[&path(&files, "a.gdb")], 0);
+    }
+}
+
 #[test]
 fn the_examples_in_the_documentation_are_tests_that_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -7,6 +7,7 @@
 //! Interface Technical Reference; where these leave something open, what SeaBIOS does.
 
 pub mod data_area;
+pub mod describe;
 pub mod disk;
 pub mod keyboard;
 pub mod pc;
@@ -87,6 +88,12 @@ pub enum Service {
 }
 
 impl Service {
+    /// Whether it may change what interrupt comes next, and when.
+    #[must_use]
+    pub fn touches_chips(self) -> bool {
+        !matches!(self, Service::Interrupt(0x10..=0x14 | 0x16 | 0x17 | 0x40))
+    }
+
     /// Carries out the service.
     pub fn serve(self, pc: &mut Pc<'_>) -> Outcome {
         match self {
@@ -160,3 +167,6 @@ impl fmt::Display for Service {
         write!(f, "INT {vector:02X}h {what}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,7 +153,6 @@ pub fn entry(vector: u8) -> Option<u16> {
         0x08 => TIMER,
         0x09 => KEYBOARD,
         0x0a..=0x0f if vector != 0x0e => UNEXPECTED_FIRST,
-        0x1d => video::CGA_PARAMETERS,
         0x1e => DISKETTE_PARAMETERS,
         0x1f => video::FONT_8X8_UPPER,
         0x42 | 0x6d => return entry(0x10),

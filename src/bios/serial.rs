@@ -36,14 +36,11 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         _ => 0,
     };
     let function = pc.high(Gpr::Rax);
-    if function > 3 {
-        pc.unsupported();
+    if function > 3 || first == 0 {
+        pc.set_carry(true);
         return Outcome::Return;
     }
-    if first == 0 {
-        pc.set_high(Gpr::Rax, TIMEOUT);
-        return Outcome::Return;
-    }
+    pc.set_carry(false);
     let port = |register: u16| first.wrapping_add(register);
     match function {
         0x00 => {

@@ -3,6 +3,8 @@
 mod memory;
 mod power;
 
+pub use memory::end_of_ram;
+
 use super::data_area::{EBDA_SEGMENT, EQUIPMENT, FLOPPY_RECALIBRATE, MEMORY_SIZE};
 use super::{Outcome, Pc, rom, timer};
 use crate::x86::{Gpr, Phys, Segment, SegmentName};
@@ -82,7 +84,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         0x87 => memory::move_block(pc),
         0x88 => memory::extended_size(pc),
         // A device is busy, or has finished: nobody else wants to run.
-        0x90 | 0x91 => pc.succeed(),
+        0x90 | 0x91 => pc.set_carry(false),
         0xc0 => {
             set_es(pc, rom::SEGMENT);
             pc.set_word(Gpr::Rbx, rom::CONFIGURATION);

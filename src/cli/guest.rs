@@ -11,7 +11,7 @@ use stepvisor::disk::{self, Disks};
 use stepvisor::machine::bootable::{HARD_DISK, Order};
 use stepvisor::machine::image::{ImageError, ROM_SIZES};
 use stepvisor::machine::{Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed};
-use stepvisor::script::value;
+use stepvisor::script::value::{self, Bios};
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
 
@@ -25,10 +25,10 @@ pub struct Guest {
     /// Boots the built-in demo guest instead of an image.
     #[arg(long, conflicts_with = "image")]
     pub demo: bool,
-    /// Runs a ROM image as the PC's firmware, from the reset vector on, instead of an image. It ends at 4 GiB, its
-    /// last 128 KiB at 1 MiB as well.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "demo", "load", "entry", "drive"])]
-    bios: Option<PathBuf>,
+    /// The firmware: built-in; none, for a guest alone on the bare machine; or a ROM image, which runs from the reset
+    /// vector on instead of an image. It ends at 4 GiB, its last 128 KiB at 1 MiB as well.
+    #[arg(long, value_name = "FILE", default_value = "built-in", value_parser = value::bios)]
+    bios: Bios,
     /// Guest-physical address a flat image is loaded at [default: 0x7c00].
     #[arg(long, value_name = "ADDR", value_parser = value::number)]
     load: Option<u64>,
@@ -83,7 +83,7 @@ struct DiskFiles {
     #[arg(long, value_name = "FILE")]
     cdrom: Option<PathBuf>,
     /// Which disks are tried to be booted, if no image is: a (floppy), c (hard disk), d (CD-ROM) [default: acd].
-    #[arg(long, value_name = "ORDER", conflicts_with_all = ["image", "demo", "bios"])]
+    #[arg(long, value_name = "ORDER", conflicts_with_all = ["image", "demo"])]
     boot: Option<Order>,
     /// Writes what the guest writes to its floppy and hard disks into the files; without it they stay as they are.
     #[arg(long)]
@@ -141,7 +141,7 @@ impl Guest {
         Guest {
             image: None,
             demo: true,
-            bios: None,
+            bios: Bios::BuiltIn,
             load: None,
             entry: None,
             drive: None,
@@ -160,7 +160,8 @@ impl Guest {
         let files = self.disks.files();
         let unusable = |error: anyhow::Error| Failure::new(ExitCode::Image, format!("{error:#}"));
         let mut disks = files.open().map_err(|error| unusable(error.into()))?;
-        let boot = if let Some(path) = &self.bios {
+        let boot = if let Bios::File(path) = &self.bios {
+            self.check_alone()?;
             let rom = Image::rom(&self.read(path, *ROM_SIZES.end() as u64)?);
             Boot::new(rom.map_err(|error| self.no_image(&error))?)
         } else if let Some(path) = &self.image {
@@ -191,9 +192,27 @@ impl Guest {
                 UnclaimedAction::Ignore => OnUnclaimed::Ignore,
                 UnclaimedAction::Stop => OnUnclaimed::Stop,
             },
-            firmware: true,
+            firmware: self.bios == Bios::BuiltIn,
             disks,
         })
+    }
+
+    /// A ROM image leaves no room for another guest.
+    fn check_alone(&self) -> Result<(), Failure> {
+        let others = [
+            (self.image.is_some(), "an image"),
+            (self.demo, "--demo"),
+            (self.load.is_some(), "--load"),
+            (self.entry.is_some(), "--entry"),
+            (self.drive.is_some(), "--drive"),
+            (self.disks.boot.is_some(), "--boot"),
+        ];
+        let Some((_, other)) = others.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+        let text = format!(
+            "--bios {} runs that ROM image from the reset vector on: {other} makes no sense with it",
+            self.name()
+        );
+        Err(Failure::new(ExitCode::Usage, text))
     }
 
     fn read(&self, path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
@@ -251,7 +270,11 @@ impl Guest {
     pub fn name(&self) -> String {
         let DiskFiles { fda, hda, cdrom, fdb, hdb, .. } = &self.disks;
         let disks = [fda, hda, cdrom, fdb, hdb].into_iter().flatten();
-        let file = self.bios.iter().chain(&self.image).chain(disks).next();
+        let rom = match &self.bios {
+            Bios::File(path) => Some(path),
+            _ => None,
+        };
+        let file = rom.into_iter().chain(&self.image).chain(disks).next();
         file.map_or_else(|| "demo".to_owned(), |path| path.display().to_string())
     }
 }

@@ -10,6 +10,7 @@ use super::clock::Time;
 use super::keyboard::{self, Controller};
 use super::pic::{self, Pics};
 use super::pit::{self, Pit};
+use super::rtc::{self, Rtc};
 use super::uart::{self, Uart};
 use super::{Chip, PortDevice, PortEffect};
 use crate::bus::{AddressMap, Conflict};
@@ -40,6 +41,7 @@ const REFRESH: u64 = 18;
 const TIMER_LINE: u8 = 0;
 const KEYBOARD_LINE: u8 = 1;
 const MOUSE_LINE: u8 = 12;
+const CLOCK_LINE: u8 = 8;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
 /// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
 /// takes on its way, and a typist who is not too fast for it.
@@ -55,6 +57,7 @@ pub struct Chipset {
     control_a: u8,
     control_b: u8,
     pit: Pit,
+    rtc: Rtc,
     pics: Pics,
     now: Time,
     /// When the guest last took something from the keyboard controller.
@@ -69,6 +72,7 @@ pub struct State {
     control_a: u8,
     control_b: u8,
     pit: pit::State,
+    rtc: rtc::State,
     pics: pic::State,
     now: Time,
     key_read: Time,
@@ -82,6 +86,7 @@ impl Default for Chipset {
             control_a: 0,
             control_b: 0,
             pit: Pit::default(),
+            rtc: Rtc::default(),
             pics: Pics::default(),
             now: Time::default(),
             key_read: Time::default(),
@@ -109,6 +114,8 @@ impl Chipset {
         }
         let timer = pit::PORT..=pit::PORT + (pit::PORTS - 1);
         ports.claim(timer, PortDevice::Chip(Chip::Pit))?;
+        let clock = rtc::PORT..=rtc::PORT + (rtc::PORTS - 1);
+        ports.claim(clock, PortDevice::Chip(Chip::Rtc))?;
         for (port, second) in pic::PORTS.into_iter().zip([false, true]) {
             ports.claim(port..=port + 1, PortDevice::Chip(Chip::Pic { second }))?;
         }
@@ -135,6 +142,7 @@ impl Chipset {
             }
             Chip::ControlB => self.control_b(),
             Chip::Pit => self.pit.read(offset),
+            Chip::Rtc => self.rtc.read(offset),
             Chip::Pic { second } => self.pics.read(second, offset),
         };
         self.set_lines();
@@ -172,6 +180,10 @@ impl Chipset {
                 self.pit.write(offset, value);
                 false
             }
+            Chip::Rtc => {
+                self.rtc.write(offset, value);
+                false
+            }
             Chip::Pic { second } => {
                 self.pics.write(second, offset, value);
                 false
@@ -199,6 +211,7 @@ impl Chipset {
         let before = self.now.cycles(pit::FREQUENCY);
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
+        self.rtc.pass(self.now);
         self.set_lines();
     }
 
@@ -223,6 +236,7 @@ impl Chipset {
         }
         self.pics.set_line(TIMER_LINE, self.pit.output(0));
         self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
+        self.pics.set_line(CLOCK_LINE, self.rtc.interrupt());
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
@@ -253,7 +267,8 @@ impl Chipset {
         });
         let can_send = self.keyboard.can_send() && self.pics.would_interrupt(KEYBOARD_LINE);
         let key = can_send.then(|| self.key_due());
-        tick.into_iter().chain(key).min()
+        let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
+        tick.into_iter().chain(key).chain(clock).min()
     }
 
     fn key_due(&self) -> Time {
@@ -300,6 +315,17 @@ impl Chipset {
         self.serial.get_mut(number)
     }
 
+    /// The real-time clock.
+    #[must_use]
+    pub fn rtc(&self) -> &Rtc {
+        &self.rtc
+    }
+
+    /// The real-time clock, for whoever sets it up.
+    pub fn rtc_mut(&mut self) -> &mut Rtc {
+        &mut self.rtc
+    }
+
     /// The keyboard and its controller.
     #[must_use]
     pub fn keyboard(&self) -> &Controller {
@@ -311,13 +337,15 @@ impl Chipset {
         &mut self.keyboard
     }
 
-    /// Back to power-on. What is on the serial lines stays; keys that wait do not.
+    /// Back to power-on. What is on the serial lines stays, and the time of day begins where it did; keys that wait
+    /// do not stay.
     pub fn reset(&mut self) {
         self.serial.iter_mut().for_each(Uart::reset);
         self.keyboard = Controller::default();
         self.control_a = 0;
         self.control_b = 0;
         self.pit = Pit::default();
+        self.rtc.reset();
         self.pics = Pics::default();
         self.now = Time::default();
         self.key_read = Time::default();
@@ -333,6 +361,7 @@ impl Chipset {
             control_a: self.control_a,
             control_b: self.control_b,
             pit: self.pit.save(),
+            rtc: self.rtc.save(),
             pics: self.pics.save(),
             now: self.now,
             key_read: self.key_read,
@@ -341,7 +370,7 @@ impl Chipset {
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a, control_b, pit, pics, now, key_read } = state;
+        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now, key_read } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
@@ -349,6 +378,7 @@ impl Chipset {
         self.control_a = *control_a & CONTROL_A_KEPT;
         self.control_b = *control_b & CONTROL_B_KEPT;
         self.pit.restore(pit);
+        self.rtc.restore(rtc);
         self.pics.restore(pics);
         self.now = *now;
         self.key_read = *key_read;

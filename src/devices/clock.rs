@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 /// How long an access to a port takes in virtual time, in nanoseconds: eight cycles of an ISA bus.
 pub const PORT_ACCESS: u64 = 1_000;
 
+/// How long a service of the firmware takes in virtual time, in nanoseconds: about what a PC/AT needs.
+pub const SERVICE: u64 = 20_000;
+
 /// A moment: nanoseconds since power-on.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

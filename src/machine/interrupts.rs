@@ -9,7 +9,7 @@
 //! **When** they come is the clock's business. By the wall clock a deadline ends the entry when the next one is due. By
 //! virtual time, which passes with accesses to ports, they come behind such an access, in HLT, or where the guest enables
 //! them: at the same instruction in every run. A guest that works on without any of these has time jump to the next
-//! one after [`PATIENCE`] of the host's work or [`PATIENCE_IN_STEPS`] steps; where exactly that is depends on
+//! one after `PATIENCE` of the host's work or `PATIENCE_IN_STEPS` steps; where exactly that is depends on
 //! the host in the first case.
 //!
 //! **While a user steps** none is delivered, unless they want it: see [`Interrupts`].
@@ -105,13 +105,18 @@ impl Machine {
         self.interrupts.expects_input = expects;
     }
 
+    /// Whether somebody may type or send while the guest runs.
+    pub(super) fn expects_input(&self) -> bool {
+        self.interrupts.expects_input
+    }
+
     /// A user steps, from now on or no more.
     pub(super) fn note_user_steps(&mut self, stepping: bool) {
         self.interrupts.stepping = stepping;
     }
 
     /// Whether interrupts may be delivered now as far as the user is concerned.
-    fn may_interrupt(&self) -> bool {
+    pub(super) fn may_interrupt(&self) -> bool {
         let held = match self.interrupts.wish {
             Interrupts::Auto => self.interrupts.stepping,
             Interrupts::On => false,
@@ -127,16 +132,10 @@ impl Machine {
     /// The guest has accessed `port`, for which time has passed.
     pub(super) fn note_port_access(&mut self, port: u16) {
         self.interrupts.accesses += 1;
-        // Those of the interrupt controllers, of the timer and of the keyboard.
-        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x9d..=0xa1) {
+        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock.
+        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1) {
             self.interrupts.alarm_is_right = false;
         }
-    }
-
-    /// The firmware serves the guest, for which time has passed, and may touch any of the chips.
-    pub(super) fn note_trap(&mut self) {
-        self.interrupts.accesses += 1;
-        self.interrupts.alarm_is_right = false;
     }
 
     /// Before an entry: delivers the interrupt that is requested if the guest takes it. `unfinished` says that an

@@ -20,8 +20,10 @@ mod checkpoint;
 mod clock;
 mod crash;
 mod firmware;
+mod framebuffer;
 mod memory;
 mod outside;
+mod padding;
 mod registers;
 mod run;
 mod service;
@@ -48,12 +50,14 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
+use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
-use crate::devices::vga::Vga;
+use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
@@ -147,8 +151,8 @@ pub struct Machine {
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
     behind_load_of_ss: bool,
-    /// How the machine last ran.
-    last_plan: Option<DebugPlan>,
+    /// What was set when the guest last went on.
+    remembered: BreakpointSet,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
     /// KVM may queue writes to video memory.
@@ -157,6 +161,8 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
+    /// The user knows that the guest has run off its end.
+    told_padding: bool,
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
@@ -185,10 +191,12 @@ impl Machine {
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
-        // A ROM image is the firmware itself.
-        let firmware = firmware && !matches!(boot.image, Image::Rom(_));
-        let devices = Devices::new(&devices)?;
-        let mut vm = Vm::new(Ram::new(ram_size)?)?;
+        let firmware = firmware && firmware::has_room(&boot);
+        let mut devices = Devices::new(&devices)?;
+        let mut ram = Ram::new(ram_size)?;
+        ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
+        devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));
+        let mut vm = Vm::new(ram)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
@@ -217,11 +225,12 @@ impl Machine {
             rerunning: false,
             held_traps: 0,
             behind_load_of_ss: false,
-            last_plan: None,
+            remembered: BreakpointSet::default(),
             trap_may_linger: false,
             coalescing: false,
             coalesced: None,
             told_slow: false,
+            told_padding: false,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
@@ -270,14 +279,16 @@ impl Machine {
     }
 
     fn power_on(&mut self) -> Result<(), MachineError> {
+        self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
         self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
         if self.firmware {
-            self.firmware_power_on(&mut cpu);
+            self.firmware_power_on(&mut cpu)?;
         }
-        self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
+        self.told_padding = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

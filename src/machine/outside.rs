@@ -116,6 +116,12 @@ impl Machine {
         self.devices.chipset().pics().describe()
     }
 
+    /// The real-time clock and its memory, in lines.
+    #[must_use]
+    pub fn describe_clock(&self) -> String {
+        self.devices.chipset().rtc().describe()
+    }
+
     /// The serial ports as they are, a line each.
     #[must_use]
     pub fn describe_serial(&self) -> String {

@@ -45,7 +45,7 @@ pub enum StopReason {
     Firmware {
         /// How.
         ending: Ending,
-        /// Where: in the firmware, behind the call.
+        /// Where: behind the interrupt instruction, or in the firmware.
         location: String,
     },
     /// Triple fault.
@@ -171,7 +171,9 @@ impl fmt::Display for StopReason {
             StopReason::Reset { port, location } => {
                 write!(f, "{location}: the guest resets the machine through port {port:#06x}")
             }
-            StopReason::Firmware { ending, location } => write!(f, "{location}: {ending}"),
+            StopReason::Firmware { ending, location } => {
+                write!(f, "before {location}: {ending}")
+            }
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }

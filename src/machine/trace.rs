@@ -87,6 +87,15 @@ impl Trace {
         }));
     }
 
+    /// Records a service of the firmware, with where the guest goes on.
+    pub fn service(&mut self, name: &str, location: &str) {
+        let at = self.start.elapsed().as_secs_f64() * 1e6;
+        self.write(&json!({
+            "name": name, "cat": "firmware", "ph": "i", "s": "t", "pid": 1, "tid": 1,
+            "ts": at, "args": { "next": location },
+        }));
+    }
+
     fn write(&mut self, event: &serde_json::Value) {
         let before = if self.events == 0 { "[\n" } else { ",\n" };
         self.events += 1;

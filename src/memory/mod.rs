@@ -157,6 +157,31 @@ impl Ram {
         Ok(())
     }
 
+    /// Adds `size` bytes of zeroed memory at `addr`, where there is nothing: a device's, which the guest reaches as
+    /// it does RAM.
+    ///
+    /// # Errors
+    /// Not whole pages, or something is there; or a host that cannot map it.
+    pub fn add_device_memory(&mut self, addr: Phys, size: u32) -> Result<(), MemoryError> {
+        let len = size as usize;
+        let whole = addr.0.is_multiple_of(PAGE_SIZE) && u64::from(size).is_multiple_of(PAGE_SIZE);
+        if !whole || addr.0 < *layout::RAM_SIZES.end() {
+            return Err(MemoryError::Rom { addr, len });
+        }
+        let failed = |source| MemoryError::Map { size: size.into(), source };
+        let region =
+            GuestRegionMmap::from_range(GuestAddress(addr.0), len, None).map_err(failed)?;
+        let inserted = self.mapping.insert_region(Arc::new(region));
+        self.mapping = inserted.map_err(|_| MemoryError::Rom { addr, len })?;
+        Ok(())
+    }
+
+    /// The memory from `addr` on, for a device that shares it with the guest.
+    #[must_use]
+    pub fn share(&self, addr: Phys) -> Shared {
+        Shared { mapping: self.mapping.clone(), start: addr }
+    }
+
     /// Whether there is ROM at `addr`.
     #[must_use]
     pub fn is_rom(&self, addr: Phys) -> bool {
@@ -275,7 +300,8 @@ impl Ram {
     /// The error for `len` bytes at `addr` that are not wholly RAM.
     #[must_use]
     pub fn outside(&self, addr: Phys, len: usize) -> MemoryError {
-        let ram = self.regions().map(|r| (r.start.0, r.start.0 + r.size)).collect();
+        let ram = self.regions().filter(|region| region.start.0 < *layout::RAM_SIZES.end());
+        let ram = ram.map(|r| (r.start.0, r.start.0 + r.size)).collect();
         MemoryError::Outside { addr, len, ram }
     }
 
@@ -292,6 +318,27 @@ impl Ram {
                 }
             }
         }
+    }
+}
+
+/// Memory that a device shares with the guest.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    mapping: GuestMemoryMmap<AtomicBitmap>,
+    start: Phys,
+}
+
+impl Shared {
+    /// Reads `data` from `offset` on, as far as there is memory.
+    pub fn read(&self, offset: u32, data: &mut [u8]) {
+        let at = GuestAddress(self.start.offset(offset.into()).0);
+        let _ = self.mapping.read(data, at);
+    }
+
+    /// Writes `data` from `offset` on, as far as there is memory.
+    pub fn write(&self, offset: u32, data: &[u8]) {
+        let at = GuestAddress(self.start.offset(offset.into()).0);
+        let _ = self.mapping.write(data, at);
     }
 }
 

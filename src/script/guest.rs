@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use super::header::Header;
-use super::value;
+use super::{dependencies, value};
 
 /// A guest that can be booted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,10 +186,15 @@ fn assemble(
     let full =
         path.canonicalize().map_err(|source| GuestError::Read { path: path.to_owned(), source })?;
     let build = Build { path: &full, arguments, work, name: String::new() };
-    // With all that it includes.
-    let whole = build.nasm(&["-E"], None)?;
-    let build =
-        Build { name: format!("{:016x}", digest(&(&whole, arguments, place, &full))), ..build };
+    // With all that it includes, and all that it takes in as it is.
+    let whole = (build.nasm(&["-E"], None)?, build.files()?);
+    let build = Build {
+        name: format!(
+            "{:016x}",
+            digest(&(&whole, arguments, place, &full, LINK_SCRIPT, NO_ORIGIN))
+        ),
+        ..build
+    };
     let (image, symbols) = (build.file("bin"), build.file("elf"));
     if !image.exists() {
         build.make(source, place)?;
@@ -204,6 +209,9 @@ fn digest(what: &impl Hash) -> u64 {
     what.hash(&mut hasher);
     hasher.finish()
 }
+
+/// A file's name and its bytes, if it is there.
+type SourceFile = (PathBuf, Option<Vec<u8>>);
 
 /// The building of one source.
 struct Build<'a> {
@@ -284,6 +292,16 @@ impl Build<'_> {
             self.run(command, "objcopy", "binutils").ok().and_then(|_| fs::read(&output).ok());
         let _ = fs::remove_file(output);
         bytes
+    }
+
+    /// The names and contents of all files that the source consists of. Of one that is missing NASM will tell.
+    fn files(&self) -> Result<Vec<SourceFile>, GuestError> {
+        let files = dependencies::of_rule(&self.nasm(&["-M"], None)?).into_iter();
+        let with_content = |file: PathBuf| {
+            let bytes = fs::read(&file).ok();
+            (file, bytes)
+        };
+        Ok(files.map(with_content).collect())
     }
 
     fn nasm(&self, arguments: &[&str], before: Option<&str>) -> Result<Vec<u8>, GuestError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::check::{self, Check};
 use super::ending::Ending;
-use super::value::{self, ValueError};
+use super::value::{self, Bios, ValueError};
 use crate::devices::keyboard::{KeyEvent, keymap};
 use crate::disk;
 use crate::machine::bootable::Order;
@@ -26,6 +26,8 @@ pub struct Header {
     pub boot: Order,
     /// It is a ROM, the PC's firmware.
     pub is_rom: bool,
+    /// There is no firmware at all.
+    pub bare: bool,
     /// Arguments for NASM, if the guest is a source.
     pub nasm: Vec<String>,
     /// An ELF with the guest's symbols, if it is no ELF itself.
@@ -146,7 +148,11 @@ impl Header {
         }
         match key {
             "guest" => self.guest = file()?,
-            "bios" => (self.guest, self.is_rom) = (file()?, true),
+            "bios" => match value::bios(value)? {
+                Bios::BuiltIn => {}
+                Bios::None => self.bare = true,
+                Bios::File(_) => (self.guest, self.is_rom) = (file()?, true),
+            },
             "fda" => self.disks.fda = Some(file()?),
             "fdb" => self.disks.fdb = Some(file()?),
             "hda" => self.disks.hda = Some(file()?),
@@ -251,6 +257,7 @@ impl Parsed {
         }
         let script: Vec<(usize, String)> =
             lines.map(|(number, line)| (number, line.to_owned())).collect();
+        refuse_strays(&script)?;
         let parsed = Parsed { header, script };
         parsed.check_together(&keys)?;
         Ok(parsed)
@@ -329,6 +336,25 @@ pub(super) fn split(entry: &str) -> Option<(&str, &str)> {
     let key = key.trim();
     let worded = key.starts_with(|c: char| c.is_ascii_alphabetic());
     worded.then_some((key, value.trim()))
+}
+
+/// Finds lines of a header that stand behind it, where they would assert nothing.
+fn refuse_strays(script: &[(usize, String)]) -> Result<(), HeaderError> {
+    for (number, line) in script {
+        let entry = line.strip_prefix("# ").and_then(split);
+        let Some((key, value)) = entry else { continue };
+        let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_known =
+            !matches!(Header::default().set(*number, &key, value, Path::new("")), Ok(false));
+        if is_known {
+            let text = format!(
+                "`{key}` stands behind the header, which ends at the first line without a #; \
+                 a comment that looks like this begins with ##"
+            );
+            return Err(HeaderError { line: *number, text });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a key may be given more than once.

@@ -28,7 +28,6 @@ const ALT: u8 = 0x08;
 const SCROLL_LOCK: u8 = 0x10;
 const NUM_LOCK: u8 = 0x20;
 const CAPS_LOCK: u8 = 0x40;
-const INSERT: u8 = 0x80;
 
 /// Keys held, in [`KEYBOARD_FLAGS_2`]; the locks have the same bits as above.
 const LEFT_CTRL: u8 = 0x01;
@@ -57,11 +56,6 @@ pub fn interrupt(pc: &mut Pc<'_>) -> Outcome {
 /// INT 09h, behind INT 15h AH=4F: the scan code in AL.
 pub fn scan_code(pc: &mut Pc<'_>) -> Outcome {
     let code = pc.low(Gpr::Rax);
-    receive(pc, code)
-}
-
-/// A scan code.
-pub fn receive(pc: &mut Pc<'_>, code: u8) -> Outcome {
     let prefixes = pc.read_u8(KEYBOARD_FLAGS_3);
     match code {
         0xe0 => pc.write_u8(KEYBOARD_FLAGS_3, prefixes | AFTER_E0),
@@ -78,18 +72,6 @@ pub fn receive(pc: &mut Pc<'_>, code: u8) -> Outcome {
         }
     }
     Outcome::Return
-}
-
-/// Takes what the keyboard has to send, until a key is there: while no interrupt brings it.
-pub fn poll(pc: &mut Pc<'_>) {
-    while super::next(pc).is_none() {
-        pc.devices.chipset_mut().keyboard_mut().ask();
-        if pc.port_read(STATUS) & (FULL | AUXILIARY) != FULL {
-            return;
-        }
-        let code = pc.port_read(DATA);
-        receive(pc, code);
-    }
 }
 
 /// Sets or clears `bits` in the byte at `address`.
@@ -141,14 +123,10 @@ fn key(pc: &mut Pc<'_>, scan: u8, up: bool, enhanced: bool) -> Outcome {
         // Alt with Print Screen.
         (0x54, false) => set(pc, KEYBOARD_FLAGS_2, SYS_RQ, !up),
         (0x37, true) if !up && !held(pc, CTRL) => pc.go_to(rom::PRINT_SCREEN),
-        (0x37, true) if !up => {
-            put(pc, 0x7200);
-        }
         (0x53, _) if !up && held(pc, CTRL) && held(pc, ALT) => {
             pc.write_u16(RESET_FLAG, 0x1234);
             return Outcome::End(Ending::Reset);
         }
-        (0x52, _) if up => set(pc, KEYBOARD_FLAGS_2, INSERT, false),
         _ if up => {}
         _ => typed(pc, scan, enhanced),
     }
@@ -204,14 +182,8 @@ fn typed(pc: &mut Pc<'_>, scan: u8, enhanced: bool) {
             Some(codes::Lock::Num) => flags & NUM_LOCK != 0,
             None => false,
         };
-        if shift != locked { Shift::Shift } else { Shift::Plain }
+        if shift != locked { Shift::Shifted } else { Shift::Plain }
     };
-    if scan == 0x52 && (enhanced || state == Shift::Plain) {
-        if pc.read_u8(KEYBOARD_FLAGS_2) & INSERT == 0 {
-            pc.write_u8(KEYBOARD_FLAGS, flags ^ INSERT);
-        }
-        set(pc, KEYBOARD_FLAGS_2, INSERT, true);
-    }
     if let Some(key) = codes::key(scan, enhanced, state) {
         // A full buffer takes no more; a PC beeps.
         put(pc, key);

@@ -17,7 +17,6 @@ const ENHANCED: u8 = 0xe0;
 
 /// INT 16h.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
-    interrupt::poll(pc);
     match pc.high(Gpr::Rax) {
         function @ (0x00 | 0x10) => {
             let Some(key) = next(pc) else { return Outcome::Wait };
@@ -33,7 +32,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         },
         0x02 => {
             let flags = pc.read_u8(KEYBOARD_FLAGS);
-            pc.set_low(Gpr::Rax, flags);
+            pc.set_word(Gpr::Rax, flags.into());
         }
         // Rate and delay: keys do not repeat.
         0x03 => {}
@@ -52,6 +51,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             let held = second & 0x73 | (second & 0x04) << 5 | third & 0x0c;
             pc.set_word(Gpr::Rax, u16::from_le_bytes([flags, held]));
         }
+        0x6f if pc.low(Gpr::Rax) == 0x08 => pc.set_high(Gpr::Rax, 0x02),
         // Asked by programs that look for functions 10h to 12h.
         0x92 => pc.set_high(Gpr::Rax, 0x80),
         _ => {}

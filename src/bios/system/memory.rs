@@ -3,6 +3,7 @@
 use crate::bios::Pc;
 use crate::bios::power_on::EBDA;
 use crate::bios::rom;
+use crate::memory::layout;
 use crate::x86::{Gpr, Phys, SegmentName};
 
 const MIB: u64 = 1 << 20;
@@ -14,8 +15,11 @@ const USABLE: u32 = 1;
 const RESERVED: u32 = 2;
 
 /// The end of RAM.
-fn end_of_ram(pc: &Pc<'_>) -> u64 {
-    let low = pc.ram.regions().filter(|region| !pc.ram.is_rom(region.start));
+pub fn end_of_ram(pc: &Pc<'_>) -> u64 {
+    let low = pc
+        .ram
+        .regions()
+        .filter(|region| !pc.ram.is_rom(region.start) && region.start.0 < *layout::RAM_SIZES.end());
     low.map(|region| region.start.0 + region.size).max().unwrap_or(0)
 }
 

@@ -24,28 +24,29 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             pc.set_word(Gpr::Rcx, 0);
             pc.set_carry(false);
         }
-        0x01 | 0x04..=0x06 | 0x08 | 0x0d | 0x0f | 0x10 => pc.succeed(),
+        0x01 | 0x04..=0x06 | 0x08 | 0x0f => pc.set_carry(false),
         0x02 => pc.fail(NO_16_BIT_INTERFACE),
         0x03 => pc.fail(NO_32_BIT_INTERFACE),
         0x07 => {
             if (pc.word(Gpr::Rbx), pc.word(Gpr::Rcx)) == (ALL_DEVICES, OFF) {
                 return Outcome::End(Ending::PowerOff);
             }
-            pc.succeed();
+            pc.set_carry(false);
         }
         0x0a => {
             // On line, no battery.
             pc.set_word(Gpr::Rbx, 0x01ff);
             pc.set_word(Gpr::Rcx, 0x80ff);
             pc.set_word(Gpr::Rdx, 0xffff);
-            pc.succeed();
+            pc.set_word(Gpr::Rsi, 0);
+            pc.set_carry(false);
         }
         0x0b => pc.fail(NO_EVENT),
         0x0e => {
             pc.set_word(Gpr::Rax, VERSION);
             pc.set_carry(false);
         }
-        _ => pc.unsupported(),
+        _ => pc.set_carry(true),
     }
     Outcome::Return
 }

@@ -67,12 +67,12 @@ fn scroll(pc: &mut Pc, window: Window, lines: u8, direction: Direction, attribut
         Direction::Down => (window.top, window.top + lines, window.top),
     };
     if mode.layout == Layout::Text {
-        copy_cells(pc, mode, Window { rows: kept, ..window }, from, to);
-        clear_cells(pc, mode, Window { top: freed, rows: lines, ..window }, attribute);
+        copy_cells(pc, &mode, Window { rows: kept, ..window }, from, to);
+        clear_cells(pc, &mode, Window { top: freed, rows: lines, ..window }, attribute);
         return;
     }
     let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
-    let picture = Picture::of(pc, mode);
+    let picture = Picture::of(pc, &mode);
     let (x, width) = (u16::from(window.left) * 8, u16::from(window.columns) * 8);
     let pixels = |rows: u8| u16::from(rows) * height;
     picture.copy(pc, (x, pixels(from)), (x, pixels(to)), (width, pixels(kept)));

@@ -266,12 +266,6 @@ impl Controller {
         value & OUTPUT_NO_RESET == 0
     }
 
-    /// The guest waits for a key: what comes next goes into the output buffer.
-    pub fn ask(&mut self) {
-        self.state.idle = PATIENCE;
-        self.found_nothing();
-    }
-
     /// The guest looked and there was nothing: it may be waiting for a key.
     fn found_nothing(&mut self) {
         self.state.idle = self.state.idle.saturating_add(1);

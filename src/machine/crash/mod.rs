@@ -5,6 +5,7 @@
 
 pub(super) mod raised;
 mod rerun;
+mod search;
 mod trial;
 
 use std::fmt;
@@ -56,6 +57,10 @@ impl Machine {
         });
         let stop = stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()));
         self.note_stop(&stop);
+        // A user who steps sees it.
+        if !matches!(stop, StopReason::Stepped) {
+            self.look_for_padding();
+        }
         stop
     }
 
@@ -69,7 +74,7 @@ impl Machine {
         }
         self.rerunning = true;
         let stepped = self.vcpu.is_stepping();
-        let found = self.find_shutdown();
+        let found = self.find_shutdown(before);
         self.rerunning = false;
         // A piece may have ended while the exception was being raised: the instruction will raise it again.
         self.vcpu.drop_exception()?;

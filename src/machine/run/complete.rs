@@ -143,11 +143,22 @@ impl Machine {
     pub(in crate::machine) fn complete_at_pc(
         &mut self,
     ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
+        let completed = self.carry_out_at_pc()?;
+        self.stats.completed += u64::from(completed.is_ok());
+        Ok(completed)
+    }
+
+    /// The same for an instruction that KVM would not refuse.
+    ///
+    /// # Errors
+    /// As of [`Machine::execute_at_pc`].
+    pub(in crate::machine) fn carry_out_at_pc(
+        &mut self,
+    ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
         let (outcome, stop) = match self.execute_at_pc()? {
             Ok(executed) => executed,
             Err(unsupported) => return Ok(Err(unsupported)),
         };
-        self.stats.completed += 1;
         let end = match outcome {
             Outcome::Completed { single_step: true, .. } => self.debug_trap(DR6_BS)?,
             _ => None,

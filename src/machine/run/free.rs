@@ -72,7 +72,7 @@ impl Machine {
                         carried = Some(exit);
                         continue;
                     }
-                    if let Some(stop) = self.step_on()? {
+                    if let Some(stop) = self.step_alone()? {
                         return Ok(Some(stop));
                     }
                     if plan.recheck && !self.still_fits(plan)? {
@@ -96,6 +96,7 @@ impl Machine {
                 Exit::InterruptWindow => None,
                 Exit::Interrupted => {
                     self.note_signal();
+                    self.look_for_padding();
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));
                     }
@@ -206,7 +207,7 @@ impl Machine {
     /// runs freely would get it as its own debug exception. A step over something else takes it away.
     fn settle_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
         while self.trap_may_linger {
-            if let Some(stop) = self.step_on()? {
+            if let Some(stop) = self.step_alone()? {
                 return Ok(Some(stop));
             }
         }
@@ -214,7 +215,7 @@ impl Machine {
     }
 
     /// A step of a guest that runs freely.
-    fn step_on(&mut self) -> Result<Option<StopReason>, KvmError> {
+    fn step_alone(&mut self) -> Result<Option<StopReason>, KvmError> {
         match self.step_watched()? {
             StopReason::Stepped => {}
             stop => return Ok(Some(stop)),
