@@ -173,12 +173,12 @@ impl Machine {
         };
         let location = match service {
             // Where the caller goes on.
-            Service::Interrupt(_) => return_address(self.vm.ram(), cpu),
-            _ => cpu.location(),
+            Service::Interrupt(_) => Some(return_address(self.vm.ram(), cpu)),
+            _ => None,
         };
         self.pass_output_on();
         if let Some(trace) = &mut self.trace {
-            trace.service(&service.to_string(), &location);
+            trace.service(&service.to_string(), location.as_deref());
         }
         ending.map(|ending| StopReason::Firmware { ending, location })
     }
