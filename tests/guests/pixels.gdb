@@ -3,4 +3,4 @@
 # screen file: ../screens/pixels.txt
 # memory 0x7c63: 64
 # memory 0xa0000: 00
-# memory 0xaf963: c3
+# memory 0xaf987: c7

@@ -70,9 +70,6 @@ impl Machine {
         }
         let plan = self.plan()?;
         self.set_coalescing(plan.coalesce)?;
-        if !self.breakpoints.is_empty() {
-            self.last_plan = Some(plan.clone());
-        }
         match plan.drive {
             // Told where it was asked for.
             _ if self.record.counts() => self.run_stepping(false),
