@@ -486,15 +486,6 @@ fn a_guest_that_resets_the_machine_ends_the_run_with_a_code_of_its_own() {
     reset(&[0xb0, 0x01, 0xe6, 0x92, 0xf4], "0x0092");
 }
 
-#[test]
-fn switching_a20_off_is_told_once() {
-    // xor al, al; out 0x92, al; mov al, 2; out 0x92, al; xor al, al; out 0x92, al; cli; hlt
-    let code = [0x30, 0xc0, 0xe6, 0x92, 0xb0, 2, 0xe6, 0x92, 0x30, 0xc0, 0xe6, 0x92, 0xfa, 0xf4];
-    let outcome = run(&code, &[]);
-    assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{outcome:?}");
-    assert!(outcome.stderr.contains("0000:7C02: the guest switches address line A20 off"));
-}
-
 // --- Files that a run writes ------------------------------------------------------------------------
 
 #[test]

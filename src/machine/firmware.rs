@@ -106,6 +106,7 @@ impl Machine {
         let before = CpuState { rip, ..self.vcpu.cpu().clone() };
         let mut cpu = before.clone();
         let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
         let due = self.is_interrupt_due(&cpu);
         if stop.is_none() && cpu == before && !due {
             return Ok(None);
@@ -145,6 +146,7 @@ impl Machine {
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
         let mut cpu = self.vcpu.cpu().clone();
         let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
         self.vcpu.set_cpu(&cpu)?;
         Ok(stop)
     }
