@@ -106,12 +106,12 @@ fn plan_tells_of_breakpoints_that_a_stopped_client_has_taken_out() {
     let mut client = server.connect();
     let mut plan_after_a_step = |inserted: &[&str]| {
         for breakpoint in inserted {
-            client.order(&format!("Z{breakpoint}"));
+            client.order(format!("Z{breakpoint}"));
         }
         client.resume("vCont;s:1");
         client.stop();
         for breakpoint in inserted {
-            client.order(&format!("z{breakpoint}"));
+            client.order(format!("z{breakpoint}"));
         }
         client.monitor("plan")
     };
