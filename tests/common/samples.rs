@@ -52,7 +52,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 30] = [
+pub const SAMPLES: [Sample; 35] = [
     sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
@@ -84,7 +84,10 @@ pub const SAMPLES: [Sample; 30] = [
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
     sample!("ticks"),
+    sample!("teletype"),
     sample!("timer"),
+    sample!("vbebanked"),
+    sample!("vbelinear"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];
 
