@@ -74,6 +74,8 @@ pub const SAMPLES: [Sample; 35] = [
     sample!("mode13h"),
     sample!("modes"),
     sample!("modex"),
+    sample!("pages"),
+    sample!("pixels"),
     Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
