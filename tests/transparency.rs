@@ -259,8 +259,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    a20 addloop banner calls cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex
-    pages pixels planar portio protected retrace scroll serial teletype timer triple vbebanked vbelinear
+    a20 addloop banner calls cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
+    portio protected retrace scroll serial timer triple
 }
 
 #[test]

@@ -52,7 +52,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 35] = [
+pub const SAMPLES: [Sample; 30] = [
     sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
@@ -74,8 +74,6 @@ pub const SAMPLES: [Sample; 35] = [
     sample!("mode13h"),
     sample!("modes"),
     sample!("modex"),
-    sample!("pages"),
-    sample!("pixels"),
     Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
@@ -86,10 +84,7 @@ pub const SAMPLES: [Sample; 35] = [
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
     sample!("ticks"),
-    sample!("teletype"),
     sample!("timer"),
-    sample!("vbebanked"),
-    sample!("vbelinear"),
     Sample { end: End::Shutdown, ..sample!("triple") },
 ];
 
