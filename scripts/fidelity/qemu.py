@@ -129,7 +129,8 @@ class Qemu:
     def screen(self):
         """Needs a guest that is paused: it goes through index registers."""
         graphics = self.indexed(0x3CE, [6])[0] & 1
-        crtc = self.indexed(0x3D4, range(0x19))
+        colour = self.port(0x3CC) & 1
+        crtc = self.indexed(0x3D4 if colour else 0x3B4, range(0x19))
         # Bochs' display interface overrides the VGA while bit 0 of its register 4 is set.
         before = self.monitor.human("i /h 0x1ce").split("=")[1].strip()
         self.monitor.human("o /h 0x1ce 4")
@@ -140,7 +141,7 @@ class Qemu:
             self.monitor.ask("screendump", filename=path)
             width, height, rows = pictures.shrunk(*pictures.read_ppm(pathlib.Path(path).read_bytes()))
             return Screen("graphics", width, height, b"".join(rows))
-        memory = self.read(0xB8000, 0x8000)
+        memory = self.read(0xB8000 if colour else 0xB0000, 0x8000)
         lines = (crtc[0x12] | (crtc[7] & 2) << 7 | (crtc[7] & 0x40) << 3) + 1
         columns, rows = crtc[1] + 1, lines // ((crtc[9] & 0x1F) + 1)
         start, pitch = crtc[0xC] << 8 | crtc[0xD], 2 * crtc[0x13]

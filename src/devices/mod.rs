@@ -407,4 +407,4 @@ fn bus_width(size: u8) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -51,7 +51,7 @@ impl Vcpu {
         self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
-    /// Has the guest be left, by [`Exit::InterruptWindow`], as soon as it takes interrupts, or not. Some KVMs forget
+    /// Has the guest be left, by [`Exit::InterruptWindow`](super::Exit::InterruptWindow), as soon as it takes interrupts, or not. Some KVMs forget
     /// the interrupt shadow then, and some never leave the guest for it where HLT follows.
     pub fn request_interrupt_window(&mut self, on: bool) {
         self.fd.get_kvm_run().request_interrupt_window = u8::from(on);

@@ -10,6 +10,7 @@ use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
 use crate::memory::Ram;
 use crate::x86::instruction::{Kind, Port};
+use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
 
 /// Bytes of the OUT that is the trap.
@@ -65,28 +66,65 @@ impl Machine {
         rom::trap_at(u16::try_from(linear.checked_sub(rom::START.0)?).ok()?)
     }
 
-    /// The service that the guest calls by the access `exit`, which is finished then.
-    ///
-    /// # Errors
-    /// A KVM call failed.
-    pub(super) fn take_trap(&mut self, exit: &Exit) -> Result<Option<Service>, KvmError> {
+    /// The service that the guest calls by the access `exit`, and IP behind the trap.
+    pub(super) fn trap_of(&self, exit: &Exit) -> Option<(Service, u64)> {
         let Exit::PortWrite(PortAccess { port: bios::TRAP_PORT, size: 1, count: 1 }) = *exit else {
-            return Ok(None);
+            return None;
         };
         let cpu = self.vcpu.cpu();
         // Some hosts have moved on when they report it.
-        let called = [0, TRAP_LEN].into_iter().find_map(|back| {
+        [0, TRAP_LEN].into_iter().find_map(|back| {
             let rip = cpu.rip.wrapping_sub(back);
-            self.trap_at(cpu, rip).map(|service| (service, rip))
-        });
-        let Some((service, rip)) = called else { return Ok(None) };
+            self.trap_at(cpu, rip).map(|service| (service, rip.wrapping_add(TRAP_LEN)))
+        })
+    }
+
+    /// Serves the guest, which has called `service` in a free run and goes on at `rip`. Most services change no register,
+    /// and the guest is entered again as it is, which is by far the fastest.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn serve_call(
+        &mut self,
+        service: Service,
+        rip: u64,
+    ) -> Result<Option<StopReason>, KvmError> {
+        if !self.breakpoints.is_empty() {
+            self.finish_trap()?;
+            let end = |machine: &mut Machine| {
+                Ok(machine.serve_trap(service)?.unwrap_or(StopReason::Stepped))
+            };
+            let stop = self.watched(end)?;
+            if stop != StopReason::Stepped {
+                return Ok(Some(stop));
+            }
+            return match self.breakpoint_here() {
+                None => self.return_from_trap(),
+                stop => Ok(stop),
+            };
+        }
+        let before = CpuState { rip, ..self.vcpu.cpu().clone() };
+        let mut cpu = before.clone();
+        let stop = self.carry_out(service, &mut cpu);
+        let due = self.is_interrupt_due(&cpu);
+        if stop.is_none() && cpu == before && !due {
+            return Ok(None);
+        }
+        self.finish_trap()?;
+        if cpu != before {
+            self.vcpu.set_cpu(&cpu)?;
+        }
+        if stop.is_some() || !due { Ok(stop) } else { self.return_from_trap() }
+    }
+
+    /// Has KVM finish the OUT.
+    fn finish_trap(&mut self) -> Result<(), KvmError> {
         while let Completion::Exit(next) = self.complete()? {
             if !next.is_access() {
                 break;
             }
         }
-        debug_assert_eq!(self.vcpu.cpu().rip, rip + TRAP_LEN);
-        Ok(Some(service))
+        Ok(())
     }
 
     /// The service that the instruction of `kind` at CS:IP calls.
@@ -105,11 +143,18 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
+        let mut cpu = self.vcpu.cpu().clone();
+        let stop = self.carry_out(service, &mut cpu);
+        self.vcpu.set_cpu(&cpu)?;
+        Ok(stop)
+    }
+
+    /// Carries out `service` on the registers `cpu`.
+    fn carry_out(&mut self, service: Service, cpu: &mut CpuState) -> Option<StopReason> {
         // As one to the ports that the service accesses.
         self.note_port_access(if service.touches_chips() { FIRST_PIC } else { bios::TRAP_PORT });
         self.pass_service_time();
-        let mut cpu = self.vcpu.cpu().clone();
-        let mut pc = self.lend(&mut cpu);
+        let mut pc = self.lend(cpu);
         let outcome = service.serve(&mut pc);
         let ending = match outcome {
             Outcome::Return => None,
@@ -128,15 +173,14 @@ impl Machine {
         };
         let location = match service {
             // Where the caller goes on.
-            Service::Interrupt(_) => return_address(self.vm.ram(), &cpu),
+            Service::Interrupt(_) => return_address(self.vm.ram(), cpu),
             _ => cpu.location(),
         };
-        self.vcpu.set_cpu(&cpu)?;
         self.pass_output_on();
         if let Some(trace) = &mut self.trace {
             trace.service(&service.to_string(), &location);
         }
-        Ok(ending.map(|ending| StopReason::Firmware { ending, location }))
+        ending.map(|ending| StopReason::Firmware { ending, location })
     }
 
     pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {
@@ -158,6 +202,19 @@ impl Machine {
             read == 4 && Some(entry) != ours
         };
         on_its_way || self.expects_input() || TICKS.iter().any(hooked)
+    }
+
+    /// Whether an interrupt waits for the caller to take interrupts again, as it will behind the IRET.
+    fn is_interrupt_due(&mut self, cpu: &CpuState) -> bool {
+        const FLAGS: u64 = 4;
+        let mut flags = [0; 2];
+        let at = cpu.segments.ss.base.wrapping_add((cpu.get(Gpr::Rsp) & 0xffff) + FLAGS);
+        let _ = self.vm.ram().read(Phys(at), &mut flags);
+        if u64::from(u16::from_le_bytes(flags)) & RFLAGS_IF == 0 || !self.may_interrupt() {
+            return false;
+        }
+        self.devices.chipset_mut().send_key();
+        self.devices.chipset().interrupt()
     }
 
     /// After a service in a free run: the IRET behind it, so that an interrupt that is due comes when the caller takes

@@ -8,7 +8,7 @@
 //! **When** they come is the clock's business. By the wall clock a deadline ends the entry when the next one is due. By
 //! virtual time, which passes with accesses to ports, they come behind such an access, in HLT, or where the guest enables
 //! them: at the same instruction in every run. A guest that works on without any of these has time jump to the next
-//! one after [`PATIENCE`] of the host's work or [`PATIENCE_IN_STEPS`] steps; where exactly that is depends on
+//! one after `PATIENCE` of the host's work or `PATIENCE_IN_STEPS` steps; where exactly that is depends on
 //! the host in the first case.
 //!
 //! **While a user steps** none is delivered, unless they want it: see [`Interrupts`].
@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// Whether interrupts may be delivered now as far as the user is concerned.
-    fn may_interrupt(&self) -> bool {
+    pub(super) fn may_interrupt(&self) -> bool {
         let held = match self.interrupts.wish {
             Interrupts::Auto => self.interrupts.stepping,
             Interrupts::On => false,
@@ -145,10 +145,8 @@ impl Machine {
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
         }
-        if unfinished {
-            if let Completion::Exit(exit) = self.complete()? {
-                return Ok(Look::Exit(exit));
-            }
+        if unfinished && let Completion::Exit(exit) = self.complete()? {
+            return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
             match self.step_noticing()? {

@@ -151,8 +151,8 @@ pub struct Machine {
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
     behind_load_of_ss: bool,
-    /// How the machine last ran.
-    last_plan: Option<DebugPlan>,
+    /// What was set when the guest last went on.
+    remembered: BreakpointSet,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
     /// KVM may queue writes to video memory.
@@ -225,7 +225,7 @@ impl Machine {
             rerunning: false,
             held_traps: 0,
             behind_load_of_ss: false,
-            last_plan: None,
+            remembered: BreakpointSet::default(),
             trap_may_linger: false,
             coalescing: false,
             coalesced: None,

@@ -210,6 +210,9 @@ fn digest(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// A file's name and its bytes, if it is there.
+type SourceFile = (PathBuf, Option<Vec<u8>>);
+
 /// The building of one source.
 struct Build<'a> {
     path: &'a Path,
@@ -292,7 +295,7 @@ impl Build<'_> {
     }
 
     /// The names and contents of all files that the source consists of. Of one that is missing NASM will tell.
-    fn files(&self) -> Result<Vec<(PathBuf, Option<Vec<u8>>)>, GuestError> {
+    fn files(&self) -> Result<Vec<SourceFile>, GuestError> {
         let files = dependencies::of_rule(&self.nasm(&["-M"], None)?).into_iter();
         let with_content = |file: PathBuf| {
             let bytes = fs::read(&file).ok();

@@ -7,7 +7,7 @@ pub enum Shift {
     /// Nothing.
     Plain,
     /// Shift, or a lock that has its effect.
-    Shift,
+    Shifted,
     /// Ctrl.
     Ctrl,
     /// Alt.

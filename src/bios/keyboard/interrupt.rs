@@ -182,7 +182,7 @@ fn typed(pc: &mut Pc<'_>, scan: u8, enhanced: bool) {
             Some(codes::Lock::Num) => flags & NUM_LOCK != 0,
             None => false,
         };
-        if shift != locked { Shift::Shift } else { Shift::Plain }
+        if shift != locked { Shift::Shifted } else { Shift::Plain }
     };
     if let Some(key) = codes::key(scan, enhanced, state) {
         // A full buffer takes no more; a PC beeps.

@@ -268,7 +268,10 @@ impl Rtc {
             MINUTE => shown(date.minute),
             HOUR if status & HOURS_24 != 0 => shown(date.hour),
             HOUR => {
-                let of_12 = if date.hour % 12 == 0 { 12 } else { date.hour % 12 };
+                let of_12 = match date.hour % 12 {
+                    0 => 12,
+                    hour => hour,
+                };
                 shown(of_12) | if date.hour >= 12 { AFTERNOON } else { 0 }
             }
             WEEKDAY => shown(date.weekday()),
@@ -395,7 +398,7 @@ impl Rtc {
 }
 
 fn to_bcd(value: u8) -> u8 {
-    (value / 10 % 10) << 4 | value % 10
+    ((value / 10 % 10) << 4) | (value % 10)
 }
 
 fn from_bcd(value: u8) -> u8 {

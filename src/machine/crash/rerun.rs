@@ -248,7 +248,13 @@ impl Machine {
                     _ => {}
                 },
                 exit if exit.is_access() => {
-                    self.serve(&exit);
+                    if let Some((service, rip)) = self.trap_of(&exit) {
+                        if self.serve_call(service, rip)?.is_some() {
+                            return Ok(Err(Lost::OtherCourse));
+                        }
+                    } else {
+                        self.serve(&exit);
+                    }
                     let made = self.course().accesses;
                     if made > first.course.accesses {
                         return Ok(Err(Lost::OtherCourse));

@@ -70,9 +70,6 @@ impl Machine {
         }
         let plan = self.plan()?;
         self.set_coalescing(plan.coalesce)?;
-        if !self.breakpoints.is_empty() {
-            self.last_plan = Some(plan.clone());
-        }
         match plan.drive {
             // Told where it was asked for.
             _ if self.record.counts() => self.run_stepping(false),
@@ -169,18 +166,8 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
-        if let Some(service) = self.take_trap(exit)? {
-            let end = |machine: &mut Machine| {
-                Ok(machine.serve_trap(service)?.unwrap_or(StopReason::Stepped))
-            };
-            let stop = self.watched(end)?;
-            if stop != StopReason::Stepped {
-                return Ok(Some(stop));
-            }
-            return match self.breakpoint_here() {
-                None => self.return_from_trap(),
-                stop => Ok(stop),
-            };
+        if let Some((service, rip)) = self.trap_of(exit) {
+            return self.serve_call(service, rip);
         }
         if let Some(stop) = self.serve(exit) {
             // The user is about to look: let the instruction finish first, with all that it accesses.
