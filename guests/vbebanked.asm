@@ -4,7 +4,7 @@
 ; format: elf32
 ; entry: 0000:7c00
 ; ends: cli; hlt
-; screen: 640x480: bank after bank in another colour, 102 rows and a part of one each
+; screen: 640x480: where a bank begins, every 102 rows and a part of one, a line of a colour of its own
 ;
 ; Debug:  stepvisor debug guests/bin/vbebanked.elf
 ;         (gdb) break main.bank
@@ -44,7 +44,7 @@ main:
     add al, 9                   ; light blue, and on
     mov ah, al
     xor di, di
-    mov cx, 0x8000
+    mov cx, 640 / 2
     rep stosw
     inc dx
     cmp dx, BANKS

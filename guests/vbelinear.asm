@@ -1,10 +1,10 @@
-; vbelinear: 640x480 pixels of 32 bits by VBE, in the linear framebuffer, which protected mode reaches
+; vbelinear: 320x200 pixels of 32 bits by VBE, in the linear framebuffer, which protected mode reaches
 ;
 ; load: 0x7c00
 ; format: elf32
 ; entry: 0000:7c00
 ; ends: cli; hlt
-; screen: 640x480: the upper half from black to red, across; the lower half blue
+; screen: 320x200: eight rows from black to red, across; eight in blue
 ;
 ; Debug:  stepvisor debug guests/bin/vbelinear.elf
 ;         (gdb) break draw
@@ -18,7 +18,7 @@ bits 16
 cpu 386
 global start
 
-MODE        equ 0x142           ; QEMU's number for 640x480 in 32 bits
+MODE        equ 0x140           ; QEMU's number for 320x200 in 32 bits
 LINEAR      equ 0x4000
 INFORMATION equ 0x8000          ; where the firmware describes the mode
 BASE        equ 0x28            ; in it: the physical address
@@ -64,22 +64,22 @@ draw:
     mov ss, ax
     mov edi, [framebuffer]
     movzx ebp, word [INFORMATION + PITCH]
-    mov edx, 480
+    mov edx, 16                 ; rows
 .row:
     push edi
     xor ecx, ecx
 .pixel:
-    mov eax, ecx                ; 0 to 639 as 0 to 255 of red
-    imul eax, eax, 102
+    mov eax, ecx                ; 0 to 319 as 0 to 254 of red
+    imul eax, eax, 204
     and eax, 0xff00
     shl eax, 8
-    cmp edx, 240
+    cmp edx, 8
     ja .store
     mov eax, 0x000000ff         ; blue
 .store:
     stosd
     inc ecx
-    cmp ecx, 640
+    cmp ecx, 320
     jb .pixel
     pop edi
     add edi, ebp

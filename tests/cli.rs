@@ -332,8 +332,9 @@ fn a_time_limit_ends_an_endless_run_with_screen_and_registers() {
 fn signals_end_the_run_with_screen_and_registers() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let files = Files::new();
-        // sti; mov al, 10; out 0xe9, al: a line for us to wait for; jmp $
-        let image = files.file("boot.bin", &[0xfb, 0xb0, 10, 0xe6, 0xe9, 0xeb, 0xfe]);
+        // mov al, 0xff; out 0x21, al; sti; mov al, 10; out 0xe9, al: a line for us to wait for; jmp $
+        let code = [0xb0, 0xff, 0xe6, 0x21, 0xfb, 0xb0, 10, 0xe6, 0xe9, 0xeb, 0xfe];
+        let image = files.file("boot.bin", &code);
         let mut child = command()
             .args(["run", &image])
             .stdout(Stdio::piped())
@@ -348,7 +349,7 @@ fn signals_end_the_run_with_screen_and_registers() {
         assert!(kill.success());
         line.clear();
         stderr.read_line(&mut line).unwrap();
-        assert_eq!(line, "stepvisor: interrupted at 0000:7C05\n");
+        assert_eq!(line, "stepvisor: interrupted at 0000:7C09\n");
         assert_eq!(child.wait().unwrap().code(), Some(130));
     }
 }

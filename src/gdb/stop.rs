@@ -5,6 +5,7 @@ use gdbstub::stub::SingleThreadStopReason;
 use gdbstub::target::ext::breakpoints::WatchKind;
 
 use super::target::Inserted;
+use crate::bios::Ending;
 use crate::machine::{self, StopReason};
 
 /// The report of a stop.
@@ -58,7 +59,9 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         // To a client that does not follow the guest.
         StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
-        StopReason::Halted { .. } => Signal::SIGINT,
+        StopReason::Halted { .. } | StopReason::Firmware { ending: Ending::Key, .. } => {
+            Signal::SIGINT
+        }
         StopReason::Exit { .. } | StopReason::Reset { .. } | StopReason::Firmware { .. } => {
             Signal::SIGTERM
         }

@@ -106,6 +106,7 @@ impl Machine {
         let before = CpuState { rip, ..self.vcpu.cpu().clone() };
         let mut cpu = before.clone();
         let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
         let due = self.is_interrupt_due(&cpu);
         if stop.is_none() && cpu == before && !due {
             return Ok(None);
@@ -145,6 +146,7 @@ impl Machine {
     pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
         let mut cpu = self.vcpu.cpu().clone();
         let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
         self.vcpu.set_cpu(&cpu)?;
         Ok(stop)
     }
@@ -173,13 +175,13 @@ impl Machine {
         };
         let location = match service {
             // Where the caller goes on.
-            Service::Interrupt(_) => return_address(self.vm.ram(), cpu),
-            _ => cpu.location(),
+            Service::Interrupt(_) => Some(return_address(self.vm.ram(), cpu)),
+            _ => None,
         };
         self.pass_output_on();
         let followed = self.follow_a20();
         if let Some(trace) = &mut self.trace {
-            trace.service(&service.to_string(), &location);
+            trace.service(&service.to_string(), location.as_deref());
         }
         let ended = ending.map(|ending| StopReason::Firmware { ending, location });
         ended.or_else(|| Some(StopReason::HostFailure(followed.err()?.with_cause())))

@@ -45,8 +45,8 @@ pub enum StopReason {
     Firmware {
         /// How.
         ending: Ending,
-        /// Where: behind the interrupt instruction, or in the firmware.
-        location: String,
+        /// Where it would go on, if it came by an interrupt instruction.
+        location: Option<String>,
     },
     /// Triple fault.
     Shutdown {
@@ -171,9 +171,10 @@ impl fmt::Display for StopReason {
             StopReason::Reset { port, location } => {
                 write!(f, "{location}: the guest resets the machine through port {port:#06x}")
             }
-            StopReason::Firmware { ending, location } => {
+            StopReason::Firmware { ending, location: Some(location) } => {
                 write!(f, "before {location}: {ending}")
             }
+            StopReason::Firmware { ending, location: None } => ending.fmt(f),
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }

@@ -88,7 +88,7 @@ impl Trace {
     }
 
     /// Records a service of the firmware, with where the guest goes on.
-    pub fn service(&mut self, name: &str, location: &str) {
+    pub fn service(&mut self, name: &str, location: Option<&str>) {
         let at = self.start.elapsed().as_secs_f64() * 1e6;
         self.write(&json!({
             "name": name, "cat": "firmware", "ph": "i", "s": "t", "pid": 1, "tid": 1,
