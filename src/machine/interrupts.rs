@@ -4,7 +4,7 @@
 //! [`crate::emulator::deliver`], so that they are the same on every host, and watchpoints and breakpoints see them. Before
 //! each entry it looks whether one is requested. If the guest does not take interrupts just then, KVM is asked to
 //! leave it as soon as it does. Software KVMs notice that only at their next entry: there the guest is stepped for a
-//! while, [`MOST_STEPS`] for each interrupt, and then a deadline has the machine look again.
+//! while, `MOST_STEPS` for each interrupt, and then a deadline has the machine look again.
 //!
 //! **When** they come is the clock's business. By the wall clock a deadline ends the entry when the next one is due. By
 //! virtual time, which passes with accesses to ports, they come behind such an access, in HLT, or where the guest enables
