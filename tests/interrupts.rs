@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::samples::{Sample, sample};
 use common::*;
 use stepvisor::devices::keyboard::keymap;
@@ -239,10 +237,10 @@ fn a_guest_that_waits_by_the_wall_clock_does_not_work() {
     let mut machine = machine_of(&sample, Clock::Wall);
     let stop = machine.run();
     assert_ends_well(&machine, &stop, &sample, "free");
-    // Each wait is one exit, and nothing looks in between.
+    // A wait is one exit at most, and nothing looks in between: sixteen accesses, and what comes on a slow host.
     let hlt = machine.stats().exits().find(|(name, _)| *name == "HLT").unwrap().1;
-    assert_eq!(hlt.number, 11, "{}", machine.stats());
-    assert!(machine.guest_time() < Duration::from_secs(1));
+    assert!(hlt.number <= 11, "{}", machine.stats());
+    assert!(machine.stats().total() <= 60, "{}", machine.stats());
 }
 
 #[test]
