@@ -15,6 +15,7 @@ use common::samples::{End, SAMPLES, Sample};
 use common::{Record, boot, record, set, visible, write};
 use stepvisor::devices::frame::Frame;
 use stepvisor::kvm::probe::host_facts;
+use stepvisor::machine::interrupts::Interrupts;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui;
 use stepvisor::x86::{CpuState, FpuState, Linear, Phys};
@@ -29,7 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const FOREVER: [(&str, u64); 1] = [("addloop", 0x7c20)];
 
 /// Guests that wait for interrupts of devices, which are held back while a user steps: see tests/interrupts.rs.
-const INTERRUPTED: [&str; 4] = ["irq32", "irq64", "keyirq", "ticks"];
+const INTERRUPTED: [&str; 8] =
+    ["alarm", "clock", "hooks", "irq32", "irq64", "keyirq", "keys", "ticks"];
+/// A guest that shows how much memory there is, and so something else in each test.
+const SHOWS_MEMORY: &str = "board";
 
 /// A guest and what is done with it.
 struct Subject {
@@ -64,6 +68,8 @@ impl Subject {
     /// Boots it, has `drive` take it to its end or its cut, and looks at everything.
     fn drive(&self, drive: impl FnOnce(&mut Machine, Option<Linear>) -> StopReason) -> Left {
         let mut machine = (self.boot)();
+        // The firmware's timer ticks while a guest runs, and not while it is stepped.
+        machine.set_interrupts(Interrupts::Off);
         let heard = record(&mut machine);
         let kicker = machine.kicker();
         let (ended, end) = mpsc::channel::<()>();
@@ -245,6 +251,7 @@ macro_rules! guests {
         fn no_guest_is_left_out() {
             let mut here = vec![$(stringify!($name)),*];
             here.extend(INTERRUPTED);
+            here.push(SHOWS_MEMORY);
             here.sort_unstable();
             let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
             let files = guests.read_dir().unwrap().map(|entry| entry.unwrap().path());
@@ -259,8 +266,8 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    a20 addloop banner calls cga colours crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex planar
-    portio protected retrace scroll serial timer triple
+    a20 addloop banner calls cga colours com1 crtc cs07c0 demo faults font hello int keyboard long mode13h modes modex pages pixels
+    planar portio protected retrace scroll serial teletype timer triple vbebanked vbelinear
 }
 
 #[test]
