@@ -174,7 +174,7 @@ fn tell(machine: &Machine, end: &End) -> ExitCode {
         End::Stop(StopReason::Halted { location, .. }) => {
             say!(
                 "stepvisor: the guest halted before {location} with interrupts enabled, \
-                 but no device can raise one"
+                 but no interrupt will get it any further"
             );
             ExitCode::Success
         }

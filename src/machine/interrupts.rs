@@ -383,6 +383,9 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
+            if self.is_idle_for_good() {
+                return Ok(Some(self.halted_stop()));
+            }
             let next = self.devices.chipset().next_interrupt();
             let left = next.map(|at| at.0.saturating_sub(self.devices.now().0));
             match (left, self.clock()) {

@@ -117,6 +117,11 @@ impl Chip {
         self.icw1 & ICW1_SINGLE == 0 && self.icw3 >> line & 1 != 0
     }
 
+    /// The vector of line 0.
+    pub(super) fn first_vector(&self) -> u8 {
+        self.base
+    }
+
     /// Takes the interrupt that is due: its line, and its vector.
     pub(super) fn acknowledge(&mut self) -> (Option<u8>, u8) {
         let line = self.request();

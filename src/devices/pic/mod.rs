@@ -84,6 +84,12 @@ impl Pics {
         pics.interrupt()
     }
 
+    /// The first vectors of the two.
+    #[must_use]
+    pub fn first_vectors(&self) -> [u8; 2] {
+        [self.state.first.first_vector(), self.state.second.first_vector()]
+    }
+
     /// The processor takes the interrupt: gives its vector. One whose line has gone meanwhile is the spurious
     /// interrupt, line 7.
     pub fn acknowledge(&mut self) -> u8 {

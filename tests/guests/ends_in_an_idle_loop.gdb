@@ -1,0 +1,3 @@
+# guest: idle_loop.asm
+# ends: wait
+# screen: A
