@@ -2,6 +2,7 @@
 //! effects and without access checks.
 
 use super::Machine;
+use crate::x86::instruction::MAX_LEN;
 use crate::x86::paging::{self, Fault, PhysRead, Walk};
 use crate::x86::{Linear, Phys};
 
@@ -149,8 +150,8 @@ impl Machine {
         if claimed { Physical::Device } else { Physical::Hole }
     }
 
-    /// The bytes of the next instruction, as many as are there, at most 15.
-    pub(super) fn code_bytes(&self, buffer: &mut [u8; 15]) -> usize {
+    /// The bytes of the next instruction, as many as are there.
+    pub(super) fn code_bytes(&self, buffer: &mut [u8; MAX_LEN]) -> usize {
         self.read_linear(self.vcpu.cpu().pc(), buffer)
     }
 }
