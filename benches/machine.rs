@@ -31,7 +31,14 @@ fn machine(image: &[u8]) -> Machine {
     let image = Image::parse(image).expect("image");
     let boot = Boot { load: Some(Phys(0)), entry: Some(SegOff::new(0, 0)), ..Boot::new(image) };
     let devices = stepvisor::devices::Config::default();
-    let config = Config { ram_size: 64 << 20, boot, devices, on_unclaimed: OnUnclaimed::Warn };
+    let config = Config {
+        ram_size: 64 << 20,
+        boot,
+        devices,
+        on_unclaimed: OnUnclaimed::Warn,
+        firmware: false,
+        disks: stepvisor::disk::Disks::default(),
+    };
     Machine::new(config).expect("machine")
 }
 
@@ -174,7 +181,14 @@ fn interrupts(c: &mut Criterion) {
     let image = Image::parse(INTERRUPTS).expect("image");
     let boot = Boot::new(image);
     let devices = stepvisor::devices::Config::default();
-    let config = Config { ram_size: 64 << 20, boot, devices, on_unclaimed: OnUnclaimed::Warn };
+    let config = Config {
+        ram_size: 64 << 20,
+        boot,
+        devices,
+        on_unclaimed: OnUnclaimed::Warn,
+        firmware: false,
+        disks: stepvisor::disk::Disks::default(),
+    };
     let mut machine = Machine::new(config).expect("machine");
     let mut group = c.benchmark_group("interrupts");
     group.throughput(Throughput::Elements(1000));

@@ -9,11 +9,19 @@ import socket
 
 
 class Remote:
-    """A connection to a stub, without acknowledgements from the second packet on."""
+    """A connection to a stub, without acknowledgements from the second packet on.
+
+    The address is a host and a port, or the path of a unix socket.
+    """
 
     def __init__(self, address, timeout=20):
-        self.socket = socket.create_connection(address, timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(address)
+        else:
+            self.socket = socket.create_connection(address, timeout)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.acknowledge = True
         features = self.request(b"qSupported:swbreak+;hwbreak+;vContSupported+;xmlRegisters=i386")

@@ -1,5 +1,6 @@
 //! The exit codes of the command: one list for all subcommands.
 
+use stepvisor::bios::Ending;
 use stepvisor::gdb::transport::TransportError;
 use stepvisor::kvm::KvmError;
 use stepvisor::machine::{MachineError, StopReason};
@@ -42,6 +43,16 @@ pub enum ExitCode {
     Mark,
     /// The guest reset the machine.
     Reset,
+    /// INT 18h.
+    NoBootDevice,
+    /// INT 19h.
+    Bootstrap,
+    /// The guest returned to the firmware.
+    Returned,
+    /// The guest switched the power off.
+    PowerOff,
+    /// The guest waits for a key that nobody will type.
+    Key,
     /// ^C or a termination signal ended the run.
     Interrupted,
 }
@@ -65,6 +76,11 @@ Exit codes:
    28  an exception of those given by --stop-on
    30  a breakpoint in the guest's source (with --break-on), or a stop of --stop-at
    32  the guest reset the machine
+   34  the guest gave up booting (INT 18h)
+   36  the guest asked for another boot (INT 19h)
+   38  the guest returned to the firmware
+   40  the guest switched the power off (APM)
+   42  the guest waits for a key, and no more are typed
   130  interrupted
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -88,6 +104,11 @@ impl ExitCode {
             ExitCode::Exception => 28,
             ExitCode::Mark => 30,
             ExitCode::Reset => 32,
+            ExitCode::NoBootDevice => 34,
+            ExitCode::Bootstrap => 36,
+            ExitCode::Returned => 38,
+            ExitCode::PowerOff => 40,
+            ExitCode::Key => 42,
             ExitCode::Interrupted => 130,
         }
     }
@@ -99,6 +120,14 @@ impl ExitCode {
             // The lowest byte is all a process can hand on.
             StopReason::Exit { status } => ExitCode::Guest((status & 0xff) as u8),
             StopReason::Reset { .. } => ExitCode::Reset,
+            StopReason::Firmware { ending, .. } => match ending {
+                Ending::NoBootDevice => ExitCode::NoBootDevice,
+                Ending::Bootstrap => ExitCode::Bootstrap,
+                Ending::Returned => ExitCode::Returned,
+                Ending::PowerOff => ExitCode::PowerOff,
+                Ending::Reset => ExitCode::Reset,
+                Ending::Key => ExitCode::Key,
+            },
             StopReason::Shutdown { .. } => ExitCode::Shutdown,
             StopReason::Refused(_) => ExitCode::Refused,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
@@ -165,7 +194,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 16] = [
+    const ALL: [ExitCode; 21] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,
@@ -181,6 +210,11 @@ mod tests {
         ExitCode::Exception,
         ExitCode::Mark,
         ExitCode::Reset,
+        ExitCode::NoBootDevice,
+        ExitCode::Bootstrap,
+        ExitCode::Returned,
+        ExitCode::PowerOff,
+        ExitCode::Key,
         ExitCode::Interrupted,
     ];
 

@@ -337,10 +337,14 @@ impl Test {
     /// # Errors
     /// It did not pass; the report says why.
     pub fn run(&self) -> Result<(), Failed> {
-        let outcome = match &self.error {
+        let mut outcome = match &self.error {
             Some(text) => Outcome::failed(Verdict::BadHeader, &self.test.name, text),
             None => self.test.run(&self.options),
         };
+        if let (Verdict::NoAssertion, Some(failure)) = (outcome.verdict, &mut outcome.failure) {
+            "nothing is asserted, so nothing is tested; if it is enough that it runs, call asserts_nothing()"
+                .clone_into(&mut failure.text);
+        }
         if outcome.is_passed() { Ok(()) } else { Err(Failed(outcome)) }
     }
 }

@@ -185,8 +185,8 @@ fn a_guest_of_the_teaching_kind_runs_at_address_zero() {
 
 #[test]
 fn load_entry_and_drive_reach_the_guest() {
-    // mov [0x500], dl; mov ax, cs; out to the debug port: al, ah, dl; hlt
-    let code = [0x8c, 0xc8, 0xe6, 0xe9, 0x88, 0xe0, 0xe6, 0xe9, 0x88, 0xd0, 0xe6, 0xe9, 0xf4];
+    // mov [0x500], dl; mov ax, cs; out to the debug port: al, ah, dl; cli; hlt
+    let code = [0x8c, 0xc8, 0xe6, 0xe9, 0x88, 0xe0, 0xe6, 0xe9, 0x88, 0xd0, 0xe6, 0xe9, 0xfa, 0xf4];
     let outcome = run(&code, &["--load", "0x41420", "--entry", "4142:0", "--drive", "0x43"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "BAC"), "{outcome:?}");
     let outcome = run(&code, &["--drive", "67"]);
@@ -217,11 +217,12 @@ fn a_reader_that_leaves_early_breaks_nothing() {
 
 #[test]
 fn a_halt_that_nothing_can_end_is_the_normal_end_but_said_when_interrupts_are_on() {
-    let outcome = run(&[0xf4], &[]);
+    let outcome = run(&[0xfa, 0xf4], &[]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-    let outcome = run(&[0xfb, 0xf4], &[]);
+    // mov al, 0xff; out 0x21, al; sti; hlt
+    let outcome = run(&[0xb0, 0xff, 0xe6, 0x21, 0xfb, 0xf4], &[]);
     assert_eq!(outcome.code, Some(0));
-    assert!(outcome.stderr.contains("halted before 0000:7C02 with interrupts enabled"));
+    assert!(outcome.stderr.contains("halted before 0000:7C06 with interrupts enabled"));
 }
 
 #[test]
@@ -331,8 +332,9 @@ fn a_time_limit_ends_an_endless_run_with_screen_and_registers() {
 fn signals_end_the_run_with_screen_and_registers() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let files = Files::new();
-        // sti; mov al, 10; out 0xe9, al: a line for us to wait for; jmp $
-        let image = files.file("boot.bin", &[0xfb, 0xb0, 10, 0xe6, 0xe9, 0xeb, 0xfe]);
+        // mov al, 0xff; out 0x21, al; sti; mov al, 10; out 0xe9, al: a line for us to wait for; jmp $
+        let code = [0xb0, 0xff, 0xe6, 0x21, 0xfb, 0xb0, 10, 0xe6, 0xe9, 0xeb, 0xfe];
+        let image = files.file("boot.bin", &code);
         let mut child = command()
             .args(["run", &image])
             .stdout(Stdio::piped())
@@ -347,7 +349,7 @@ fn signals_end_the_run_with_screen_and_registers() {
         assert!(kill.success());
         line.clear();
         stderr.read_line(&mut line).unwrap();
-        assert_eq!(line, "stepvisor: interrupted at 0000:7C05\n");
+        assert_eq!(line, "stepvisor: interrupted at 0000:7C09\n");
         assert_eq!(child.wait().unwrap().code(), Some(130));
     }
 }
@@ -388,8 +390,9 @@ fn a_screen_that_cannot_be_printed_is_an_error() {
 
 #[test]
 fn accesses_to_nothing_are_told_ignored_or_end_the_run() {
-    // out 0x10, al; in al, 0x10; out 0x10, al; mov [0xa000:0], al; hlt
-    let code = [0xe6, 0x10, 0xe4, 0x10, 0xe6, 0x10, 0xb8, 0, 0xa0, 0x8e, 0xd8, 0xa2, 0, 0, 0xf4];
+    // out 0x10, al; in al, 0x10; out 0x10, al; mov [0xa000:0], al; cli; hlt
+    let code =
+        [0xe6, 0x10, 0xe4, 0x10, 0xe6, 0x10, 0xb8, 0, 0xa0, 0x8e, 0xd8, 0xa2, 0, 0, 0xfa, 0xf4];
     for args in [&[][..], &["--on-unclaimed", "warn"]] {
         let outcome = run(&code, args);
         assert_eq!(outcome.code, Some(0));
@@ -408,8 +411,8 @@ fn accesses_to_nothing_are_told_ignored_or_end_the_run() {
 
 #[test]
 fn output_of_the_guest_and_our_own_lines_never_share_one() {
-    // out 0xe9, 'x'; out 0x10, al; hlt
-    let outcome = run(&[0xb0, b'x', 0xe6, 0xe9, 0xe6, 0x10, 0xf4], &[]);
+    // out 0xe9, 'x'; out 0x10, al; cli; hlt
+    let outcome = run(&[0xb0, b'x', 0xe6, 0xe9, 0xe6, 0x10, 0xfa, 0xf4], &[]);
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines[0], "x");
     assert!(lines[1].starts_with("stepvisor: 0000:7C04: write of 0x78"), "{lines:?}");
@@ -448,8 +451,8 @@ fn a_serial_line_that_takes_nothing_does_not_end_the_run() {
 fn the_second_serial_port_has_its_own_output() {
     let files = Files::new();
     let (one, two) = (files.path("1"), files.path("2"));
-    // mov al, '1'; mov dx, 0x3f8; out dx, al; inc ax; mov dh, 2; out dx, al; hlt
-    let code = [0xb0, b'1', 0xba, 0xf8, 3, 0xee, 0x40, 0xb6, 2, 0xee, 0xf4];
+    // mov al, '1'; mov dx, 0x3f8; out dx, al; inc ax; mov dh, 2; out dx, al; cli; hlt
+    let code = [0xb0, b'1', 0xba, 0xf8, 3, 0xee, 0x40, 0xb6, 2, 0xee, 0xfa, 0xf4];
     let outcome = run(&code, &["--serial", &one, "--serial", &two]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     assert_eq!([one, two].map(|file| fs::read_to_string(file).unwrap()), ["1", "2"]);
@@ -482,15 +485,6 @@ fn a_guest_that_resets_the_machine_ends_the_run_with_a_code_of_its_own() {
     reset(&[0xb0, 0xfe, 0xe6, 0x64, 0xf4], "0x0064");
     // mov al, 1; out 0x92, al; hlt
     reset(&[0xb0, 0x01, 0xe6, 0x92, 0xf4], "0x0092");
-}
-
-#[test]
-fn switching_a20_off_is_told_once() {
-    // xor al, al; out 0x92, al; mov al, 2; out 0x92, al; xor al, al; out 0x92, al; hlt
-    let code = [0x30, 0xc0, 0xe6, 0x92, 0xb0, 2, 0xe6, 0x92, 0x30, 0xc0, 0xe6, 0x92, 0xf4];
-    let outcome = run(&code, &[]);
-    assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{outcome:?}");
-    assert!(outcome.stderr.contains("0000:7C02: the guest switches address line A20 off"));
 }
 
 // --- Files that a run writes ------------------------------------------------------------------------
@@ -860,7 +854,7 @@ fn paths_that_are_not_text_are_no_problem() {
     use std::os::unix::ffi::OsStrExt;
     let files = Files::new();
     let path: PathBuf = files.dir.path().join(OsStr::from_bytes(b"gu\xffest.bin"));
-    fs::write(&path, [0xf4]).unwrap();
+    fs::write(&path, [0xfa, 0xf4]).unwrap();
     let outcome = Outcome::from(command().arg("run").arg(&path).output().unwrap());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
 }
@@ -884,4 +878,27 @@ fn a_file_in_place_of_a_subcommand_is_what_to_run() {
     }
     assert!(!stepvisor(["runn"]).stderr.contains("did you mean"));
     refused(&["run", "--demo", "--load", "7c00"], 2, &["in hexadecimal it is 0x7c00"]);
+}
+
+#[test]
+fn the_gdb_script_is_printed_or_kept_in_a_file_whose_path_is_printed() {
+    let printed = stepvisor(["gdb-script"]);
+    let files = Files::new();
+    let cache = files.path("cache");
+    for _ in 0..2 {
+        let mut command = command();
+        let outcome = command.args(["gdb-script", "--file"]).env("XDG_CACHE_HOME", &cache).output();
+        let Outcome { code, stdout, stderr } = outcome.unwrap().into();
+        assert_eq!(
+            (code, stdout.as_str()),
+            (Some(0), &*format!("{cache}/stepvisor/stepvisor.gdb\n"))
+        );
+        assert_eq!(stderr, "");
+        assert_eq!(fs::read_to_string(stdout.trim_end()).unwrap(), printed.stdout);
+    }
+    let nowhere = files.file("file", b"");
+    let outcome = command().args(["gdb-script", "--file"]).env("XDG_CACHE_HOME", nowhere).output();
+    let Outcome { code, stderr, .. } = outcome.unwrap().into();
+    assert_eq!(code, Some(12));
+    assert!(stderr.contains("cannot write"), "{stderr}");
 }

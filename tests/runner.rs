@@ -129,6 +129,13 @@ fn tests_are_chosen_by_filter_and_shard() {
 }
 
 #[test]
+fn a_mark_of_the_byte_order_hides_no_header() {
+    let directory =
+        directory(&[("a.gdb", "\u{feff}# guest: a.asm\n# ends: halt\n"), ("a.asm", HALT)]);
+    run(&[&path(&directory, "")], 0);
+}
+
+#[test]
 fn no_test_is_an_error() {
     let errors = |arguments: &[&str]| {
         let output = stepvisor(arguments);
@@ -197,8 +204,13 @@ fn a_missing_gdb_is_told_and_tests_without_one_run_still() {
 
 #[test]
 fn a_gdb_without_python_is_told() {
-    let says = "Scripting in the \"Python\" language is not supported in this copy of GDB.";
-    let script = format!("#!/bin/sh\necho '{says}'\nexit 1\n");
+    // What a gdb without Python does: it prints what our script says to it, and takes the runner's Python for
+    // commands of gdb's.
+    let says = stepvisor::gdb::script::SCRIPT
+        .lines()
+        .find_map(|line| line.strip_prefix("echo ")?.strip_suffix("\\n"))
+        .unwrap();
+    let script = format!("#!/bin/sh\necho '{says}'\necho 'Undefined command'\nexit 1\n");
     let directory = directory(&[("gdb", &script)]);
     let gdb = path(&directory, "gdb");
     fs::set_permissions(&gdb, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

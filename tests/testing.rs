@@ -31,8 +31,8 @@ fn a_guest_is_tested_with_gdb() -> Result<(), Failed> {
 
 #[test]
 fn the_machine_is_as_the_test_wants_it() -> Result<(), Failed> {
-    // in al, 0x60; hlt
-    Test::image(&[0xe4, 0x60, 0xf4])
+    // in al, 0x60; cli; hlt
+    Test::image(&[0xe4, 0x60, 0xfa, 0xf4])
         .load(0x600)
         .entry(0x60, 0)
         .drive(3)
@@ -94,6 +94,7 @@ fn what_makes_no_sense_and_what_hangs_have_their_verdicts() {
     let verdict = |test: Test| test.run().unwrap_err().verdict();
     let hello = || Test::guest("guests/bin/hello.bin");
     assert_eq!(verdict(hello()), Verdict::NoAssertion);
+    assert!(hello().run().unwrap_err().to_string().contains("call asserts_nothing()"));
     hello().asserts_nothing().run().unwrap();
     assert_eq!(verdict(hello().register("foo", 1)), Verdict::BadHeader);
     assert_eq!(verdict(hello().ends(Ending::TripleFault)), Verdict::WrongEnding);

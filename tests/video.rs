@@ -1,22 +1,36 @@
 //! INT 10h, call by call: each list in tests/video is worked off without a processor, and what is found afterwards in
 //! registers, ports, memory and the BIOS data area is what QEMU gives with SeaBIOS' VGA BIOS, noted by
-//! `scripts/video-calls`. Lines that differ on purpose have their reason in `DIFFERENT`.
+//! `scripts/video-calls`. What differs on purpose is left out by a line in the list that says why.
 #![allow(clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use stepvisor::bios::{Outcome, Pc, video};
-use stepvisor::devices::{Config, Devices};
+use stepvisor::bios::{Outcome, Pc, rom, video};
+use stepvisor::devices::vga::vbe::{self, LinearMemory};
+use stepvisor::devices::{Config, Devices, VIDEO_MEMORY};
 use stepvisor::disk::Disks;
-use stepvisor::memory::Ram;
+use stepvisor::memory::{Ram, Shared};
 use stepvisor::x86::{CpuState, Gpr, Phys, SegmentName};
 
 const ORDER: [&str; 8] = ["ax", "bx", "cx", "dx", "bp", "es", "si", "di"];
-const GENERAL: [Gpr; 7] =
-    [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
+const GENERAL: [Gpr; 7] = [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
 const STACK: u16 = 0x7b00;
+
+#[derive(Debug)]
+struct Framebuffer(Shared);
+
+impl LinearMemory for Framebuffer {
+    fn read(&self, offset: u32, data: &mut [u8]) {
+        self.0.read(offset, data);
+    }
+
+    fn write(&self, offset: u32, data: &[u8]) {
+        self.0.write(offset, data);
+    }
+}
 
 /// A machine without a processor.
 struct Bare {
@@ -37,9 +51,10 @@ impl Bare {
             disks: Disks::default(),
             before: BTreeMap::new(),
         };
-        for (offset, bytes) in video::rom::pieces() {
-            bare.ram.load(Phys(0xf_0000 + u64::from(offset)), &bytes).unwrap();
-        }
+        bare.ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE).unwrap();
+        let shared = Framebuffer(bare.ram.share(vbe::FRAMEBUFFER));
+        bare.devices.vga_mut().attach(Arc::new(shared));
+        bare.ram.load(rom::START, rom::image()).unwrap();
         video::power_on(&mut bare.pc());
         bare
     }
@@ -91,8 +106,7 @@ impl Bare {
     }
 
     fn call(&mut self, line: &str) {
-        let mut values =
-            line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
+        let mut values = line.split_whitespace().map(|word| u16::from_str_radix(word, 16).unwrap());
         let mut next = || values.next().unwrap_or(0);
         self.cpu.gpr = [0; 16];
         for gpr in [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx, Gpr::Rbp] {
@@ -164,41 +178,54 @@ impl Bare {
         let colours: Vec<u8> = (0..768).map(|_| self.input(0x3c9)).collect();
         self.out(0x3c8, index);
         add("dac".to_owned(), sum(colours));
-        add("window".to_owned(), self.window());
-        for plane in 0..4 {
-            let vga = self.devices.vga();
-            let bytes = (0..=u16::MAX).map(|offset| vga.planes_at(offset)[plane]);
-            add(format!("plane{plane}"), sum(bytes));
-        }
+        found.push(("window".to_owned(), self.window()));
+        found.extend((0..).zip(self.planes()).map(|(plane, sum)| (format!("plane{plane}"), sum)));
         found
     }
 
     fn window(&mut self) -> String {
         let (start, size) = self.devices.video_window().unwrap();
-        let mut bytes = vec![0; (size as usize).min(0x1_0000)];
-        self.pc().read(start, &mut bytes);
-        sum(bytes)
+        let start = (start.0 - VIDEO_MEMORY.0) as u32;
+        sum((start..start + size.min(0x1_0000)).map(|at| self.devices.vga().peek(at).unwrap()))
+    }
+
+    fn planes(&self) -> [String; 4] {
+        let vga = self.devices.vga();
+        let mut sums = [0; 4];
+        for offset in 0..=u16::MAX {
+            let bytes = vga.planes_at(offset);
+            sums = [0, 1, 2, 3].map(|plane| add(sums[plane], bytes[plane]));
+        }
+        sums.map(|sum| format!("{sum:08x}"))
     }
 }
 
-/// The checksum of tests/video/calls.asm.
+/// A step of the checksum in tests/video/calls.asm.
+fn add(sum: u32, byte: u8) -> u32 {
+    (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9)
+}
+
 fn sum(bytes: impl IntoIterator<Item = u8>) -> String {
-    let add = |sum: u32, byte: u8| {
-        (sum.rotate_left(5) ^ u32::from(byte)).wrapping_add(0x9e37_79b9)
-    };
     format!("{:08x}", bytes.into_iter().fold(0, add))
 }
 
-/// Memory that is seen in another way, or fonts, which are others.
-fn left_out(found: &BTreeMap<String, String>) -> &'static [&'static str] {
+const LEFT_OUT: &str = "# left out: ";
+
+/// Memory that is seen in another way, planes that cannot be written, fonts, which are others, and what the list says.
+fn left_out(found: &BTreeMap<String, String>, list: &str) -> BTreeSet<String> {
     let register = |name: &str| u8::from_str_radix(&found[name], 16).unwrap();
     let text = register("gr06") & 1 == 0;
     let (chained, odd_even) = (register("seq04") & 8 != 0, register("gr06") & 2 != 0);
-    if text || chained || odd_even {
-        &["plane0", "plane1", "plane2", "plane3"]
-    } else {
-        &["window"]
+    let mut prefixes = if text || chained || odd_even { vec!["plane"] } else { vec!["window"] };
+    let planes = ["plane0", "plane1", "plane2", "plane3"];
+    prefixes.extend(
+        (0..4).filter(|plane| register("seq02") >> plane & 1 == 0).map(|plane| planes[plane]),
+    );
+    for line in list.lines().filter_map(|line| line.strip_prefix(LEFT_OUT)) {
+        prefixes.extend(line.split(" (").next().unwrap().split_whitespace());
     }
+    let gone = |name: &&String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    found.keys().filter(gone).filter(|name| !ORDER.contains(&name.as_str())).cloned().collect()
 }
 
 fn notes(list: &str) -> String {
@@ -211,19 +238,19 @@ fn notes(list: &str) -> String {
         bare.call(line);
         let found = bare.found();
         let values: BTreeMap<_, _> = found.iter().cloned().collect();
-        let gone = left_out(&values);
+        let gone = left_out(&values, list);
         let registers: Vec<&str> = ORDER.iter().map(|&name| values[name].as_str()).collect();
         writeln!(notes, "{line}\n  {}", registers.join(" ")).unwrap();
         let new = found.iter().filter(|(name, value)| {
             !ORDER.contains(&name.as_str())
-                && !gone.contains(&name.as_str())
+                && !gone.contains(name)
                 && bare.before.get(name) != Some(value)
         });
         let new: Vec<String> = new.map(|(name, value)| format!("{name}={value}")).collect();
         for row in new.chunks(12) {
             writeln!(notes, "  {}", row.join(" ")).unwrap();
         }
-        bare.before.extend(found.into_iter().filter(|(name, _)| !gone.contains(&name.as_str())));
+        bare.before.extend(found.into_iter().filter(|(name, _)| !gone.contains(name)));
     }
     notes
 }
@@ -252,4 +279,66 @@ fn assert_same(name: &str) {
 #[test]
 fn text_modes_do_what_seabios_does() {
     assert_same("text");
+}
+
+#[test]
+fn the_monochrome_mode_does_what_seabios_does() {
+    assert_same("monochrome");
+}
+
+#[test]
+fn graphics_modes_do_what_seabios_does() {
+    assert_same("graphics");
+}
+
+#[test]
+fn colours_are_set_as_seabios_sets_them() {
+    assert_same("colours");
+}
+
+#[test]
+fn fonts_are_loaded_as_seabios_loads_them() {
+    assert_same("fonts");
+}
+
+#[test]
+fn the_state_is_told_saved_and_restored_as_by_seabios() {
+    assert_same("state");
+}
+
+#[test]
+fn vbe_does_what_seabios_does() {
+    assert_same("vbe");
+}
+
+/// tests/video/vbe-modes.txt has the first 64 bytes of what SeaBIOS tells of each mode, without the pointer into ROM.
+#[test]
+fn vbe_modes_are_those_of_seabios() {
+    let mut bare = Bare::new();
+    let expected = std::fs::read_to_string(folder().join("vbe-modes.txt")).unwrap();
+    let mut numbers = Vec::new();
+    for line in expected.lines() {
+        let number = line.split(' ').next().unwrap();
+        numbers.push(u16::from_str_radix(number, 16).unwrap());
+        bare.call(&format!("4f01 0 {number} 0 0 2000"));
+        assert_eq!(bare.cpu.get(Gpr::Rax), 0x004f, "{number}");
+        let mut block = [0; 64];
+        bare.pc().read(Phys(0x2_0000), &mut block);
+        block[0x0c..0x10].fill(0);
+        let hex: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(format!("{number} {hex}"), line);
+    }
+    bare.call("4f00 0 0 0 0 2000");
+    let pointer = bare.pc().read_u32(Phys(0x2_000e));
+    let mut at = u64::from(pointer >> 16) * 16 + u64::from(pointer & 0xffff);
+    let mut listed = Vec::new();
+    loop {
+        let number = bare.pc().read_u16(Phys(at));
+        if number == 0xffff {
+            break;
+        }
+        listed.push(number);
+        at += 2;
+    }
+    assert!(numbers.iter().all(|number| listed.contains(number)));
 }

@@ -347,7 +347,28 @@ Of the flags those that are set: carry parity adjust zero sign trap interrupts (
         gdb.write("FLAGS=%04X  %s\n" % (flags & 0xFFFF, " ".join(names) or "none set"))
 
 
+class Overview(Command):
+    """List the commands and functions that Stepvisor adds to gdb.
+Usage: stepvisor
+
+`help NAME` explains each."""
+
+    name = "stepvisor"
+    kind = gdb.COMMAND_SUPPORT
+
+    def invoke(self, argument, from_tty):
+        if argument.strip():
+            raise gdb.GdbError("stepvisor takes no arguments.")
+        for command in COMMANDS:
+            title = command.__doc__.splitlines()[0]
+            if issubclass(command, gdb.Command):
+                title = "%s -- %s" % (command.name, title)
+            gdb.write(title + "\n")
+        gdb.write("set stepvisor-prompt on -- Show CS:IP and the processor's mode in the prompt.\n")
+
+
 COMMANDS = [
+    Overview,
     BreakFar,
     TbreakFar,
     BreakInt,

@@ -25,8 +25,10 @@ class ServerError(gdb.GdbError):
 def output_of(command):
     """What gdb prints for `command`."""
     text = gdb.execute(command, to_string=True)
-    # `set trace-commands on` has the command itself in front.
-    return "".join(line for line in text.splitlines(True) if not line.startswith("+"))
+    if gdb.parameter("trace-commands"):
+        # The command itself is in front.
+        text = text.partition("\n")[2]
+    return text
 
 
 def _monitor(command):
@@ -50,8 +52,10 @@ def _ask(question, put=_search):
     if not is_stepvisor():
         raise ServerError("No Stepvisor is connected.")
     answer = put(question)
-    if not answer or answer.startswith("error: "):
+    if answer.startswith("error: "):
         raise ServerError("%s." % answer[len("error: ") :].capitalize())
+    if not answer and put is _search:
+        raise ServerError("The server does not answer.")
     return answer
 
 

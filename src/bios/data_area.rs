@@ -95,7 +95,11 @@ pub const VIDEO_COMBINATION: Phys = at(0x8a);
 pub const KEYBOARD_FLAGS_3: Phys = at(0x96);
 /// Enhanced keyboard: lights and protocol.
 pub const KEYBOARD_FLAGS_4: Phys = at(0x97);
-/// INT 15h AH=83 and 86: the wait is active.
+/// INT 15h AH=83 and 86: far pointer to the byte whose bit 7 is set when the wait is over, a double word.
+pub const WAIT_POINTER: Phys = at(0x98);
+/// The same: microseconds that are left, a double word.
+pub const WAIT_COUNT: Phys = at(0x9c);
+/// The same: the wait is active.
 pub const WAIT_FLAG: Phys = at(0xa0);
 /// Far pointer to the table of video parameters and pointers, a double word.
 pub const VIDEO_SAVE_POINTER: Phys = at(0xa8);

@@ -7,11 +7,22 @@
 //! Interface Technical Reference; where these leave something open, what SeaBIOS does.
 
 pub mod data_area;
+pub mod describe;
 pub mod disk;
+pub mod keyboard;
 pub mod pc;
+pub mod power_on;
+pub mod printer;
+pub mod rom;
+pub mod serial;
+pub mod system;
+pub mod timer;
 pub mod video;
 
+use std::fmt;
+
 pub use pc::Pc;
+pub use power_on::power_on;
 
 /// The port that the firmware's stubs write to; which stub it was follows from where it lies.
 pub const TRAP_PORT: u16 = 0xb8;
@@ -39,4 +50,123 @@ pub enum Ending {
     Returned,
     /// APM: the power is switched off.
     PowerOff,
+    /// A jump to the reset vector, FFFF:0000, or Ctrl+Alt+Del.
+    Reset,
+    /// No end of itself: it waits for a key, and there is nobody to type one.
+    Key,
 }
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ending::NoBootDevice => "the guest gives up booting (INT 18h)",
+            Ending::Bootstrap => "the guest asks for another boot (INT 19h)",
+            Ending::Returned => "the guest returned to the firmware",
+            Ending::PowerOff => "the guest switched the power off (APM)",
+            Ending::Key => "the guest waits for a key, and no more are typed",
+            Ending::Reset => "the guest restarts the machine through the firmware's reset vector",
+        })
+    }
+}
+
+/// What a trap in the ROM stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The handler of an interrupt.
+    Interrupt(u8),
+    /// In that of INT 09h: the scan code that INT 15h AH=4F has let pass.
+    ScanCode,
+    /// A hardware interrupt without a handler.
+    Unexpected {
+        /// Of the second interrupt controller.
+        second: bool,
+    },
+    /// A far return to the firmware.
+    Return,
+    /// The reset vector.
+    Reset,
+}
+
+impl Service {
+    /// Whether it may change what interrupt comes next, and when.
+    #[must_use]
+    pub fn touches_chips(self) -> bool {
+        !matches!(self, Service::Interrupt(0x10..=0x14 | 0x16 | 0x17 | 0x40))
+    }
+
+    /// Carries out the service.
+    pub fn serve(self, pc: &mut Pc<'_>) -> Outcome {
+        match self {
+            Service::Interrupt(vector) => interrupt(vector, pc),
+            Service::ScanCode => keyboard::scan_code(pc),
+            Service::Unexpected { second } => system::unexpected(pc, second),
+            Service::Return => Outcome::End(Ending::Returned),
+            Service::Reset => Outcome::End(Ending::Reset),
+        }
+    }
+}
+
+fn interrupt(vector: u8, pc: &mut Pc<'_>) -> Outcome {
+    match vector {
+        0x08 => timer::tick(pc),
+        0x09 => keyboard::interrupt(pc),
+        0x0e => system::floppy_interrupt(pc),
+        0x10 => video::serve(pc),
+        0x11 => system::equipment(pc),
+        0x12 => system::memory_size(pc),
+        0x13 | 0x40 => disk::serve(pc),
+        0x14 => serial::serve(pc),
+        0x15 => system::serve(pc),
+        0x16 => keyboard::serve(pc),
+        0x17 => printer::serve(pc),
+        0x18 => Outcome::End(Ending::NoBootDevice),
+        0x19 => Outcome::End(Ending::Bootstrap),
+        0x1a => timer::serve(pc),
+        0x70 => timer::clock_interrupt(pc),
+        0x74 | 0x76 => system::unexpected(pc, true),
+        0x75 => system::coprocessor_error(pc),
+        _ => Outcome::Return,
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Service::Interrupt(vector) = self else {
+            return f.write_str(match self {
+                Service::ScanCode => "INT 09h keyboard, scan code",
+                Service::Unexpected { second: false } => "unexpected interrupt",
+                Service::Unexpected { second: true } => "unexpected interrupt, second controller",
+                Service::Return => "return to the firmware",
+                _ => "power-on",
+            });
+        };
+        let what = match vector {
+            0x02 => "NMI",
+            0x05 => "print screen",
+            0x08 => "timer",
+            0x09 => "keyboard",
+            0x0e => "floppy controller",
+            0x10 => "video",
+            0x11 => "equipment",
+            0x12 => "memory size",
+            0x13 => "disk",
+            0x14 => "serial port",
+            0x15 => "system",
+            0x16 => "keyboard",
+            0x17 => "printer",
+            0x18 => "no boot device",
+            0x19 => "bootstrap",
+            0x1a => "time",
+            0x40 => "floppy disk",
+            0x70 => "real-time clock",
+            0x74 => "mouse",
+            0x75 => "coprocessor",
+            0x76 => "hard disk controller",
+            _ => "interrupt",
+        };
+        write!(f, "INT {vector:02X}h {what}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What the firmware sees of the machine: the processor at the moment of a call, memory, devices and disks.
 
-use crate::devices::Devices;
+use crate::devices::{Devices, OPEN_BUS};
 use crate::disk::Disks;
 use crate::memory::Ram;
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_ZF};
@@ -179,6 +179,39 @@ impl Pc<'_> {
     /// Writes a little-endian double word.
     pub fn write_u32(&mut self, at: Phys, value: u32) {
         self.write(at, &value.to_le_bytes());
+    }
+
+    /// Reads a port, as the processor would; FFh where nothing is.
+    pub fn port_read(&mut self, port: u16) -> u8 {
+        self.devices.port_read(port, 1).map_or(OPEN_BUS, |value| (value & 0xff) as u8)
+    }
+
+    /// Writes a port. The guest's output waits in the device until the machine takes it, and of address line A20
+    /// the machine learns afterwards.
+    pub fn port_write(&mut self, port: u16, value: u8) {
+        let _ = self.devices.port_write(port, 1, value.into());
+    }
+
+    /// The answer to a function that there is not: CF, and 86h in AH.
+    pub fn unsupported(&mut self) {
+        self.fail(0x86);
+    }
+
+    /// The answer to a function that fails: CF, and the code in AH.
+    pub fn fail(&mut self, code: u8) {
+        self.set_high(Gpr::Rax, code);
+        self.set_carry(true);
+    }
+
+    /// The answer to one that succeeds: no CF, and 0 in AH.
+    pub fn succeed(&mut self) {
+        self.set_high(Gpr::Rax, 0);
+        self.set_carry(false);
+    }
+
+    /// Goes on at `offset` in the ROM instead of behind the trap.
+    pub fn go_to(&mut self, offset: u16) {
+        self.cpu.rip = offset.into();
     }
 
     /// The pointer in the interrupt vector table at `vector`.

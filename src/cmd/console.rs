@@ -6,10 +6,13 @@ use std::rc::Rc;
 
 use stepvisor::machine::Observer;
 
+use super::report::Heard;
+
 /// Writes to standard error, guest output and our own lines never on one line.
 #[derive(Debug, Default)]
 pub struct Console {
     line: Line,
+    heard: Option<Heard>,
 }
 
 /// Whether the guest has left a line of standard error unfinished.
@@ -22,6 +25,19 @@ impl Console {
     /// The line that the console writes, for those who write there as well.
     pub fn line(&self) -> Line {
         self.line.clone()
+    }
+
+    /// The same console, which keeps what it writes in `heard` as well.
+    pub fn keeping(self, heard: Heard) -> Console {
+        Console { heard: Some(heard), ..self }
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        // Nothing can be done about a standard error that does not take it.
+        let _ = std::io::stderr().lock().write_all(bytes);
+        if let Some(last) = bytes.last() {
+            self.line.unfinished.set(*last != b'\n');
+        }
     }
 }
 
@@ -38,17 +54,22 @@ impl Observer for Console {
     fn notice(&mut self, text: &str) {
         self.line.end();
         say!("stepvisor: {text}");
+        if let Some(heard) = &self.heard {
+            heard.notice(text);
+        }
     }
 
-    fn serial(&mut self, _: usize, bytes: &[u8]) {
-        self.console(bytes);
+    fn serial(&mut self, port: usize, bytes: &[u8]) {
+        self.write(bytes);
+        if let Some(heard) = &self.heard {
+            heard.serial(port, bytes);
+        }
     }
 
     fn console(&mut self, bytes: &[u8]) {
-        // Nothing can be done about a standard error that does not take it.
-        let _ = std::io::stderr().lock().write_all(bytes);
-        if let Some(last) = bytes.last() {
-            self.line.unfinished.set(*last != b'\n');
+        self.write(bytes);
+        if let Some(heard) = &self.heard {
+            heard.console(bytes);
         }
     }
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod gdb_script;
 mod gdbserver;
 mod interruptions;
+mod report;
 mod run;
 mod symbols;
 mod test;
@@ -19,7 +20,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::GdbServer(args) => gdbserver::run(&args),
         Command::Debug(args) => debug::run(&args),
-        Command::GdbScript => gdb_script::run(),
+        Command::GdbScript(args) => gdb_script::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Test(args) => test::run(&args),
     }

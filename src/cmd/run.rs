@@ -11,10 +11,12 @@ use anyhow::Context;
 use stepvisor::devices::frame::Frame;
 use stepvisor::machine::trace::Trace;
 use stepvisor::machine::{Machine, StopReason};
+use stepvisor::script::ending::Ending;
 use stepvisor::ui;
 
 use super::console::Console;
 use super::interruptions::{Interruption, Interruptions};
+use super::report::{self, Heard};
 use crate::cli::Run;
 use crate::exit_code::{ExitCode, Failure};
 
@@ -26,6 +28,24 @@ enum End {
     Interruption(Interruption),
 }
 
+impl End {
+    /// A word for programs and a sentence for people.
+    fn described(&self) -> (String, String) {
+        match self {
+            End::Stop(stop) => {
+                let word = Ending::of(stop).map_or("failed".to_owned(), |end| end.to_string());
+                (word, stop.to_string())
+            }
+            End::Interruption(Interruption::Timeout) => {
+                (Ending::Timeout.to_string(), "time limit reached".to_owned())
+            }
+            End::Interruption(Interruption::Signal) => {
+                ("interrupted".to_owned(), "interrupted".to_owned())
+            }
+        }
+    }
+}
+
 /// Carries out `stepvisor run`.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     for path in &args.screen {
@@ -34,7 +54,11 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
             .map_err(|error| Failure::new(ExitCode::Usage, format!("--screen: {error}")))?;
     }
     let mut machine = args.guest.machine()?;
-    let console = Console::default();
+    let heard = Heard::default();
+    let mut console = Console::default();
+    if args.report.is_some() {
+        console = console.keeping(heard.clone());
+    }
     let line = console.line();
     machine.set_observer(Box::new(console));
     if let Some(path) = &args.trace {
@@ -50,7 +74,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     if !matches!(end, End::Stop(StopReason::Halted { interruptible: false, .. })) {
         line.end();
     }
-    let code = report(&machine, &end);
+    let code = tell(&machine, &end);
     if hides_graphics(&machine, args) {
         line.end();
         say!("stepvisor: the screen shows graphics; --screen FILE.png writes the picture");
@@ -63,6 +87,12 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     for path in &args.screen {
         ui::write_screen(path, &machine.frame())
             .map_err(|error| Failure::new(ExitCode::Host, error.to_string()))?;
+    }
+    if let Some(path) = &args.report {
+        let (word, text) = end.described();
+        let end = report::End { word: &word, text: &text, code: code.code() };
+        let written = report::write(path, &machine, &heard, &end);
+        written.with_context(|| format!("cannot write the report {}", path.display()))?;
     }
     if let Some(path) = &args.trace {
         let written = machine.finish_trace();
@@ -138,7 +168,7 @@ fn print_stats(machine: &Machine, elapsed: Duration) {
 }
 
 /// Says how the run ended, unless it ended well.
-fn report(machine: &Machine, end: &End) -> ExitCode {
+fn tell(machine: &Machine, end: &End) -> ExitCode {
     match end {
         End::Stop(StopReason::Halted { interruptible: false, .. }) => ExitCode::Success,
         End::Stop(StopReason::Halted { location, .. }) => {

@@ -10,6 +10,7 @@ use super::clock::Time;
 use super::keyboard::{self, Controller};
 use super::pic::{self, Pics};
 use super::pit::{self, Pit};
+use super::rtc::{self, Rtc};
 use super::uart::{self, Uart};
 use super::{Chip, PortDevice, PortEffect};
 use crate::bus::{AddressMap, Conflict};
@@ -40,7 +41,11 @@ const REFRESH: u64 = 18;
 const TIMER_LINE: u8 = 0;
 const KEYBOARD_LINE: u8 = 1;
 const MOUSE_LINE: u8 = 12;
+const CLOCK_LINE: u8 = 8;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
+/// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
+/// takes on its way, and a typist who is not too fast for it.
+const KEY_PAUSE: u64 = 5_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -52,8 +57,11 @@ pub struct Chipset {
     control_a: u8,
     control_b: u8,
     pit: Pit,
+    rtc: Rtc,
     pics: Pics,
     now: Time,
+    /// When the guest last took something from the keyboard controller.
+    key_read: Time,
 }
 
 /// All that a guest can have changed in a [`Chipset`].
@@ -64,8 +72,10 @@ pub struct State {
     control_a: u8,
     control_b: u8,
     pit: pit::State,
+    rtc: rtc::State,
     pics: pic::State,
     now: Time,
+    key_read: Time,
 }
 
 impl Default for Chipset {
@@ -76,10 +86,12 @@ impl Default for Chipset {
             control_a: 0,
             control_b: 0,
             pit: Pit::default(),
+            rtc: Rtc::default(),
             pics: Pics::default(),
             now: Time::default(),
+            key_read: Time::default(),
         };
-        chipset.set_lines();
+        chipset.settle();
         chipset
     }
 }
@@ -102,6 +114,8 @@ impl Chipset {
         }
         let timer = pit::PORT..=pit::PORT + (pit::PORTS - 1);
         ports.claim(timer, PortDevice::Chip(Chip::Pit))?;
+        let clock = rtc::PORT..=rtc::PORT + (rtc::PORTS - 1);
+        ports.claim(clock, PortDevice::Chip(Chip::Rtc))?;
         for (port, second) in pic::PORTS.into_iter().zip([false, true]) {
             ports.claim(port..=port + 1, PortDevice::Chip(Chip::Pic { second }))?;
         }
@@ -115,7 +129,12 @@ impl Chipset {
                 let uart = self.serial.get_mut(number);
                 uart.map_or(super::OPEN_BUS, |uart| uart.read(offset))
             }
-            Chip::KeyboardData => self.keyboard.read_data(),
+            Chip::KeyboardData => {
+                if self.keyboard.has_output() {
+                    self.key_read = self.now;
+                }
+                self.keyboard.read_data()
+            }
             Chip::KeyboardCommand => self.keyboard.read_status(),
             Chip::ControlA => {
                 let a20 = if self.keyboard.a20() { CONTROL_A_A20 } else { 0 };
@@ -123,6 +142,7 @@ impl Chipset {
             }
             Chip::ControlB => self.control_b(),
             Chip::Pit => self.pit.read(offset),
+            Chip::Rtc => self.rtc.read(offset),
             Chip::Pic { second } => self.pics.read(second, offset),
         };
         self.set_lines();
@@ -160,6 +180,10 @@ impl Chipset {
                 self.pit.write(offset, value);
                 false
             }
+            Chip::Rtc => {
+                self.rtc.write(offset, value);
+                false
+            }
             Chip::Pic { second } => {
                 self.pics.write(second, offset, value);
                 false
@@ -167,8 +191,8 @@ impl Chipset {
         };
         if resets {
             PortEffect::Reset
-        } else if a20 && !self.keyboard.a20() {
-            PortEffect::A20Off
+        } else if a20 != self.keyboard.a20() {
+            PortEffect::A20
         } else {
             PortEffect::Done
         }
@@ -187,6 +211,7 @@ impl Chipset {
         let before = self.now.cycles(pit::FREQUENCY);
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
+        self.rtc.pass(self.now);
         self.set_lines();
     }
 
@@ -194,6 +219,12 @@ impl Chipset {
     #[must_use]
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// Sets the lines as they are at power-on, which firmware has dealt with.
+    fn settle(&mut self) {
+        self.set_lines();
+        self.pics.forget_edges();
     }
 
     /// Puts the interrupt lines of the other chips on the interrupt controllers.
@@ -205,9 +236,51 @@ impl Chipset {
         }
         self.pics.set_line(TIMER_LINE, self.pit.output(0));
         self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
+        self.pics.set_line(CLOCK_LINE, self.rtc.interrupt());
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
+        }
+    }
+
+    /// Whether the processor is asked to take an interrupt.
+    #[must_use]
+    pub fn interrupt(&self) -> bool {
+        self.pics.interrupt()
+    }
+
+    /// The processor takes the interrupt: gives its vector.
+    pub fn acknowledge(&mut self) -> u8 {
+        let vector = self.pics.acknowledge();
+        self.set_lines();
+        vector
+    }
+
+    /// When an interrupt is requested next if the guest touches nothing but takes interrupts, which lets keys come:
+    /// see [`Chipset::send_key`]. Nothing if none can come.
+    #[must_use]
+    pub fn next_interrupt(&self) -> Option<Time> {
+        let tick = self.pit.cycles_to_tick().filter(|_| self.pics.would_interrupt(TIMER_LINE));
+        let tick = tick.map(|cycles| {
+            let now = self.now.cycles(pit::FREQUENCY);
+            Time::of_cycles(now.saturating_add(cycles), pit::FREQUENCY)
+        });
+        let can_send = self.keyboard.can_send() && self.pics.would_interrupt(KEYBOARD_LINE);
+        let key = can_send.then(|| self.key_due());
+        let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
+        tick.into_iter().chain(key).chain(clock).min()
+    }
+
+    fn key_due(&self) -> Time {
+        self.key_read.after(KEY_PAUSE).max(self.now)
+    }
+
+    /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
+    pub fn send_key(&mut self) {
+        let can_send = self.keyboard.can_send() && self.key_due() <= self.now;
+        if can_send && self.pics.would_interrupt(KEYBOARD_LINE) {
+            self.keyboard.send();
+            self.set_lines();
         }
     }
 
@@ -242,6 +315,17 @@ impl Chipset {
         self.serial.get_mut(number)
     }
 
+    /// The real-time clock.
+    #[must_use]
+    pub fn rtc(&self) -> &Rtc {
+        &self.rtc
+    }
+
+    /// The real-time clock, for whoever sets it up.
+    pub fn rtc_mut(&mut self) -> &mut Rtc {
+        &mut self.rtc
+    }
+
     /// The keyboard and its controller.
     #[must_use]
     pub fn keyboard(&self) -> &Controller {
@@ -253,16 +337,19 @@ impl Chipset {
         &mut self.keyboard
     }
 
-    /// Back to power-on. What is on the serial lines stays; keys that wait do not.
+    /// Back to power-on. What is on the serial lines stays, and the time of day begins where it did; keys that wait
+    /// do not stay.
     pub fn reset(&mut self) {
         self.serial.iter_mut().for_each(Uart::reset);
         self.keyboard = Controller::default();
         self.control_a = 0;
         self.control_b = 0;
         self.pit = Pit::default();
+        self.rtc.reset();
         self.pics = Pics::default();
         self.now = Time::default();
-        self.set_lines();
+        self.key_read = Time::default();
+        self.settle();
     }
 
     /// The chips' state.
@@ -274,14 +361,16 @@ impl Chipset {
             control_a: self.control_a,
             control_b: self.control_b,
             pit: self.pit.save(),
+            rtc: self.rtc.save(),
             pics: self.pics.save(),
             now: self.now,
+            key_read: self.key_read,
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a, control_b, pit, pics, now } = state;
+        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now, key_read } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
@@ -289,7 +378,9 @@ impl Chipset {
         self.control_a = *control_a & CONTROL_A_KEPT;
         self.control_b = *control_b & CONTROL_B_KEPT;
         self.pit.restore(pit);
+        self.rtc.restore(rtc);
         self.pics.restore(pics);
         self.now = *now;
+        self.key_read = *key_read;
     }
 }

@@ -115,6 +115,8 @@ pub struct GraphicsFrame {
     pub pixels: Vec<u8>,
     /// What the colours look like.
     pub palette: Vec<Rgb>,
+    /// In modes without a palette, the colour of each pixel; `pixels` and `palette` are empty then.
+    pub direct: Option<Vec<Rgb>>,
     /// How wide to how high a pixel is to be shown.
     pub pixel_aspect: (u32, u32),
     /// What mode this is, for a person: `mode 13h: 320x200, 256 colours`.

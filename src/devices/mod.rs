@@ -13,6 +13,7 @@ pub mod keyboard;
 pub mod pic;
 pub mod pit;
 pub mod post;
+pub mod rtc;
 pub mod uart;
 pub mod vga;
 
@@ -57,8 +58,8 @@ pub enum PortEffect {
     Done,
     /// There is output to take: of the debug console, or of a serial port.
     Output,
-    /// The guest has switched address line A20 off.
-    A20Off,
+    /// The guest has switched address line A20 on or off.
+    A20,
     /// The guest wants the processor to be reset.
     Reset,
     /// The guest wants the run to end.
@@ -102,6 +103,7 @@ enum Chip {
     ControlA,
     ControlB,
     Pit,
+    Rtc,
     /// The first interrupt controller, or the second.
     Pic {
         second: bool,
@@ -151,6 +153,7 @@ impl Devices {
         for range in vga::PORTS {
             ports.claim(range, PortDevice::Vga)?;
         }
+        ports.claim(vga::vbe::PORTS, PortDevice::Vga)?;
         let mut mmio = AddressMap::new();
         let video_end = VIDEO_MEMORY.0 + u64::from(vga::WINDOW_SIZE) - 1;
         // The map is empty, so this cannot collide.
@@ -174,6 +177,11 @@ impl Devices {
         let size = bus_width(size)?;
         if self.all_in_exit_port(port, size) {
             return Some(self.exit_port.read());
+        }
+        if size == 2
+            && let Some(value) = self.vga.vbe_read(port)
+        {
+            return Some(value.into());
         }
         let mut bytes = [0; 4];
         let mut claimed = false;
@@ -199,6 +207,9 @@ impl Devices {
         if self.all_in_exit_port(port, size) {
             let value = value & (u32::MAX >> (32 - 8 * size));
             return Some(PortEffect::Exit { status: self.exit_port.write(value) });
+        }
+        if size == 2 && self.vga.vbe_write(port, (value & 0xffff) as u16) {
+            return Some(PortEffect::Done);
         }
         let mut effect: Option<PortEffect> = None;
         for (at, byte) in value.to_le_bytes().into_iter().enumerate().take(size) {
@@ -342,7 +353,7 @@ impl Devices {
 
     /// Puts every device back to power-on. Output that waits to be taken is kept.
     pub fn reset(&mut self) {
-        self.vga = Vga::new();
+        self.vga.reset();
         self.post = PostPort::default();
         self.exit_port = ExitPort::default();
         self.chipset.reset();
@@ -383,7 +394,7 @@ impl PortEffect {
         match self {
             PortEffect::Done => 0,
             PortEffect::Output => 1,
-            PortEffect::A20Off => 2,
+            PortEffect::A20 => 2,
             PortEffect::Reset => 3,
             PortEffect::Exit { .. } => 4,
         }
@@ -396,4 +407,4 @@ fn bus_width(size: u8) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,9 +4,11 @@
 //! here knows of the BIOS, of ports or of KVM.
 
 pub mod el_torito;
+pub mod files;
 pub mod geometry;
 pub mod image;
 
+pub use files::Files;
 pub use geometry::Geometry;
 pub use image::{Access, Image, ImageError};
 

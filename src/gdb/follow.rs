@@ -37,6 +37,8 @@ pub struct Follower {
     postponed: Option<Postponed>,
     /// It has been told ahead what its next resumption would come to.
     answered: bool,
+    /// It has asked how it may resume before it asked where the guest is.
+    asked_early: bool,
 }
 
 impl Follower {
@@ -89,12 +91,32 @@ impl Follower {
     /// does not expect a stop so soon, and prints one complaint after the other until it has sorted things
     /// out; a stop that is there already when it looks for one is fine.
     pub fn answer_ahead(&mut self) -> bool {
-        let owed = self.postponed == Some(Postponed::Welcome);
+        let owed = self.owes_welcome();
         if owed {
             self.postponed = None;
             self.answered = true;
         }
         owed
+    }
+
+    /// The client asks how it may resume (`vCont?`).
+    pub fn is_asked(&mut self) {
+        self.asked_early |= !self.welcomed;
+    }
+
+    /// Whether acknowledgements have to stay, since the first resumption cannot be answered ahead.
+    ///
+    /// gdb 16 asks how it may resume first of all, so that nothing tells when it is about to. With
+    /// acknowledgements it waits for that of the resumption, and the stop arrives along with it.
+    #[must_use]
+    pub fn needs_acks(&self) -> bool {
+        self.awaits_welcome() && self.asked_early
+    }
+
+    /// Whether the client's next resumption is the one that it connects with.
+    #[must_use]
+    pub fn owes_welcome(&self) -> bool {
+        self.postponed == Some(Postponed::Welcome)
     }
 
     /// Whether the packet `body` asks for what has been answered ahead.

@@ -16,6 +16,8 @@ const LONGEST_LINE: usize = 512;
 pub struct Outbox {
     connection: Option<Connection>,
     acks: Acks,
+    /// The next report of a stop has an acknowledgement ahead of it.
+    owes_ack: bool,
     /// The client waits for a stop; only then does it take console output.
     running: bool,
     /// What the guest says does not concern the client.
@@ -46,6 +48,7 @@ impl Outbox {
         Outbox {
             connection: None,
             acks: Acks::default(),
+            owes_ack: false,
             running: false,
             released: false,
             notices: Vec::new(),
@@ -60,6 +63,7 @@ impl Outbox {
     pub fn attach(&mut self, connection: Connection) {
         self.connection = Some(connection);
         self.acks = Acks::default();
+        self.owes_ack = false;
         self.running = false;
         self.released = false;
         self.line.clear();
@@ -110,6 +114,16 @@ impl Outbox {
         self.write(self.acks.accept());
     }
 
+    /// Acknowledges a packet that resumes in one write with the report of the stop, which follows at once.
+    pub fn accept_with_report(&mut self) {
+        if self.notices.is_empty() {
+            self.owes_ack = true;
+        } else {
+            // The client overlooks what comes ahead of the acknowledgement.
+            self.accept();
+        }
+    }
+
     /// Sends the reply to a packet that was accepted.
     pub fn reply_late(&mut self, frames: &[u8]) {
         self.acks.sent(frames);
@@ -154,7 +168,9 @@ impl Outbox {
         self.in_line = false;
         self.running = false;
         self.acks.sent(&frames);
-        self.write(&frames);
+        let ack: &[u8] = if std::mem::take(&mut self.owes_ack) { self.acks.accept() } else { b"" };
+        let bytes = [ack, &frames].concat();
+        self.write(&bytes);
     }
 
     /// Prints a line where somebody sees it.

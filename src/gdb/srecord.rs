@@ -16,6 +16,8 @@ const MOST: usize = 1 << 20;
 pub(super) fn program(boot: &Boot) -> String {
     let pieces: Vec<(u64, &[u8])> = match &boot.image {
         Image::Flat(data) => vec![(boot.load_address().0, data)],
+        // Its bytes are on the disk.
+        Image::Disk(_) => Vec::new(),
         Image::Rom(_) => {
             boot.image.roms().into_iter().take(1).map(|(at, rom)| (at.0, rom)).collect()
         }

@@ -5,6 +5,7 @@ use gdbstub::stub::SingleThreadStopReason;
 use gdbstub::target::ext::breakpoints::WatchKind;
 
 use super::target::Inserted;
+use crate::bios::Ending;
 use crate::machine::{self, StopReason};
 
 /// The report of a stop.
@@ -58,8 +59,12 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         // To a client that does not follow the guest.
         StopReason::ModeSwitch(_) => Signal::SIGTRAP,
         StopReason::Kicked => return plain(signal(Signal::SIGINT)),
-        StopReason::Halted { .. } => Signal::SIGINT,
-        StopReason::Exit { .. } | StopReason::Reset { .. } => Signal::SIGTERM,
+        StopReason::Halted { .. } | StopReason::Firmware { ending: Ending::Key, .. } => {
+            Signal::SIGINT
+        }
+        StopReason::Exit { .. } | StopReason::Reset { .. } | StopReason::Firmware { .. } => {
+            Signal::SIGTERM
+        }
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,

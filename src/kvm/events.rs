@@ -50,4 +50,22 @@ impl Vcpu {
         (events.exception.injected, events.exception.pending) = (0, 0);
         self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
+
+    /// Has the guest be left, by [`Exit::InterruptWindow`](super::Exit::InterruptWindow), as soon as it takes interrupts, or not. Some KVMs forget
+    /// the interrupt shadow then, and some never leave the guest for it where HLT follows.
+    pub fn request_interrupt_window(&mut self, on: bool) {
+        self.fd.get_kvm_run().request_interrupt_window = u8::from(on);
+    }
+
+    /// Has KVM deliver an interrupt from outside at the next entry.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn inject_interrupt(&mut self, vector: u8) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        (events.interrupt.injected, events.interrupt.nr) = (1, vector);
+        (events.interrupt.soft, events.flags) = (0, 0);
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
 }

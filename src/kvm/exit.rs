@@ -44,6 +44,8 @@ pub enum Exit {
         /// The hardware's reason code.
         reason: u64,
     },
+    /// The guest takes interrupts now; see [`super::Vcpu::request_interrupt_window`].
+    InterruptWindow,
     /// A signal or `immediate_exit`: nothing about the guest.
     Interrupted,
     /// Any other KVM_EXIT_*.
@@ -87,6 +89,7 @@ impl Exit {
             Exit::Shutdown => "shutdown",
             Exit::InternalError { .. } => "internal error",
             Exit::FailEntry { .. } => "fail entry",
+            Exit::InterruptWindow => "IRQ window",
             Exit::Interrupted => "interrupted",
             Exit::Other { .. } => "other",
         }

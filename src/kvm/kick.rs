@@ -15,6 +15,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use kvm_ioctls::{VcpuFd, VmFd};
 
@@ -127,6 +128,31 @@ impl Kicker {
     /// Ends [`Kicker::enter`].
     pub(super) fn leave(&self) {
         self.shared.thread.store(0, Ordering::SeqCst);
+    }
+
+    /// Sleeps for `time`, or for ever, or until a kick; one that is pending ends it at once, and stays pending.
+    pub(super) fn sleep(&self, time: Option<Duration>) {
+        let time = time.map(|time| libc::timespec {
+            tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+        self.enter();
+        // SAFETY: a zeroed signal set is a valid one, and all pointers are to values alive for the calls, or null.
+        // Kicks are signals: held back from before the flag is looked at until the sleep has begun.
+        unsafe {
+            let (mut kicks, mut before): (libc::sigset_t, libc::sigset_t) =
+                (std::mem::zeroed(), std::mem::zeroed());
+            for signal in [signal(), libc::SIGIO] {
+                libc::sigaddset(&raw mut kicks, signal);
+            }
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const kicks, &raw mut before);
+            if !self.shared.pending.load(Ordering::SeqCst) {
+                libc::ppoll(ptr::null_mut(), 0, time, &raw const before);
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
+        }
+        self.leave();
     }
 
     fn set_immediate_exit(&self, on: bool) {

@@ -80,7 +80,10 @@ pub enum KvmError {
     #[error("cannot probe this host's KVM: {0}")]
     Probe(String),
     /// The kernel has no timer for us.
-    #[error("cannot make a timer")]
+    #[error(
+        "cannot make a timer for KVM_RUN (timer_create): too many timers or pending signals of this user's \
+         processes, of which `ulimit -i` is the limit"
+    )]
     Timer(#[source] std::io::Error),
     /// A ROM that cannot be made.
     #[error(transparent)]

@@ -82,6 +82,18 @@ impl Vm {
         self.place_slots()
     }
 
+    /// Switches address line A20 on or off: see [`crate::memory`].
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn set_a20(&mut self, on: bool) -> Result<(), KvmError> {
+        if self.ram.a20() == on {
+            return Ok(());
+        }
+        self.ram.set_a20(on);
+        self.place_slots()
+    }
+
     /// Takes what the logs of `slots` say, and begins them anew.
     fn collect_dirty(&mut self, slots: &[Slot]) -> Result<(), KvmError> {
         if !self.logs_dirty_pages {

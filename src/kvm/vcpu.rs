@@ -157,6 +157,7 @@ impl Vcpu {
                 VcpuExit::Shutdown => Some(Exit::Shutdown),
                 VcpuExit::FailEntry(reason, _) => Some(Exit::FailEntry { reason }),
                 VcpuExit::Intr => Some(Exit::Interrupted),
+                VcpuExit::IrqWindowOpen => Some(Exit::InterruptWindow),
                 _ => None,
             },
             Err(errno) if matches!(errno.errno(), libc::EINTR | libc::EAGAIN) => {
@@ -234,6 +235,11 @@ impl Vcpu {
     #[must_use]
     pub fn may_be_software(&self) -> bool {
         self.may_be_software
+    }
+
+    /// Sleeps for `time`, or for ever, or until a kick; one that is pending ends it at once.
+    pub fn sleep(&self, time: Option<Duration>) {
+        self.kicker.sleep(time);
     }
 
     /// What CPUID offers to the guest.

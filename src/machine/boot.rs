@@ -1,6 +1,8 @@
 //! The state in which a machine starts its guest.
 
+use super::bootable::NotBootable;
 use super::image::{BOOT_SECTOR, Image};
+use crate::memory::MemoryError;
 use crate::x86::registers::{CR0_CD, CR0_NW, RFLAGS_FIXED};
 use crate::x86::{Access, CpuState, Gpr, Phys, SegOff, Segment, SegmentName};
 
@@ -17,7 +19,7 @@ pub struct Boot {
     pub drive: u8,
 }
 
-/// Why the guest has no first instruction.
+/// Why the guest cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
     /// The entry point cannot be written as SEG:OFF.
@@ -26,6 +28,12 @@ pub enum BootError {
          link the image lower, or name another first instruction with --entry SEG:OFF"
     )]
     EntryTooHigh(u64),
+    /// The disk it was to be booted from is not what it was.
+    #[error(transparent)]
+    Disk(#[from] NotBootable),
+    /// What the disk boots does not fit.
+    #[error("what the disk boots does not fit")]
+    DoesNotFit(#[from] MemoryError),
 }
 
 /// What firmware leaves in AX when it enters a boot sector: its signature.
@@ -62,6 +70,7 @@ impl Boot {
             (Image::Flat(_), None) => self.load_address().0,
             (Image::Elf(image), None) => image.entry,
             (Image::Rom(_), None) => return Ok(RESET_VECTOR),
+            (Image::Disk(from), None) => return Ok(from.first_instruction()),
         };
         // The first 64 KiB as 0000:offset, as firmware does; above that with the 64 KiB-aligned segment.
         // The last stretch, 100000h to 10FFEFh, is reached from segment FFFFh.
@@ -77,6 +86,12 @@ impl Boot {
         let end = STACK.linear().0;
         let taken = self.image.takes(self.load_address(), &(end - STACK_SIZE..end));
         if taken { HIGH_STACK } else { STACK }
+    }
+
+    /// Whether the stack is at its usual place, and the image takes nothing of `range`.
+    #[must_use]
+    pub fn leaves_free(&self, range: &std::ops::Range<u64>) -> bool {
+        self.stack() == STACK && !self.image.takes(self.load_address(), range)
     }
 
     /// The processor as firmware would leave it: `reset` with CS:IP at the entry, DS = ES = 0, SS:SP on

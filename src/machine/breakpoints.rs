@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::x86::Linear;
 
 /// All breakpoints and watchpoints of a machine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BreakpointSet {
     /// How often each address is set: gdb may set a software and a hardware breakpoint at one place.
     code: BTreeMap<Linear, u32>,

@@ -1,9 +1,11 @@
 //! How time passes in the guest; [`crate::devices::clock`] says what devices make of it.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Machine;
-use crate::devices::clock::PORT_ACCESS;
+use crate::bios;
+use crate::devices::clock::{PORT_ACCESS, SERVICE};
+use crate::devices::rtc;
 
 /// By what time passes in the guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +26,27 @@ pub(super) struct Passing {
 }
 
 impl Machine {
-    /// Has time pass by `clock` from now on. At first it is virtual.
+    /// Has time pass by `clock` from now on. At first it is virtual. To be told before the guest runs: the time of
+    /// day at its start is the host's (in UTC) by the wall clock, and always the same otherwise.
     pub fn set_clock(&mut self, clock: Clock) {
         self.time = Passing { clock, until: None };
+        self.set_time_of_day();
+        if self.firmware {
+            let mut cpu = self.vcpu.cpu().clone();
+            bios::timer::power_on(&mut self.lend(&mut cpu));
+        }
+    }
+
+    /// The machine is switched on: sets its real-time clock.
+    pub(super) fn set_time_of_day(&mut self) {
+        let seconds = match self.time.clock {
+            Clock::Virtual => rtc::START,
+            Clock::Wall => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_secs()).unwrap_or(rtc::START)
+            }
+        };
+        self.devices.chipset_mut().rtc_mut().set_start(seconds);
     }
 
     /// The guest runs from now on.
@@ -50,7 +70,21 @@ impl Machine {
         }
     }
 
-    fn pass_wall_time(&mut self) {
+    /// By what time passes.
+    pub(super) fn clock(&self) -> Clock {
+        self.time.clock
+    }
+
+    /// The guest has called the firmware.
+    pub(super) fn pass_service_time(&mut self) {
+        match self.time.clock {
+            Clock::Virtual => self.devices.pass(SERVICE),
+            Clock::Wall => self.pass_wall_time(),
+        }
+    }
+
+    /// By the wall clock: lets pass what has passed for the person in front of the guest.
+    pub(super) fn pass_wall_time(&mut self) {
         if let Some(until) = self.time.until {
             let now = Instant::now();
             let passed = now.saturating_duration_since(until).as_nanos();

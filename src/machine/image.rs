@@ -4,6 +4,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
+use super::bootable::FromDisk;
 use crate::memory::{MemoryError, PAGE_SIZE, Ram, layout};
 use crate::x86::Phys;
 
@@ -18,6 +19,8 @@ const LOW_ROM: usize = 0x2_0000;
 /// A guest image as read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
+    /// What a disk of the machine boots, which is loaded anew at each start.
+    Disk(FromDisk),
     /// Bytes without structure.
     Flat(Vec<u8>),
     /// An ELF executable: the contents of its PT_LOAD segments.
@@ -140,13 +143,14 @@ impl Image {
         vec![(before(1 << 20, low), low), (before(1 << 32, data), data)]
     }
 
-    /// Puts the image into `ram`: a flat one at `load`, an ELF where its program headers say, a ROM not at all.
+    /// Puts the image into `ram`: a flat one at `load`, an ELF where its program headers say, a ROM and what is
+    /// on a disk not at all.
     ///
     /// # Errors
     /// Something of it lies outside RAM; RAM may then hold a part of it.
     pub fn load(&self, ram: &Ram, load: Phys) -> Result<(), ImageError> {
         match self {
-            Image::Rom(_) => {}
+            Image::Rom(_) | Image::Disk(_) => {}
             Image::Flat(data) => ram.load(load, data)?,
             Image::Elf(image) => {
                 for segment in &image.segments {
@@ -171,8 +175,8 @@ impl Image {
             |addr: Phys, len: u64| addr.0 < range.end && addr.0.saturating_add(len) > range.start;
         match self {
             Image::Flat(data) => overlaps(load, data.len() as u64),
-            // Nothing is loaded for it.
-            Image::Rom(_) => false,
+            // Nothing is loaded for a ROM; and what a disk boots starts at the boot sector's place.
+            Image::Rom(_) | Image::Disk(_) => false,
             Image::Elf(image) => image.segments.iter().any(|s| overlaps(s.addr, s.memory_size)),
         }
     }

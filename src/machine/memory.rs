@@ -2,6 +2,7 @@
 //! effects and without access checks.
 
 use super::Machine;
+use crate::kvm::KvmError;
 use crate::x86::instruction::MAX_LEN;
 use crate::x86::paging::{self, Fault, PhysRead, Walk};
 use crate::x86::{Linear, Phys};
@@ -42,7 +43,8 @@ impl Machine {
             let from_ram = self.vm.ram().read(at, &mut data[done..]);
             if from_ram > 0 {
                 done += from_ram;
-            } else if self.devices.mmio_peek(at, &mut data[done..=done]) {
+            } else if self.devices.mmio_peek(self.vm.ram().through_a20(at), &mut data[done..=done])
+            {
                 done += 1;
             } else {
                 break;
@@ -65,7 +67,7 @@ impl Machine {
             let to_ram = self.vm.ram().write(at, &data[done..]);
             if to_ram > 0 {
                 done += to_ram;
-            } else if self.devices.mmio_write(at, &data[done..=done]) {
+            } else if self.devices.mmio_write(self.vm.ram().through_a20(at), &data[done..=done]) {
                 done += 1;
             } else {
                 break;
@@ -139,6 +141,7 @@ impl Machine {
     /// What answers at a guest-physical address.
     #[must_use]
     pub fn physical(&self, addr: Phys) -> Physical {
+        let addr = self.vm.ram().through_a20(addr);
         if self.vm.ram().is_rom(addr) {
             return Physical::Rom;
         }
@@ -148,6 +151,12 @@ impl Machine {
         }
         let claimed = self.devices.mmio_peek(addr, &mut [0]);
         if claimed { Physical::Device } else { Physical::Hole }
+    }
+
+    /// Makes memory what address line A20 makes of it.
+    pub(super) fn follow_a20(&mut self) -> Result<(), KvmError> {
+        let on = self.devices.chipset().keyboard().a20();
+        self.vm.set_a20(on)
     }
 
     /// The bytes of the next instruction, as many as are there.

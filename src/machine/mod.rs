@@ -4,8 +4,10 @@
 //! it has to tell besides the [`StopReason`] goes to its [`Observer`].
 
 pub mod boot;
+pub mod bootable;
 pub mod breakpoints;
 pub mod image;
+pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
@@ -17,8 +19,11 @@ pub mod trace;
 mod checkpoint;
 mod clock;
 mod crash;
+mod firmware;
+mod framebuffer;
 mod memory;
 mod outside;
+mod padding;
 mod registers;
 mod run;
 mod service;
@@ -29,6 +34,7 @@ pub use breakpoints::{BreakpointSet, Watch, WatchKind};
 pub use clock::Clock;
 pub use crash::Crash;
 pub use image::Image;
+pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
 pub use outside::OutsideError;
@@ -44,12 +50,16 @@ pub use stop_on::marks::{Mark, MarkStop, Marks};
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
+use self::framebuffer::Framebuffer;
+use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
 use crate::devices::keyboard::KeyEvent;
-use crate::devices::vga::Vga;
+use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
+use crate::disk::Disks;
 use crate::kvm::{Kicker, KvmError, Vcpu, Vm};
 use crate::memory::{MemoryError, Ram};
 use crate::x86::{CpuState, Linear, Phys};
@@ -66,6 +76,10 @@ pub struct Config {
     pub devices: devices::Config,
     /// What an access to nothing does.
     pub on_unclaimed: OnUnclaimed,
+    /// The firmware runs first and serves the guest; without it there is the bare machine.
+    pub firmware: bool,
+    /// What the firmware has for disks.
+    pub disks: Disks,
 }
 
 /// What an access to a port or an address does where no device is. The guest reads all ones and writes
@@ -107,6 +121,9 @@ pub struct Machine {
     vcpu: Vcpu,
     vm: Vm,
     devices: Devices,
+    disks: Disks,
+    /// The firmware is there.
+    firmware: bool,
     boot: Boot,
     /// Processor state after a hardware reset, from which [`Boot`] makes the state at entry.
     reset_state: CpuState,
@@ -134,8 +151,8 @@ pub struct Machine {
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
     behind_load_of_ss: bool,
-    /// How the machine last ran.
-    last_plan: Option<DebugPlan>,
+    /// What was set when the guest last went on.
+    remembered: BreakpointSet,
     /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
     trap_may_linger: bool,
     /// KVM may queue writes to video memory.
@@ -144,9 +161,10 @@ pub struct Machine {
     coalesced: Option<(Phys, u32)>,
     /// The user knows that execution is slow.
     told_slow: bool,
-    /// The user knows that A20 gates nothing.
-    told_a20: bool,
+    /// The user knows that the guest has run off its end.
+    told_padding: bool,
     time: clock::Passing,
+    interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
     keys_at_start: Vec<KeyEvent>,
@@ -172,9 +190,13 @@ impl Machine {
     /// # Errors
     /// No KVM, not enough memory, or an image that does not fit.
     pub fn new(config: Config) -> Result<Machine, MachineError> {
-        let Config { ram_size, boot, devices, on_unclaimed } = config;
-        let devices = Devices::new(&devices)?;
-        let mut vm = Vm::new(Ram::new(ram_size)?)?;
+        let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
+        let firmware = firmware && firmware::has_room(&boot);
+        let mut devices = Devices::new(&devices)?;
+        let mut ram = Ram::new(ram_size)?;
+        ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
+        devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));
+        let mut vm = Vm::new(ram)?;
         let mut vcpu = vm.create_vcpu()?;
         if vcpu.may_be_software() {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
@@ -185,6 +207,8 @@ impl Machine {
             vcpu,
             vm,
             devices,
+            disks,
+            firmware,
             boot,
             reset_state,
             breakpoints: BreakpointSet::default(),
@@ -201,13 +225,14 @@ impl Machine {
             rerunning: false,
             held_traps: 0,
             behind_load_of_ss: false,
-            last_plan: None,
+            remembered: BreakpointSet::default(),
             trap_may_linger: false,
             coalescing: false,
             coalesced: None,
             told_slow: false,
-            told_a20: false,
+            told_padding: false,
             time: clock::Passing::default(),
+            interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
             keys_at_start: Vec::new(),
             guard: run::endless::Guard::default(),
@@ -219,6 +244,9 @@ impl Machine {
         let roms = machine.boot.image.clone();
         for (addr, bytes) in roms.roms() {
             machine.map_rom(addr, bytes)?;
+        }
+        if firmware {
+            machine.map_rom(rom::START, rom::image())?;
         }
         machine.set_coalescing(true)?;
         machine.power_on()?;
@@ -243,6 +271,8 @@ impl Machine {
     pub fn reset(&mut self) -> Result<(), MachineError> {
         self.vm.ram().clear();
         self.devices.reset();
+        self.follow_a20()?;
+        self.disks.forget_changes();
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
         self.power_on()
@@ -250,10 +280,15 @@ impl Machine {
 
     fn power_on(&mut self) -> Result<(), MachineError> {
         self.boot.image.load(self.vm.ram(), self.boot.load_address())?;
-        let cpu = self.boot.cpu_state(&self.reset_state)?;
+        let mut cpu = self.boot.cpu_state(&self.reset_state)?;
+        self.set_time_of_day();
+        self.boot.load_from_disk(&mut self.disks, self.vm.ram())?;
+        if self.firmware {
+            self.firmware_power_on(&mut cpu)?;
+        }
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
-        self.told_a20 = false;
+        self.told_padding = false;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

@@ -116,6 +116,12 @@ impl Machine {
         self.devices.chipset().pics().describe()
     }
 
+    /// The real-time clock and its memory, in lines.
+    #[must_use]
+    pub fn describe_clock(&self) -> String {
+        self.devices.chipset().rtc().describe()
+    }
+
     /// The serial ports as they are, a line each.
     #[must_use]
     pub fn describe_serial(&self) -> String {
@@ -155,16 +161,6 @@ impl Machine {
                 let text = format!("what COM{} sends is lost: {error}", number + 1);
                 self.observer.notice(&text);
             }
-        }
-    }
-
-    /// The guest has switched A20 off by a write to `port`.
-    pub(super) fn tell_a20(&mut self, port: u16, size: u8) {
-        if !std::mem::replace(&mut self.told_a20, true) {
-            let location = self.port_instruction(port, size.into(), true);
-            self.observer.notice(&format!(
-                "{location}: the guest switches address line A20 off: addresses do not wrap at 1 MiB here"
-            ));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Serving the guest's accesses to ports and to memory that is not RAM.
 
+use super::checkpoint::Access;
 use super::stop::{Target, UnclaimedAccess};
 use super::{Machine, OnUnclaimed, StopReason};
 use crate::devices::{OPEN_BUS, PortEffect};
@@ -12,13 +13,15 @@ impl Machine {
     /// Serves the access of `exit`. Returns why the run has to end after it, if it has to; `None` also
     /// for exits that are no access. KVM finishes the instruction at its next entry.
     pub(super) fn serve(&mut self, exit: &Exit) -> Option<StopReason> {
-        match *exit {
+        let stop = match *exit {
             Exit::PortRead(access) => self.serve_port_read(access),
             Exit::PortWrite(access) => self.serve_port_write(access),
             Exit::MmioRead { addr, len } => self.serve_mmio_read(addr, len),
             Exit::MmioWrite { addr, len, data } => self.serve_mmio_write(addr, &data[..len]),
-            _ => None,
-        }
+            _ => return None,
+        };
+        self.note_served();
+        stop
     }
 
     fn serve_port_read(&mut self, access: PortAccess) -> Option<StopReason> {
@@ -27,8 +30,10 @@ impl Machine {
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
             self.pass_time();
+            self.note_port_access(port);
             let answer = self.devices.port_read(port, size);
             let value = answer.unwrap_or(u32::MAX) & value_mask(size);
+            self.note_access(Access::PortRead, port.into(), size.into(), value.into());
             let hit = self.catch_access(port, size, false, value);
             if answer.is_none() && hit.is_none() {
                 stop = self.unclaimed(Target::Port(port), None, size.into()).or(stop);
@@ -47,6 +52,7 @@ impl Machine {
         let items = self.vcpu.port_data_mut().len() / usize::from(size).max(1);
         for item in 0..items {
             self.pass_time();
+            self.note_port_access(port);
             let at = item * usize::from(size);
             let mut bytes = [0; 4];
             bytes[..usize::from(size)]
@@ -55,11 +61,16 @@ impl Machine {
             if !self.rerunning {
                 self.record.note_write(port, size, value);
             }
+            self.note_access(Access::PortWrite, port.into(), size.into(), value.into());
             let hit = self.catch_access(port, size, true, value);
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
                 Some(PortEffect::Output) => self.pass_output_on(),
-                Some(PortEffect::A20Off) => self.tell_a20(port, size),
+                Some(PortEffect::A20) => {
+                    if let Err(error) = self.follow_a20() {
+                        stop = Some(StopReason::HostFailure(error.with_cause()));
+                    }
+                }
                 Some(PortEffect::Reset) => {
                     let location = self.port_instruction(port, size.into(), true);
                     stop = Some(StopReason::Reset { port, location });
@@ -77,20 +88,25 @@ impl Machine {
     }
 
     fn serve_mmio_read(&mut self, addr: Phys, len: usize) -> Option<StopReason> {
+        let addr = self.vm.ram().through_a20(addr);
         let mut data = [OPEN_BUS; 8];
         let claimed = self.devices.mmio_read(addr, &mut data[..len]);
+        self.note_access(Access::MmioRead, addr.0, len, u64::from_le_bytes(data));
         self.vcpu.set_mmio_data(data);
         if claimed { None } else { self.unclaimed(Target::Memory(addr), None, len) }
     }
 
     fn serve_mmio_write(&mut self, addr: Phys, data: &[u8]) -> Option<StopReason> {
+        let addr = self.vm.ram().through_a20(addr);
+        let mut value = [0; 8];
+        value[..data.len()].copy_from_slice(data);
+        let value = u64::from_le_bytes(value);
+        self.note_access(Access::MmioWrite, addr.0, data.len(), value);
         // ROM takes no notice of writes.
         if self.devices.mmio_write(addr, data) || self.vm.ram().is_rom(addr) {
             return None;
         }
-        let mut value = [0; 8];
-        value[..data.len()].copy_from_slice(data);
-        self.unclaimed(Target::Memory(addr), Some(u64::from_le_bytes(value)), data.len())
+        self.unclaimed(Target::Memory(addr), Some(value), data.len())
     }
 
     /// Applies the writes that KVM queued, in order. Called after every entry, so that nothing can
@@ -102,6 +118,8 @@ impl Machine {
             if let Some(trace) = &mut self.trace {
                 trace.queued_write(write.addr, data);
             }
+            let value = u64::from_le_bytes(write.data) & (u64::MAX >> (64 - 8 * write.len.max(1)));
+            self.note_access(Access::MmioWrite, write.addr.0, write.len, value);
             self.devices.mmio_write(write.addr, data);
         }
     }

@@ -14,6 +14,8 @@ pub struct Stats {
     accesses: u64,
     /// Writes that KVM queued instead of leaving the guest.
     pub coalesced_writes: u64,
+    /// Interrupts from devices that were delivered.
+    pub interrupts: u64,
     /// Instructions executed one by one.
     pub steps: u64,
     /// Instructions that KVM refused and the machine executed in its place.
@@ -68,6 +70,9 @@ impl fmt::Display for Stats {
         let total = self.total();
         writeln!(f, "{:<16}{total:>10}{:>11.3} ms", "all", time.as_secs_f64() * 1e3)?;
         write!(f, "writes queued by KVM without an exit: {}", self.coalesced_writes)?;
+        if self.interrupts > 0 {
+            write!(f, "\ninterrupts delivered: {}", self.interrupts)?;
+        }
         if self.steps > 0 {
             write!(f, "\ninstructions executed one by one: {}", self.steps)?;
         }

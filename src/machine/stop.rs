@@ -5,6 +5,7 @@ use std::fmt;
 use super::stop_on::caught::Caught;
 use super::stop_on::exceptions::ExceptionStop;
 use super::stop_on::marks::MarkStop;
+use crate::bios::Ending;
 use crate::x86::{CpuMode, Linear, Phys};
 
 /// Why [`super::Machine::run`] or a step returned.
@@ -39,6 +40,13 @@ pub enum StopReason {
         port: u16,
         /// Where.
         location: String,
+    },
+    /// The guest has left itself to the firmware.
+    Firmware {
+        /// How.
+        ending: Ending,
+        /// Where it would go on, if it came by an interrupt instruction.
+        location: Option<String>,
     },
     /// Triple fault.
     Shutdown {
@@ -163,6 +171,10 @@ impl fmt::Display for StopReason {
             StopReason::Reset { port, location } => {
                 write!(f, "{location}: the guest resets the machine through port {port:#06x}")
             }
+            StopReason::Firmware { ending, location: Some(location) } => {
+                write!(f, "before {location}: {ending}")
+            }
+            StopReason::Firmware { ending, location: None } => ending.fmt(f),
             StopReason::Shutdown { location } => {
                 write!(f, "{location}: triple fault, the processor shut down")
             }

@@ -77,6 +77,25 @@ impl Trace {
         }));
     }
 
+    /// Records that an interrupt of a device has been delivered, with where its handler begins.
+    pub fn interrupt(&mut self, vector: u8, location: &str) {
+        let args = json!({ "vector": format!("{vector:#04x}"), "handler": location });
+        let at = self.start.elapsed().as_secs_f64() * 1e6;
+        self.write(&json!({
+            "name": "interrupt", "cat": "interrupt", "ph": "i", "s": "t", "pid": 1, "tid": 1,
+            "ts": at, "args": args,
+        }));
+    }
+
+    /// Records a service of the firmware, with where the guest goes on.
+    pub fn service(&mut self, name: &str, location: Option<&str>) {
+        let at = self.start.elapsed().as_secs_f64() * 1e6;
+        self.write(&json!({
+            "name": name, "cat": "firmware", "ph": "i", "s": "t", "pid": 1, "tid": 1,
+            "ts": at, "args": { "next": location },
+        }));
+    }
+
     fn write(&mut self, event: &serde_json::Value) {
         let before = if self.events == 0 { "[\n" } else { ",\n" };
         self.events += 1;

@@ -6,6 +6,8 @@
 
 pub mod layout;
 
+mod a20;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -99,6 +101,7 @@ pub struct Ram {
     mapping: GuestMemoryMmap<AtomicBitmap>,
     /// What of it is ROM, in ascending order; ranges that touch are one.
     rom: Vec<Range<u64>>,
+    a20_is_off: bool,
 }
 
 impl Ram {
@@ -114,7 +117,7 @@ impl Ram {
             .map(|range| (GuestAddress(range.start), (range.end - range.start) as usize));
         let mapping = GuestMemoryMmap::from_ranges(&ranges)
             .map_err(|source| MemoryError::Map { size, source })?;
-        Ok(Ram { mapping, rom: Vec::new() })
+        Ok(Ram { mapping, rom: Vec::new(), a20_is_off: false })
     }
 
     /// Makes ROM with the contents `bytes` at `addr`: of RAM, or where there is nothing. [`Ram::clear`] keeps it.
@@ -154,13 +157,39 @@ impl Ram {
         Ok(())
     }
 
+    /// Adds `size` bytes of zeroed memory at `addr`, where there is nothing: a device's, which the guest reaches as
+    /// it does RAM.
+    ///
+    /// # Errors
+    /// Not whole pages, or something is there; or a host that cannot map it.
+    pub fn add_device_memory(&mut self, addr: Phys, size: u32) -> Result<(), MemoryError> {
+        let len = size as usize;
+        let whole = addr.0.is_multiple_of(PAGE_SIZE) && u64::from(size).is_multiple_of(PAGE_SIZE);
+        if !whole || addr.0 < *layout::RAM_SIZES.end() {
+            return Err(MemoryError::Rom { addr, len });
+        }
+        let failed = |source| MemoryError::Map { size: size.into(), source };
+        let region =
+            GuestRegionMmap::from_range(GuestAddress(addr.0), len, None).map_err(failed)?;
+        let inserted = self.mapping.insert_region(Arc::new(region));
+        self.mapping = inserted.map_err(|_| MemoryError::Rom { addr, len })?;
+        Ok(())
+    }
+
+    /// The memory from `addr` on, for a device that shares it with the guest.
+    #[must_use]
+    pub fn share(&self, addr: Phys) -> Shared {
+        Shared { mapping: self.mapping.clone(), start: addr }
+    }
+
     /// Whether there is ROM at `addr`.
     #[must_use]
     pub fn is_rom(&self, addr: Phys) -> bool {
-        self.rom.iter().any(|range| range.contains(&addr.0))
+        let addr = self.through_a20(addr).0;
+        self.rom.iter().any(|range| range.contains(&addr))
     }
 
-    /// All there is, in ascending order, ROM and RAM apart.
+    /// All that the guest finds, in ascending order, ROM and RAM apart.
     #[must_use]
     pub fn stretches(&self) -> Vec<Stretch> {
         let mut stretches = Vec::new();
@@ -174,14 +203,16 @@ impl Ram {
                     Some(range) => (range.start, false),
                     None => (end, false),
                 };
-                let until = until.min(end);
+                // What A20 moves is apart as well.
+                let boundary = if at < 2 * a20::A20 { (at / a20::A20 + 1) * a20::A20 } else { end };
+                let until = until.min(end).min(boundary);
                 let region =
                     Region { start: Phys(at), size: until - at, host: host + (at - start.0) };
                 stretches.push(Stretch { region, shows: region.start, read_only });
                 at = until;
             }
         }
-        stretches
+        self.wrapped(stretches)
     }
 
     /// The pieces of RAM in ascending order.
@@ -204,6 +235,7 @@ impl Ram {
     /// Number of bytes from `addr` on that are RAM without a gap, at most `len`.
     #[must_use]
     pub fn contiguous(&self, addr: Phys, len: usize) -> usize {
+        let (addr, len) = self.route(addr, len);
         let region = self.region_of(addr);
         let rest = region.map_or(0, |region| region.start.0 + region.size - addr.0);
         usize::try_from(rest).map_or(len, |rest| rest.min(len))
@@ -222,12 +254,26 @@ impl Ram {
     /// Reads from `addr` up to the end of `data` or of the RAM there; returns the number of bytes read.
     #[must_use]
     pub fn read(&self, addr: Phys, data: &mut [u8]) -> usize {
+        let (addr, len) = self.route(addr, data.len());
+        self.read_behind_a20(addr, &mut data[..len])
+    }
+
+    /// The same, whatever the state of A20.
+    #[must_use]
+    pub fn read_behind_a20(&self, addr: Phys, data: &mut [u8]) -> usize {
         self.mapping.read(data, GuestAddress(addr.0)).unwrap_or(0)
     }
 
     /// Writes `data` at `addr` as far as there is RAM, and not ROM; returns the number of bytes written.
     #[must_use]
     pub fn write(&self, addr: Phys, data: &[u8]) -> usize {
+        let (addr, len) = self.route(addr, data.len());
+        self.write_behind_a20(addr, &data[..len])
+    }
+
+    /// The same, whatever the state of A20.
+    #[must_use]
+    pub fn write_behind_a20(&self, addr: Phys, data: &[u8]) -> usize {
         let len = self.writable(addr, data.len());
         self.mapping.write(&data[..len], GuestAddress(addr.0)).unwrap_or(0)
     }
@@ -254,7 +300,8 @@ impl Ram {
     /// The error for `len` bytes at `addr` that are not wholly RAM.
     #[must_use]
     pub fn outside(&self, addr: Phys, len: usize) -> MemoryError {
-        let ram = self.regions().map(|r| (r.start.0, r.start.0 + r.size)).collect();
+        let ram = self.regions().filter(|region| region.start.0 < *layout::RAM_SIZES.end());
+        let ram = ram.map(|r| (r.start.0, r.start.0 + r.size)).collect();
         MemoryError::Outside { addr, len, ram }
     }
 
@@ -266,11 +313,32 @@ impl Ram {
             for offset in (0..region.size).step_by(ZEROS.len()) {
                 let addr = region.start.offset(offset);
                 // Only what is not zero is written: untouched pages stay without host memory behind them.
-                if self.read(addr, &mut page) == page.len() && page != ZEROS {
-                    let _ = self.write(addr, &ZEROS);
+                if self.read_behind_a20(addr, &mut page) == page.len() && page != ZEROS {
+                    let _ = self.write_behind_a20(addr, &ZEROS);
                 }
             }
         }
+    }
+}
+
+/// Memory that a device shares with the guest.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    mapping: GuestMemoryMmap<AtomicBitmap>,
+    start: Phys,
+}
+
+impl Shared {
+    /// Reads `data` from `offset` on, as far as there is memory.
+    pub fn read(&self, offset: u32, data: &mut [u8]) {
+        let at = GuestAddress(self.start.offset(offset.into()).0);
+        let _ = self.mapping.read(data, at);
+    }
+
+    /// Writes `data` from `offset` on, as far as there is memory.
+    pub fn write(&self, offset: u32, data: &[u8]) {
+        let at = GuestAddress(self.start.offset(offset.into()).0);
+        let _ = self.mapping.write(data, at);
     }
 }
 

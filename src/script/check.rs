@@ -196,7 +196,17 @@ impl Check {
                 };
                 Err(Mismatch { expected: ending.to_string(), found })
             }
-            Check::Text(source, expected) => expected.compare(&source.text(machine), golden),
+            Check::Text(source, expected) => {
+                if let (Source::Screen, Expected::Row(row, text)) = (source, expected) {
+                    // A row that is not there is not an empty one.
+                    let rows = ui::text::grid(&machine.frame()).lines().count();
+                    if *row >= rows {
+                        let found = format!("there are only {rows} rows, counted from 0");
+                        return Err(Mismatch { expected: quoted(text), found });
+                    }
+                }
+                expected.compare(&source.text(machine), golden)
+            }
             Check::PortWrites { port, values, all } => port_writes(machine, *port, values, *all),
             Check::Instructions(bounds) => {
                 let count = machine.instructions().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::value::{self, ValueError};
+use crate::bios;
 use crate::machine::StopReason;
 
 /// How a guest is to end.
@@ -34,6 +35,16 @@ pub enum Ending {
     Limit,
     /// It still ran when its time was over.
     Timeout,
+    /// INT 18h.
+    NoBootDevice,
+    /// INT 19h.
+    Bootstrap,
+    /// A far return to the firmware.
+    Returned,
+    /// The guest switched the power off.
+    PowerOff,
+    /// It waits in INT 16h for a key that nobody will type.
+    Key,
 }
 
 /// The words, and what follows them.
@@ -49,6 +60,11 @@ const WORDS: &[(&str, Ending)] = &[
     ("caught", Ending::Caught),
     ("limit", Ending::Limit),
     ("timeout", Ending::Timeout),
+    ("int18", Ending::NoBootDevice),
+    ("int19", Ending::Bootstrap),
+    ("returned", Ending::Returned),
+    ("power-off", Ending::PowerOff),
+    ("key", Ending::Key),
 ];
 
 impl Ending {
@@ -64,6 +80,14 @@ impl Ending {
             StopReason::Exception(_) => Ending::Exception,
             StopReason::Mark(_) => Ending::Mark,
             StopReason::Reset { .. } => Ending::Reset,
+            StopReason::Firmware { ending, .. } => match ending {
+                bios::Ending::NoBootDevice => Ending::NoBootDevice,
+                bios::Ending::Bootstrap => Ending::Bootstrap,
+                bios::Ending::Returned => Ending::Returned,
+                bios::Ending::PowerOff => Ending::PowerOff,
+                bios::Ending::Reset => Ending::Reset,
+                bios::Ending::Key => Ending::Key,
+            },
             StopReason::Caught(_) => Ending::Caught,
             StopReason::Refused(_) => Ending::Refused,
             StopReason::Unclaimed(_) => Ending::Unclaimed,
@@ -75,7 +99,10 @@ impl Ending {
     /// Whether a guest that ended so would do so again if it were let go on. After the others it can go on.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Ending::Unclaimed | Ending::Exception | Ending::Mark | Ending::Caught)
+        !matches!(
+            self,
+            Ending::Unclaimed | Ending::Exception | Ending::Mark | Ending::Caught | Ending::Key
+        )
     }
 }
 

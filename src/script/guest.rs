@@ -69,6 +69,10 @@ impl Guest {
     /// It cannot be read or built.
     pub fn of(header: &Header, work: &Path) -> Result<Guest, GuestError> {
         let path = &header.guest;
+        if path.as_os_str().is_empty() {
+            // It is on a disk.
+            return Ok(Guest { symbols: header.symbols.clone(), ..Guest::default() });
+        }
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let mut guest = if matches!(extension.as_str(), "asm" | "nasm" | "s") {
             assemble(path, &header.nasm, header.load.map(|load| load.0), work)?
@@ -206,6 +210,9 @@ fn digest(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// A file's name and its bytes, if it is there.
+type SourceFile = (PathBuf, Option<Vec<u8>>);
+
 /// The building of one source.
 struct Build<'a> {
     path: &'a Path,
@@ -288,7 +295,7 @@ impl Build<'_> {
     }
 
     /// The names and contents of all files that the source consists of. Of one that is missing NASM will tell.
-    fn files(&self) -> Result<Vec<(PathBuf, Option<Vec<u8>>)>, GuestError> {
+    fn files(&self) -> Result<Vec<SourceFile>, GuestError> {
         let files = dependencies::of_rule(&self.nasm(&["-M"], None)?).into_iter();
         let with_content = |file: PathBuf| {
             let bytes = fs::read(&file).ok();

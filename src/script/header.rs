@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::check::{self, Check};
 use super::ending::Ending;
-use super::value::{self, ValueError};
+use super::value::{self, Bios, ValueError};
 use crate::devices::keyboard::{KeyEvent, keymap};
+use crate::disk;
+use crate::machine::bootable::Order;
 use crate::machine::{Catchpoint, Marks, OnUnclaimed};
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::{Phys, SegOff};
@@ -16,10 +18,16 @@ use crate::x86::{Phys, SegOff};
 /// What a header says.
 #[derive(Clone, Debug, Default)]
 pub struct Header {
-    /// The guest's file.
+    /// The guest's file; empty if it is booted from one of the disks.
     pub guest: PathBuf,
+    /// Disks, which a test never changes.
+    pub disks: disk::Files,
+    /// Which of them are tried to be booted.
+    pub boot: Order,
     /// It is a ROM, the PC's firmware.
     pub is_rom: bool,
+    /// There is no firmware at all.
+    pub bare: bool,
     /// Arguments for NASM, if the guest is a source.
     pub nasm: Vec<String>,
     /// An ELF with the guest's symbols, if it is no ELF itself.
@@ -83,6 +91,12 @@ pub struct Parsed {
 const KEYS: &[&str] = &[
     "guest",
     "bios",
+    "fda",
+    "fdb",
+    "hda",
+    "hdb",
+    "cdrom",
+    "boot",
     "nasm",
     "symbols",
     "load",
@@ -134,7 +148,20 @@ impl Header {
         }
         match key {
             "guest" => self.guest = file()?,
-            "bios" => (self.guest, self.is_rom) = (file()?, true),
+            "bios" => match value::bios(value)? {
+                Bios::BuiltIn => {}
+                Bios::None => self.bare = true,
+                Bios::File(_) => (self.guest, self.is_rom) = (file()?, true),
+            },
+            "fda" => self.disks.fda = Some(file()?),
+            "fdb" => self.disks.fdb = Some(file()?),
+            "hda" => self.disks.hda = Some(file()?),
+            "hdb" => self.disks.hdb = Some(file()?),
+            "cdrom" => self.disks.cdrom = Some(file()?),
+            "boot" => {
+                let order = value.parse::<Order>();
+                self.boot = order.map_err(|error| ValueError(error.to_string()))?;
+            }
             "nasm" => self.nasm = value.split_whitespace().map(str::to_owned).collect(),
             "symbols" => self.symbols = Some(file()?),
             "load" => self.load = Some(Phys(value::number(value)?)),
@@ -230,6 +257,7 @@ impl Parsed {
         }
         let script: Vec<(usize, String)> =
             lines.map(|(number, line)| (number, line.to_owned())).collect();
+        refuse_strays(&script)?;
         let parsed = Parsed { header, script };
         parsed.check_together(&keys)?;
         Ok(parsed)
@@ -254,7 +282,15 @@ impl Parsed {
             |key: &str, text: &str| Err(HeaderError { line: line_of(key), text: text.to_owned() });
         let header = &self.header;
         if header.guest.as_os_str().is_empty() {
-            return bad("guest", "there is no `# guest: FILE` in the header");
+            if header.disks.is_empty() {
+                return bad("guest", "there is no `# guest: FILE` in the header, nor a disk");
+            }
+            let other = ["nasm", "load", "entry", "drive"];
+            if let Some((key, _)) = keys.iter().find(|(key, _)| other.contains(&key.as_str())) {
+                return bad(key, &format!("`{key}` makes no sense without `guest`"));
+            }
+        } else if keys.iter().any(|(key, _)| key == "boot") {
+            return bad("boot", "`boot` makes no sense with `guest`, which is what is booted");
         }
         if header.is_rom {
             let other = ["guest", "load", "entry", "drive"];
@@ -300,6 +336,25 @@ pub(super) fn split(entry: &str) -> Option<(&str, &str)> {
     let key = key.trim();
     let worded = key.starts_with(|c: char| c.is_ascii_alphabetic());
     worded.then_some((key, value.trim()))
+}
+
+/// Finds lines of a header that stand behind it, where they would assert nothing.
+fn refuse_strays(script: &[(usize, String)]) -> Result<(), HeaderError> {
+    for (number, line) in script {
+        let entry = line.strip_prefix("# ").and_then(split);
+        let Some((key, value)) = entry else { continue };
+        let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_known =
+            !matches!(Header::default().set(*number, &key, value, Path::new("")), Ok(false));
+        if is_known {
+            let text = format!(
+                "`{key}` stands behind the header, which ends at the first line without a #; \
+                 a comment that looks like this begins with ##"
+            );
+            return Err(HeaderError { line: *number, text });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a key may be given more than once.
@@ -370,7 +425,7 @@ mod tests {
             error("# guest: a\n# scren contains: x")
                 .starts_with("2: unknown key `scren contains`: did you mean `screen contains`?")
         );
-        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, nasm"));
+        assert!(error("# guest: a\n# colour: x").contains("there are guest, bios, fda"));
         assert!(
             error("# guest: a\n# load: 1\n# load: 2")
                 .starts_with("3: `load` has been given in line 2")

@@ -4,6 +4,7 @@
 //! is all header, else under a gdb that executes the commands one by one ([`session`]). What both can assert is
 //! in [`check`]; what came of it is a [`verdict`]. Knows no terminal and no command line.
 
+pub mod cache;
 pub mod check;
 pub mod discover;
 pub mod ending;

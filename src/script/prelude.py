@@ -119,7 +119,7 @@ def assert_check(text, line):
     words = key.split(None, 1)
     if words[0] in ("memory", "string") and len(words) == 2:
         try:
-            address = int(gdb.parse_and_eval(words[1]).cast(gdb.lookup_type("unsigned long long")))
+            address = int(evaluate(words[1]).cast(gdb.lookup_type("unsigned long long")))
         except gdb.error:
             if not re.fullmatch(r"[0-9a-fA-F]+:[0-9a-fA-F]+", words[1]):
                 raise
@@ -134,16 +134,36 @@ def assert_check(text, line):
 
 
 COMPARISON = re.compile(r"(==|!=|<=|>=|<(?!<)|>(?!>))")
+LITERAL = re.compile(r"""\"(?:\\.|[^"\\])*\"|'(?:\\.|[^'\\])*'""")
+ASSIGNMENT = re.compile(r"<<=|>>=|(?<![=!<>])=(?!=)|\+\+|--")
+# The registers of 8 and 16 bits, which are signed numbers to gdb.
+NARROW = re.compile(r"\$(?:([abcd][lh]|sil|dil|bpl|spl|r\d+l)|([abcd]x|si|di|bp|r\d+w))\b")
+
+
+def evaluate(text):
+    """The value of an expression in which registers of 8 and 16 bits are unsigned, as all others are to those who
+    write their values in hexadecimal: with gdb's own types `$ax == 0xaa55` never holds."""
+
+    def unsigned(match):
+        bits = 8 if match[1] else 16
+        name = match[0][1:]
+        kind = gdb.selected_inferior().architecture().integer_type(bits, False)
+        gdb.set_convenience_variable(f"_unsigned_{name}", gdb.parse_and_eval(match[0]).cast(kind))
+        return f"$_unsigned_{name}"
+
+    return gdb.parse_and_eval(NARROW.sub(unsigned, text))
 
 
 def assert_expression(text):
-    if gdb.parse_and_eval(text):
+    if ASSIGNMENT.search(LITERAL.sub("", text)):
+        raise gdb.GdbError("an assertion changes nothing: `=` assigns, `==` compares")
+    if evaluate(text):
         return
     expected, found = "true", "false"
     parts = [part for part in COMPARISON.split(text)]
     if len(parts) == 3 and not re.search(r"&&|\|\||\?", text) and "->" not in text:
         try:
-            left, right = (gdb.parse_and_eval(part) for part in (parts[0], parts[2]))
+            left, right = (evaluate(part) for part in (parts[0], parts[2]))
             expected = f"{parts[0].strip()} {parts[1]} {shown(right)}"
             found = f"{parts[0].strip()} is {shown(left)}"
         except gdb.error:
@@ -165,7 +185,7 @@ def shown(value):
 class Assert(gdb.Command):
     """Fails the test unless something is so.
 
-assert EXPRESSION              an expression of gdb's, such as $ax == 5
+assert EXPRESSION              an expression of gdb's, such as $ax == 5; registers of 8 and 16 bits are unsigned
 assert reached LOCATION        the location is reached before the script ends;
 assert reached LOCATION: 3     so many times (also: at least 3, at most 3)
 assert never reached LOCATION  it is not
@@ -469,6 +489,9 @@ def play():
             more = f" (nor those in {listed(missed[1:])})" if missed[1:] else ""
             text = f"`{source(line, [''])}` has not been executed{more}"
             report(event="fail", verdict="not reached", line=line, text=text)
+        raise Ending
+    if TASK["must_assert"] and not State.asserted:
+        report(event="fail", verdict="no assertion", line=0, text="")
         raise Ending
 
 

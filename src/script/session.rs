@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use serde_json::json;
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ use super::clock::Clock;
 use super::ending::Ending;
 use super::guest::Guest;
 use super::judge::{self, Finding};
-use super::test::{Options, Test};
+use super::test::{NOTHING_ASSERTED, Options, Test};
 use super::transcript::filter;
 use super::verdict::{Outcome, Verdict};
 use crate::gdb::client;
@@ -39,13 +40,19 @@ use crate::machine::{Config, Machine, StopReason};
 
 /// What gdb executes.
 const PRELUDE: &str = include_str!("prelude.py");
-/// What gdb is told before anything else: to ask nothing, and to print alike everywhere.
-const SETTINGS: [&str; 4] =
-    ["set confirm off", "set width 0", "set height 0", "set style enabled off"];
+/// What gdb is told before anything else: to ask nothing, to refuse breakpoints at what does not exist, and to
+/// print alike everywhere.
+const SETTINGS: [&str; 5] = [
+    "set confirm off",
+    "set breakpoint pending off",
+    "set width 0",
+    "set height 0",
+    "set style enabled off",
+];
 /// How many of gdb's last lines a report shows.
 const SHOWN_LINES: usize = 12;
-/// What a gdb without Python says of the prelude.
-const NO_PYTHON: &str = "Scripting in the \"Python\" language is not supported";
+/// What `scripts/gdb/begin.gdb` says in a gdb without Python.
+const NO_PYTHON: &str = "stepvisor: this gdb has no Python";
 /// How long gdb may take to end after its guest.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than that of a transcript is not kept.
@@ -166,8 +173,8 @@ fn see_off(child: &mut Child, whole: &Receiver<Vec<u8>>, at_once: bool) -> Vec<u
     match whole.recv_timeout(patience) {
         Ok(output) => output,
         Err(_) => {
-            // Fails only if it has ended already.
-            let _ = child.kill();
+            // Its group, for what it has started may hold its output. Fails only if all have ended already.
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
             whole.recv().unwrap_or_default()
         }
     }
@@ -206,6 +213,7 @@ fn start_gdb(
         "events": directory.join("events"),
         "checks": words,
         "errors_are_shown": test.header.errors_are_shown,
+        "must_assert": test.script_must_assert(),
     });
     fs::write(&task, content.to_string()).map_err(failed)?;
 
@@ -349,6 +357,7 @@ fn failure(event: &Event) -> Option<Finding> {
     let verdict = match verdict.as_str() {
         "failed" => Verdict::Failed,
         "not reached" => Verdict::NotReached,
+        "no assertion" => return Some(Finding::new(Verdict::NoAssertion, 0, NOTHING_ASSERTED)),
         _ => Verdict::GdbError,
     };
     let mismatch = expected.as_ref().map(|expected| Mismatch {

@@ -10,9 +10,12 @@ use super::header::{Header, Parsed};
 use super::judge::Finding;
 use super::scene::Snapshot;
 use super::verdict::{Failure, Outcome, Verdict};
-use super::{alone, session};
+use super::{alone, cache, session};
+use crate::disk::Disks;
+use crate::machine::bootable::HARD_DISK;
+use crate::machine::image::BOOT_SECTOR;
 use crate::machine::{Boot, Config, Image, Machine, MachineError};
-use crate::{devices, x86};
+use crate::{devices, disk, x86};
 
 /// How tests are run.
 #[derive(Clone, Debug)]
@@ -30,16 +33,11 @@ pub struct Options {
 impl Default for Options {
     /// gdb by that name, 30 seconds, files compared, builds kept in the user's cache.
     fn default() -> Options {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-            let home = std::env::var_os("HOME").filter(|home| !home.is_empty())?;
-            Some(Path::new(&home).join(".cache"))
-        });
-        let cache = cache.unwrap_or_else(std::env::temp_dir);
         Options {
             gdb: "gdb".into(),
             timeout: Duration::from_secs(30),
             golden: Golden::Compare,
-            work: cache.join("stepvisor/guests"),
+            work: cache::directory().join("guests"),
         }
     }
 }
@@ -63,6 +61,16 @@ pub struct Test {
     pub image: Option<Vec<u8>>,
 }
 
+/// What is said of a test that asserts nothing.
+pub(super) const NOTHING_ASSERTED: &str = "nothing is asserted, so nothing is tested; \
+                                           if it is enough that it runs, say `# assertions: none`";
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// RAM when the test does not say how much.
 const RAM: u64 = 64 << 20;
 
@@ -78,7 +86,9 @@ impl Test {
             Outcome::failed(Verdict::BadHeader, name.clone(), text)
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let parsed = Parsed::read(&text, directory).map_err(|error| {
+        // Some editors begin a file with a mark of its byte order.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let parsed = Parsed::read(text, directory).map_err(|error| {
             let place = format!("{name}:{}", error.line);
             Outcome::failed(Verdict::BadHeader, place, error.text)
         })?;
@@ -100,14 +110,9 @@ impl Test {
         self.header.timeout.unwrap_or(options.timeout)
     }
 
-    /// Whether it asserts something.
-    fn asserts(&self) -> bool {
-        self.header.asserts()
-            || self.script.iter().any(|(_, line)| {
-                let line = line.trim();
-                let line = line.strip_prefix("maybe ").unwrap_or(line).trim_start();
-                matches!(line.split_whitespace().next(), Some("assert" | "fails"))
-            })
+    /// Whether its script has to assert something, since the header does not.
+    pub(super) fn script_must_assert(&self) -> bool {
+        !self.header.asserts() && !self.header.asserts_nothing
     }
 
     /// Whether the guest has to run instruction by instruction.
@@ -122,10 +127,9 @@ impl Test {
     /// Runs it.
     #[must_use]
     pub fn run(&self, options: &Options) -> Outcome {
-        if !self.asserts() && !self.header.asserts_nothing {
-            let text = "nothing is asserted, so nothing is tested; \
-                        if it is enough that it runs, say `# assertions: none`";
-            return Outcome::failed(Verdict::NoAssertion, self.name.clone(), text);
+        // What a script asserts shows when it is executed.
+        if !self.has_script && self.script_must_assert() {
+            return self.failed(Verdict::NoAssertion, NOTHING_ASSERTED);
         }
         let guest = match &self.image {
             Some(image) => Ok(Guest { image: image.clone(), ..Guest::default() }),
@@ -164,6 +168,25 @@ impl Test {
 
     fn config(&self, guest: &Guest) -> Result<Config, String> {
         let header = &self.header;
+        let mut disks = header.disks.open().map_err(|error| chain(&error))?;
+        let boot = if header.guest.as_os_str().is_empty() {
+            Boot::from_disks(&header.boot, &disks).map_err(|error| chain(&error))?
+        } else {
+            self.boot(guest, &mut disks)?
+        };
+        Ok(Config {
+            ram_size: header.memory.unwrap_or(RAM),
+            boot,
+            devices: devices::Config::default(),
+            on_unclaimed: header.on_unclaimed,
+            firmware: !header.bare,
+            disks,
+        })
+    }
+
+    /// How the guest of a file is booted.
+    fn boot(&self, guest: &Guest, disks: &mut Disks) -> Result<Boot, String> {
+        let header = &self.header;
         let name = header.guest.display();
         let parse = if header.is_rom { Image::rom } else { Image::parse };
         let image = parse(&guest.image).map_err(|error| format!("{name}: {error}"))?;
@@ -175,12 +198,16 @@ impl Test {
             }
         }
         let load = header.load.or(guest.load.map(x86::Phys));
-        let boot = Boot { load, entry: header.entry, drive: header.drive.unwrap_or(0x80), image };
-        Ok(Config {
-            ram_size: header.memory.unwrap_or(RAM),
-            boot,
-            devices: devices::Config::default(),
-            on_unclaimed: header.on_unclaimed,
+        let at_its_place = load.is_none_or(|load| load == BOOT_SECTOR) && header.entry.is_none();
+        Ok(match image {
+            Image::Flat(data) if at_its_place => {
+                let disk = disk::Image::from_bytes(data.as_slice());
+                Boot::from_flat(data, disk, header.drive, disks)
+            }
+            image => {
+                let drive = header.drive.unwrap_or(HARD_DISK);
+                Boot { load, entry: header.entry, drive, image }
+            }
         })
     }
 

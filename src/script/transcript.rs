@@ -26,6 +26,7 @@ pub fn filter(output: &str, directory: &Path, checkout: &Path) -> String {
         let line = without_paths(&line, &directory);
         // Later versions of gdb drop the mark of a text.
         let line = line.replace("reply 'E.", "reply '").replace("reply: E.", "reply: ");
+        let line = earlier_words(line);
         let line = local_labels(&line);
         let line = after_word(&line, "host 0x", "host HOST");
         let line = without_access_rights(line);
@@ -61,6 +62,19 @@ fn without_paths(line: &str, directory: &str) -> String {
         rest = behind;
     }
     text + rest
+}
+
+/// `line` in the words of gdb 13, where gdb 16 has others.
+fn earlier_words(line: String) -> String {
+    const CONDITION: &str = "Error in testing condition for breakpoint ";
+    const SECTIONS: &str = "warning: One or more sections of the target image does not match";
+    if line.starts_with(CONDITION) && line.ends_with(':') {
+        return "Error in testing breakpoint condition:".to_owned();
+    }
+    match line.strip_prefix(SECTIONS) {
+        Some(" the loaded file") => format!("{SECTIONS}\nthe loaded file\n"),
+        _ => line,
+    }
 }
 
 /// `line` with the name of a local label as NASM writes it: gdb takes `print.end` for another language's.
@@ -109,5 +123,7 @@ mod tests {
         assert_eq!(text("=> 0x7c00 <a>:\tmov    %cs,%dx"), "=> 0x7c00 <a>:\tmov %cs,%dx\n");
         assert_eq!(text("        _line 12 assert $ax == 1"), "        assert $ax == 1\n");
         assert_eq!(text("x _line 12"), "x _line 12\n");
+        let condition = "Error in testing breakpoint condition:\n";
+        assert_eq!(text("Error in testing condition for breakpoint 1:"), condition);
     }
 }

@@ -1,5 +1,6 @@
 //! Values as users write them: numbers, sizes, times, texts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::memory::layout;
@@ -154,6 +155,31 @@ pub fn numbers(text: &str) -> Result<Vec<u32>, ValueError> {
         return error("there is no number".to_owned());
     }
     Ok(values)
+}
+
+/// The firmware of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Bios {
+    /// The one that comes with it.
+    #[default]
+    BuiltIn,
+    /// None: the guest is alone on the bare machine.
+    None,
+    /// A ROM image.
+    File(PathBuf),
+}
+
+/// A firmware: `built-in`, `none` or a file.
+///
+/// # Errors
+/// No text.
+pub fn bios(text: &str) -> Result<Bios, ValueError> {
+    Ok(match text {
+        "" => return Err(ValueError("there is no firmware of that name".to_owned())),
+        "built-in" => Bios::BuiltIn,
+        "none" => Bios::None,
+        file => Bios::File(PathBuf::from(file)),
+    })
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ mod tests {
             height,
             pixels,
             palette,
+            direct: None,
             pixel_aspect: (1, 1),
             mode,
         })

@@ -15,14 +15,23 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodingError> {
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, side(raster.width), side(raster.height));
-    encoder.set_color(ColorType::Indexed);
     encoder.set_depth(BitDepth::Eight);
-    encoder.set_palette(raster.palette.concat());
+    let data = match &raster.direct {
+        Some(colours) => {
+            encoder.set_color(ColorType::Rgb);
+            colours.concat()
+        }
+        None => {
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(raster.palette.concat());
+            raster.pixels
+        }
+    };
     // A narrow pixel means more of them to the unit.
     let (xppu, yppu) = (raster.pixel_aspect.1, raster.pixel_aspect.0);
     encoder.set_pixel_dims(Some(PixelDimensions { xppu, yppu, unit: Unit::Unspecified }));
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&raster.pixels)?;
+    writer.write_image_data(&data)?;
     writer.finish()?;
     Ok(file)
 }

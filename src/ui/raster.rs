@@ -7,7 +7,7 @@
 
 use crate::devices::frame::{Cell, Cursor, Frame, Rgb, TextFrame};
 
-/// A picture with a palette of at most 256 colours.
+/// A picture, with a palette of at most 256 colours or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raster {
     /// Pixels in a row.
@@ -18,6 +18,8 @@ pub struct Raster {
     pub pixels: Vec<u8>,
     /// Red, green and blue of each colour.
     pub palette: Vec<Rgb>,
+    /// The colour of each pixel, if there is no palette; `pixels` and `palette` are empty then.
+    pub direct: Option<Vec<Rgb>>,
     /// How wide to how high a pixel is to be shown.
     pub pixel_aspect: (u32, u32),
 }
@@ -33,6 +35,7 @@ impl Raster {
                 height: graphics.height,
                 pixels: graphics.pixels.clone(),
                 palette: graphics.palette.clone(),
+                direct: graphics.direct.clone(),
                 pixel_aspect: graphics.pixel_aspect,
             },
         }
@@ -56,13 +59,16 @@ impl Raster {
             }
         }
         let (palette, pixel_aspect) = (text.palette.to_vec(), text.pixel_aspect);
-        Raster { width, height, pixels, palette, pixel_aspect }
+        Raster { width, height, pixels, palette, direct: None, pixel_aspect }
     }
 
     /// The colour of the pixel at `x` and `y`; black beyond the edges.
     #[must_use]
     pub fn colour(&self, x: usize, y: usize) -> Rgb {
         let inside = x < self.width && y < self.height;
+        if let Some(colours) = self.direct.as_ref().filter(|_| inside) {
+            return colours.get(y * self.width + x).copied().unwrap_or_default();
+        }
         let pixel = self.pixels.get(y * self.width + x).copied().filter(|_| inside);
         let colour = pixel.and_then(|pixel| self.palette.get(usize::from(pixel)));
         colour.copied().unwrap_or_default()
@@ -218,6 +224,7 @@ mod tests {
             height: 1,
             pixels: vec![1, 9],
             palette: vec![[0; 3], [1, 2, 3]],
+            direct: None,
             pixel_aspect: (1, 1),
             mode: "a test".to_owned(),
         };

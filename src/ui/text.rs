@@ -73,6 +73,7 @@ mod tests {
             height: 1,
             pixels: vec![0],
             palette: vec![[0; 3]],
+            direct: None,
             pixel_aspect: (1, 1),
             mode: "mode 13h: 320x200, 256 colours".to_owned(),
         });

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use stepvisor::devices;
+use stepvisor::disk::Disks;
 use stepvisor::machine::{Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason};
 use stepvisor::x86::{Access, CpuState, Gpr, Linear, Phys, SegOff, Segment, SegmentName};
 
@@ -47,8 +48,21 @@ pub fn machine(boot: Boot) -> Machine {
 
 /// A machine with default devices that boots `boot` and does `on_unclaimed` at accesses to nothing.
 pub fn machine_with(boot: Boot, on_unclaimed: OnUnclaimed) -> Machine {
-    let devices = devices::Config::default();
-    let config = Config { ram_size: 2 << 20, boot, devices, on_unclaimed };
+    build(Config { on_unclaimed, ..config(boot) })
+}
+
+/// A machine with default devices that boots `boot` by its firmware.
+pub fn machine_with_firmware(boot: Boot) -> Machine {
+    build(Config { firmware: true, ..config(boot) })
+}
+
+fn config(boot: Boot) -> Config {
+    let (devices, disks) = (devices::Config::default(), Disks::default());
+    let on_unclaimed = OnUnclaimed::Warn;
+    Config { ram_size: 2 << 20, boot, devices, on_unclaimed, firmware: false, disks }
+}
+
+fn build(config: Config) -> Machine {
     Machine::new(config).unwrap_or_else(|error| panic!("{error}"))
 }
 

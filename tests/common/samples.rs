@@ -21,6 +21,8 @@ pub struct Sample {
     /// What is typed on its keyboard.
     pub keys: &'static str,
     pub end: End,
+    /// It calls the firmware.
+    pub needs_firmware: bool,
 }
 
 /// How a guest ends.
@@ -47,17 +49,23 @@ macro_rules! sample {
             serial: "",
             keys: "",
             end: End::Halt,
+            needs_firmware: false,
         }
+    };
+    ($name:literal on firmware) => {
+        Sample { needs_firmware: true, ..sample!($name) }
     };
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 25] = [
+pub const SAMPLES: [Sample; 36] = [
+    sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("calls"),
     sample!("cga"),
     sample!("colours"),
+    Sample { serial: "Hello from INT 14h", ..sample!("com1" on firmware) },
     sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
@@ -65,11 +73,16 @@ pub const SAMPLES: [Sample; 25] = [
     sample!("font"),
     sample!("hello"),
     sample!("int"),
+    sample!("irq32"),
+    sample!("irq64"),
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
+    Sample { keys: "ab{Up}{Esc}", ..sample!("keyirq") },
     sample!("long"),
     sample!("mode13h"),
     sample!("modes"),
     sample!("modex"),
+    sample!("pages" on firmware),
+    sample!("pixels" on firmware),
     Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
@@ -79,8 +92,12 @@ pub const SAMPLES: [Sample; 25] = [
     sample!("retrace"),
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
+    sample!("teletype" on firmware),
+    sample!("ticks"),
     sample!("timer"),
     Sample { end: End::Shutdown, ..sample!("triple") },
+    sample!("vbebanked" on firmware),
+    sample!("vbelinear" on firmware),
 ];
 
 /// The one called `name`.
@@ -91,7 +108,11 @@ pub fn sample(name: &str) -> Sample {
 impl Sample {
     /// A machine with default devices that boots it, and types what it asks for.
     pub fn machine(&self) -> Machine {
-        let mut machine = super::machine(self.boot());
+        let mut machine = if self.needs_firmware {
+            super::machine_with_firmware(self.boot())
+        } else {
+            super::machine(self.boot())
+        };
         machine.type_at_start(keymap::parse(self.keys).unwrap()).unwrap();
         machine
     }

@@ -79,7 +79,14 @@ fn machine() -> Result<(Machine, Watchdog), String> {
     let entry = SegOff::new(0, u16::try_from(CODE).unwrap_or_default());
     let boot = Boot { load: Some(Phys(CODE)), entry: Some(entry), ..Boot::new(image) };
     let devices = stepvisor::devices::Config::default();
-    let config = Config { ram_size: 1 << 20, boot, devices, on_unclaimed: OnUnclaimed::Ignore };
+    let config = Config {
+        ram_size: 1 << 20,
+        boot,
+        devices,
+        on_unclaimed: OnUnclaimed::Ignore,
+        firmware: false,
+        disks: stepvisor::disk::Disks::default(),
+    };
     let machine = Machine::new(config).map_err(|error| error.to_string())?;
     Ok((machine, Watchdog::new()))
 }

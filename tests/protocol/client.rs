@@ -110,6 +110,11 @@ impl Client {
         }
     }
 
+    /// Whether another packet has come along with what was read last.
+    pub fn has_packet(&self) -> bool {
+        matches!(parse(&self.unread), Some((Event::Packet(_), _)))
+    }
+
     /// The next packet, which no acknowledgement may precede.
     #[track_caller]
     pub fn packet(&mut self) -> Vec<u8> {

@@ -145,6 +145,27 @@ fn without_acknowledgements_the_stop_comes_ahead_of_the_resumption() {
 }
 
 #[test]
+fn acknowledgements_stay_for_a_client_that_asks_early_how_it_may_resume() {
+    // gdb 16 does, and then sets its breakpoints and resumes without another question.
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    client.ask(FEATURES);
+    assert!(client.ask("vCont?").starts_with("vCont;"));
+    assert!(client.ask("QStartNoAckMode").starts_with('E'));
+    mode(&client.ask("?"));
+    let xml = TargetXml::read(&mut client, 0x1000);
+    client.order("Z0,7c06,1");
+    client.resume("vCont;c:p1.-1");
+    assert!(client.has_packet(), "the stop comes along with the acknowledgement");
+    assert!(client.stop().starts_with("T05thread:p01.01;"));
+    assert_eq!(xml.get(&mut client, "eip"), 0x7c00);
+    // The next one runs, and no more is owed.
+    assert!(client.run("vCont;c:p1.-1").contains("swbreak:;"));
+    client.no_acks();
+    assert_eq!(xml.get(&mut client, "eip"), 0x7c06);
+}
+
+#[test]
 fn the_next_client_is_told_of_the_mode_that_it_finds() {
     let mut server = Server::of("long");
     let mut client = server.connect();

@@ -47,7 +47,7 @@ fn nothing_may_be_asked_for() {
 fn borders_of_pages_and_regions_do_not_show() {
     let server = small();
     let mut client = server.connect();
-    for border in [0x1000u64, 0x8000, 0xb9000, 0xf0000] {
+    for border in [0x1000u64, 0x8000, 0xb9000, 0xe0000] {
         let data: Vec<u8> = (1..=16).collect();
         write_hex(&mut client, border - 8, &data);
         assert_eq!(client.memory(border - 8, 16), data, "{border:#x}");

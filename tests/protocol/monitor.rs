@@ -101,6 +101,32 @@ fn plan_explains_each_breakpoint_and_watchpoint() {
 }
 
 #[test]
+fn plan_tells_of_breakpoints_that_a_stopped_client_has_taken_out() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let mut plan_after_a_step = |inserted: &[&str]| {
+        for breakpoint in inserted {
+            client.order(format!("Z{breakpoint}"));
+        }
+        client.resume("vCont;s:1");
+        client.stop();
+        for breakpoint in inserted {
+            client.order(format!("z{breakpoint}"));
+        }
+        client.monitor("plan")
+    };
+    let many = ["0,7c06,1", "0,7c2a,1", "0,7c2e,1", "0,7c2f,1", "0,7c30,1"];
+    let text = plan_after_a_step(&many);
+    assert!(text.starts_with("nothing is inserted at the moment; what was when"), "{text}");
+    assert_eq!(text.matches("stepping, because 5 debug registers are needed").count(), 5, "{text}");
+    // Taken out for a step off it: it is at the next instruction, behind `cli` the far jump to 7C06.
+    plan_after_a_step(&many);
+    let text = plan_after_a_step(&many[1..]);
+    assert_eq!(text.matches("stepping, because 5 debug registers are needed").count(), 5, "{text}");
+    assert_eq!(plan_after_a_step(&[]), "full speed, 0 of 4 debug registers in use\n");
+}
+
+#[test]
 fn quit_ends_the_server() {
     let mut server = Server::of("hello");
     let mut client = server.connect();

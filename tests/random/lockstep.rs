@@ -109,7 +109,14 @@ impl Lockstep {
         let image = Image::Flat(vec![0xf4]);
         let boot = Boot { load: Some(Phys(CODE)), entry: Some(entry), ..Boot::new(image) };
         let devices = stepvisor::devices::Config::default();
-        let config = Config { ram_size: 2 << 20, boot, devices, on_unclaimed: OnUnclaimed::Ignore };
+        let config = Config {
+            ram_size: 2 << 20,
+            boot,
+            devices,
+            on_unclaimed: OnUnclaimed::Ignore,
+            firmware: false,
+            disks: stepvisor::disk::Disks::default(),
+        };
         let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
         modes::enter(&mut machine, mode.world(), &[]);
         // None, as after LLDT with a null selector.

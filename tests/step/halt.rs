@@ -45,12 +45,12 @@ fn another_place_to_execute_ends_the_halt_and_another_register_does_not() {
 
 #[test]
 fn hlt_is_reached_the_same_by_running_and_by_stepping() {
-    // sti; nop; hlt
-    let code = [0xfb, 0x90, 0xf4];
+    // mov al, 0xff; out 0x21, al; sti; nop; hlt
+    let code = [0xb0, 0xff, 0xe6, 0x21, 0xfb, 0x90, 0xf4];
     let mut running = boot(&code);
     let mut stepping = boot(&code);
     let stop = running.run();
-    assert_eq!(stop, common::step_to_end(&mut stepping, 5));
+    assert_eq!(stop, common::step_to_end(&mut stepping, 7));
     assert_eq!(visible(running.cpu()), visible(stepping.cpu()));
-    assert_eq!(stop, StopReason::Halted { interruptible: true, location: "0000:7C03".to_owned() });
+    assert_eq!(stop, StopReason::Halted { interruptible: true, location: "0000:7C07".to_owned() });
 }

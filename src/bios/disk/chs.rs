@@ -1,13 +1,12 @@
 //! The services that name sectors by cylinder, head and sector, as since the first PC.
 
 use super::status::Status;
-use super::{DISKETTE_PARAMETERS, Drive, Run, floppy_drives, hard_disks};
-use crate::bios::Pc;
+use super::{Drive, Run, floppy_drives, hard_disks};
+use crate::bios::{Pc, rom};
 use crate::disk::SECTOR_SIZE;
 use crate::disk::geometry::Geometry;
 use crate::x86::{Gpr, SegmentName};
 
-const ROM_SEGMENT: u16 = 0xf000;
 /// The most sectors that one call transfers.
 const MAX_SECTORS: u8 = 128;
 /// What formatting fills sectors with.
@@ -104,8 +103,8 @@ pub(super) fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     pc.set_low(Gpr::Rdx, drives);
     if is_floppy {
         pc.set_word(Gpr::Rbx, floppy_type(geometry));
-        pc.set_word(Gpr::Rdi, DISKETTE_PARAMETERS);
-        pc.set_segment(SegmentName::Es, ROM_SEGMENT);
+        pc.set_word(Gpr::Rdi, rom::DISKETTE_PARAMETERS);
+        pc.set_segment(SegmentName::Es, rom::SEGMENT);
     }
     Status::Success
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::bios::rom;
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::memory::Ram;
@@ -134,7 +135,7 @@ fn reading_behind_the_end_of_a_hard_disk_tells_how_far_it_came() {
 fn drives_tell_their_geometry() {
     let mut pc = floppy();
     assert_eq!(pc.call([0x0800, 0, 0x2222, 0x3300]), (0x0000, 0x4f12, 0x0101, false));
-    assert_eq!((pc.pc().low(Gpr::Rbx), pc.pc().word(Gpr::Rdi)), (4, DISKETTE_PARAMETERS));
+    assert_eq!((pc.pc().low(Gpr::Rbx), pc.pc().word(Gpr::Rdi)), (4, rom::DISKETTE_PARAMETERS));
     assert_eq!(pc.cpu.segments.es.base, 0xf0000);
     assert_eq!(pc.call([0x1500, 0, 0x2222, 0x3300]), (0x0100, 0x2222, 0x3300, false));
     let mut pc = hard_disk(20_480);
@@ -204,7 +205,7 @@ fn formatting_a_track_fills_it() {
     assert_eq!((pc.byte(0x9000), pc.byte(0x9200)), (53, FILL_BYTE));
 }
 
-const FILL_BYTE: u8 = DISKETTE_PARAMETER_TABLE[8];
+const FILL_BYTE: u8 = DISKETTE_PARAMETERS[8];
 
 #[test]
 fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {

@@ -26,11 +26,11 @@ fn cell(pc: &Pc, mode: &Mode, at: Place) -> Phys {
 pub fn write(pc: &mut Pc, at: Place, character: Character) {
     let Some(mode) = modes::current(pc) else { return };
     if mode.layout == Layout::Text {
-        let cell = cell(pc, mode, at);
+        let cell = cell(pc, &mode, at);
         let bytes = [character.code, character.attribute];
         pc.write(cell, if character.keep_attribute { &bytes[..1] } else { &bytes });
     } else if u16::from(at.column) < pc.read_u16(data_area::VIDEO_COLUMNS) {
-        write_glyph(pc, mode, at, character);
+        write_glyph(pc, &mode, at, character);
     }
 }
 
@@ -63,9 +63,9 @@ pub fn serve_read(pc: &mut Pc) {
     let at = cursor::get(pc, pc.high(Gpr::Rbx));
     let Some(mode) = modes::current(pc) else { return };
     let found = if mode.layout == Layout::Text {
-        pc.read_u16(cell(pc, mode, at))
+        pc.read_u16(cell(pc, &mode, at))
     } else {
-        read_glyph(pc, mode, at)
+        read_glyph(pc, &mode, at)
     };
     pc.set_word(Gpr::Rax, found);
 }
@@ -92,7 +92,7 @@ fn write_glyph(pc: &mut Pc, mode: &Mode, at: Place, character: Character) {
     let height = pc.read_u8(data_area::CHARACTER_HEIGHT);
     let glyph = glyph(pc, character.code, height);
     let mut colour = character.attribute;
-    let changes = colour & XOR != 0 && mode.layout != Layout::Packed;
+    let changes = colour & XOR != 0 && mode.layout.has_few_colours();
     if changes {
         colour &= !XOR;
     }
@@ -112,7 +112,7 @@ fn write_glyph(pc: &mut Pc, mode: &Mode, at: Place, character: Character) {
     picture.done(pc);
 }
 
-/// The character whose pixels are at a place, in the low byte, and its colour in the high one.
+/// The character whose pixels are at a place, in the low byte, and its colour in the high one; 0 if there is none.
 fn read_glyph(pc: &mut Pc, mode: &Mode, at: Place) -> u16 {
     let height = pc.read_u8(data_area::CHARACTER_HEIGHT);
     let picture = Picture::of(pc, mode);
@@ -125,6 +125,6 @@ fn read_glyph(pc: &mut Pc, mode: &Mode, at: Place) -> u16 {
         colour = pixels.into_iter().rfind(|&pixel| pixel != 0).unwrap_or(colour);
     }
     picture.done(pc);
-    let code = (0..=u8::MAX).find(|&code| glyph(pc, code, height) == lines).unwrap_or(0);
-    u16::from_le_bytes([code, colour])
+    let code = (0..=u8::MAX).find(|&code| glyph(pc, code, height) == lines);
+    code.map_or(0, |code| u16::from_le_bytes([code, colour]))
 }

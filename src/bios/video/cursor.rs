@@ -1,16 +1,12 @@
 //! The cursors of eight pages, their shape, and the page shown: AH=01, 02, 03 and 05.
 
 use super::super::{data_area, pc::Pc};
-use super::modes::{self, Layout};
+use super::modes;
 use super::registers;
 use crate::x86::Gpr;
 
 /// Pages whose cursor is kept.
 const PAGES: u8 = 8;
-/// The page of [`Place`]s that are none: it leads outside video memory.
-const NO_PAGE: u8 = 0xfe;
-/// Stands for the page shown.
-const PAGE_SHOWN: u8 = 0xff;
 /// [`data_area::VIDEO_CONTROL`]: the cursor's lines are taken as they are, not as those of a CGA.
 const NO_EMULATION: u8 = 0x01;
 /// The cursor's first line: there is no cursor.
@@ -27,12 +23,11 @@ pub struct Place {
     pub column: u8,
 }
 
-/// The cursor of `page`.
+/// The cursor of `page`; the beginning of page 0 if there is no such page.
 #[must_use]
 pub fn get(pc: &Pc, page: u8) -> Place {
-    let page = if page == PAGE_SHOWN { pc.read_u8(data_area::VIDEO_PAGE) } else { page };
     if page >= PAGES {
-        return Place { page: NO_PAGE, row: 0, column: 0 };
+        return Place { page: 0, row: 0, column: 0 };
     }
     let [column, row] =
         pc.read_u16(data_area::CURSOR_POSITIONS.offset(u64::from(page) * 2)).to_le_bytes();
@@ -41,11 +36,10 @@ pub fn get(pc: &Pc, page: u8) -> Place {
 
 /// Moves the cursor of a page; on the page shown the one that is seen as well.
 pub fn set(pc: &mut Pc, to: Place) {
-    let page = if to.page == PAGE_SHOWN { pc.read_u8(data_area::VIDEO_PAGE) } else { to.page };
+    let page = to.page;
     if page >= PAGES {
         return;
     }
-    let to = Place { page, ..to };
     if page == pc.read_u8(data_area::VIDEO_PAGE) {
         let cell = cell_offset(pc, to) / 2;
         registers::set_crtc_word(pc.devices.vga_mut(), 0x0e, (cell & 0xffff) as u16);
@@ -64,7 +58,7 @@ pub fn cell_offset(pc: &Pc, at: Place) -> u32 {
 
 /// AH=01: sets the cursor's first and last line, those of a character of 8 unless emulation is off.
 pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
-    pc.write_u16(data_area::CURSOR_SHAPE, u16::from_le_bytes([last & 0x1f, first & 0x3f]));
+    pc.write_u16(data_area::CURSOR_SHAPE, u16::from_le_bytes([last & 0x1f, first]));
     let (first, last) = lines(pc);
     let vga = pc.devices.vga_mut();
     registers::set_crtc(vga, 0x0a, first);
@@ -74,7 +68,6 @@ pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
 /// The lines of the cursor as the CRT controller takes them.
 fn lines(pc: &Pc) -> (u8, u8) {
     let [last, first] = pc.read_u16(data_area::CURSOR_SHAPE).to_le_bytes();
-    let (first, last) = (first & 0x3f, last & 0x1f);
     let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
     let emulates = pc.read_u8(data_area::VIDEO_CONTROL) & NO_EMULATION == 0;
     if !emulates || height <= 8 || last >= 8 || first >= OFF {
@@ -98,10 +91,10 @@ pub fn serve_read(pc: &mut Pc) {
 /// AH=05: shows `page`.
 pub fn show_page(pc: &mut Pc, page: u8) {
     let Some(mode) = modes::current(pc).filter(|_| page < PAGES) else { return };
-    let start = u16::from(page).wrapping_mul(pc.read_u16(data_area::VIDEO_PAGE_SIZE));
-    let counter = if mode.layout == Layout::Text { start / 2 } else { start };
-    registers::set_crtc_word(pc.devices.vga_mut(), 0x0c, counter);
-    pc.write_u16(data_area::VIDEO_PAGE_START, start);
+    let start = u32::from(page) * u32::from(pc.read_u16(data_area::VIDEO_PAGE_SIZE));
+    let counter = start / mode.layout.address_unit();
+    registers::set_crtc_word(pc.devices.vga_mut(), 0x0c, (counter & 0xffff) as u16);
+    pc.write_u16(data_area::VIDEO_PAGE_START, (start & 0xffff) as u16);
     pc.write_u8(data_area::VIDEO_PAGE, page);
     let cursor = get(pc, page);
     set(pc, cursor);

@@ -4,7 +4,10 @@ use super::super::pc::Pc;
 use super::modes::{Layout, Mode};
 use super::registers;
 use crate::devices::VIDEO_MEMORY;
+use crate::devices::frame::VGA_PALETTE;
 use crate::devices::vga::Vga;
+use crate::devices::vga::vbe::{FRAMEBUFFER, FRAMEBUFFER_SIZE};
+use crate::x86::Phys;
 
 /// Where the odd rows of a CGA's picture are.
 const ODD_ROWS: u32 = 0x2000;
@@ -15,10 +18,23 @@ pub struct Picture {
     layout: Layout,
     /// Where video memory begins, counted from A0000h.
     memory: u32,
-    /// The first byte of the picture shown, counted from there.
-    start: u32,
     /// Bytes from a row to the next; on a CGA to the next but one.
     pitch: u32,
+}
+
+/// The bytes of a pixel of the linear framebuffer: with a palette the colour's number, without, the 16 colours of text
+/// modes.
+fn direct(colour: u8, size: u8) -> impl Iterator<Item = u8> {
+    let [red, green, blue] = VGA_PALETTE[usize::from(colour & 15)];
+    let value = match size {
+        1 => u32::from(colour),
+        2 => {
+            let part = |value: u8, bits: u32| u32::from(value) >> (8 - bits);
+            part(red, 5) << 11 | part(green, 6) << 5 | part(blue, 5)
+        }
+        _ => u32::from_be_bytes([0, red, green, blue]),
+    };
+    value.to_le_bytes().into_iter().take(size.into())
 }
 
 /// The bits of a CGA's byte that have the colour `colour` in every pixel.
@@ -27,20 +43,23 @@ fn spread(colour: u8, bits: u8) -> u8 {
 }
 
 impl Picture {
-    /// That of `mode`, as the CRT controller has it.
+    /// That of `mode`: its first page, whichever is shown, as in SeaBIOS.
     #[must_use]
     pub fn of(pc: &mut Pc, mode: &Mode) -> Picture {
         let vga = pc.devices.vga_mut();
+        if let (Layout::Linear { .. }, Some(linear)) = (mode.layout, vga.linear_mode()) {
+            return Picture { layout: mode.layout, memory: 0, pitch: linear.pitch() };
+        }
         let pitch = u32::from(registers::crtc(vga, 0x13));
-        let start = u32::from(registers::crtc_word(vga, 0x0c));
         let memory = (mode.memory.0.saturating_sub(VIDEO_MEMORY.0) & 0x1_ffff) as u32;
-        // Of the address counter's units, which the pitch is counted in pairs of.
-        let unit = match mode.layout {
-            Layout::Planar | Layout::Cga { bits: 1 } => 1,
-            Layout::Cga { .. } | Layout::Text => 2,
-            Layout::Packed => 4,
-        };
-        Picture { layout: mode.layout, memory, start: start * unit, pitch: pitch * 2 * unit }
+        let unit = mode.layout.address_unit();
+        Picture { layout: mode.layout, memory, pitch: pitch * 2 * unit }
+    }
+
+    /// Where a pixel is in the linear framebuffer.
+    fn in_framebuffer(&self, x: u16, y: u16, size: u8) -> Phys {
+        let offset = u32::from(y) * self.pitch + u32::from(x) * u32::from(size);
+        FRAMEBUFFER.offset(offset.min(FRAMEBUFFER_SIZE).into())
     }
 
     /// The byte with the pixel, counted from the beginning of video memory and within its 64 KiB.
@@ -51,19 +70,25 @@ impl Picture {
                 y / 2 * self.pitch + (y & 1) * ODD_ROWS + x / 8 * u32::from(bits)
             }
             Layout::Planar => y * self.pitch + x / 8,
-            Layout::Packed | Layout::Text => y * self.pitch + x,
+            Layout::Packed | Layout::Text | Layout::Linear { .. } => y * self.pitch + x,
         };
-        (self.start + offset) & 0xffff
+        offset & 0xffff
     }
 
     /// Eight pixels from `x` on, which is a multiple of eight.
     #[must_use]
     pub fn pixels(&self, pc: &mut Pc, x: u16, y: u16) -> [u8; 8] {
+        if let Layout::Linear { size } = self.layout {
+            let mut bytes = [0; 8 * 4];
+            let used = &mut bytes[..8 * usize::from(size)];
+            pc.read(self.in_framebuffer(x, y, size), used);
+            return std::array::from_fn(|pixel| bytes[pixel * usize::from(size)]);
+        }
         let vga = pc.devices.vga_mut();
         let at = self.at(x, y);
         let mut byte = |offset: u32| vga.read(self.memory + at + offset).unwrap_or(0);
         match self.layout {
-            Layout::Text => [0; 8],
+            Layout::Text | Layout::Linear { .. } => [0; 8],
             Layout::Packed => [0, 1, 2, 3, 4, 5, 6, 7].map(byte),
             Layout::Cga { bits: 1 } => {
                 let bits = byte(0);
@@ -86,11 +111,15 @@ impl Picture {
 
     /// Sets eight pixels from `x` on, which is a multiple of eight.
     pub fn set_pixels(&self, pc: &mut Pc, x: u16, y: u16, pixels: [u8; 8]) {
+        if let Layout::Linear { size } = self.layout {
+            let row: Vec<u8> = pixels.iter().flat_map(|&pixel| direct(pixel, size)).collect();
+            return pc.write(self.in_framebuffer(x, y, size), &row);
+        }
         let vga = pc.devices.vga_mut();
         let at = self.at(x, y);
         let mut write = |offset: u32, byte: u8| vga.write(self.memory + at + offset, byte);
         match self.layout {
-            Layout::Text => {}
+            Layout::Text | Layout::Linear { .. } => {}
             Layout::Packed => {
                 for (offset, pixel) in (0..).zip(pixels) {
                     write(offset, pixel);
@@ -119,13 +148,23 @@ impl Picture {
             Layout::Cga { bits } => u32::from(width) / 8 * u32::from(bits),
             Layout::Planar => u32::from(width) / 8,
             Layout::Packed | Layout::Text => u32::from(width),
+            Layout::Linear { size } => u32::from(width) * u32::from(size),
         }
     }
 
     /// Copies a rectangle, whose sides are multiples of eight across, from `from` to `to`.
     pub fn copy(&self, pc: &mut Pc, from: (u16, u16), to: (u16, u16), (width, height): (u16, u16)) {
-        let vga = pc.devices.vga_mut();
         let len = self.row_bytes(width);
+        if let Layout::Linear { size } = self.layout {
+            let mut row = vec![0; len as usize];
+            for y in 0..height {
+                let y = if to.1 <= from.1 { y } else { height - 1 - y };
+                pc.read(self.in_framebuffer(from.0, from.1 + y, size), &mut row);
+                pc.write(self.in_framebuffer(to.0, to.1 + y, size), &row);
+            }
+            return;
+        }
+        let vga = pc.devices.vga_mut();
         for y in 0..height {
             let y = if to.1 <= from.1 { y } else { height - 1 - y };
             let (source, target) = (self.at(from.0, from.1 + y), self.at(to.0, to.1 + y));
@@ -138,8 +177,13 @@ impl Picture {
 
     /// Gives a rectangle, whose sides are multiples of eight across, one colour.
     pub fn fill(&self, pc: &mut Pc, at: (u16, u16), (width, height): (u16, u16), colour: u8) {
-        let vga = pc.devices.vga_mut();
         let len = self.row_bytes(width);
+        if let Layout::Linear { size } = self.layout {
+            let row: Vec<u8> = (0..width).flat_map(|_| direct(colour, size)).collect();
+            (at.1..at.1 + height).for_each(|y| pc.write(self.in_framebuffer(at.0, y, size), &row));
+            return;
+        }
+        let vga = pc.devices.vga_mut();
         let byte = match self.layout {
             Layout::Cga { bits } => spread(colour, bits),
             _ => colour,

@@ -18,9 +18,11 @@ mod registers;
 pub mod rom;
 mod scroll;
 mod set_mode;
+mod state;
 mod teletype;
+mod vbe;
 
-use super::pc::Pc;
+use super::Pc;
 use super::{Outcome, data_area};
 use crate::x86::Gpr;
 
@@ -35,7 +37,9 @@ pub fn serve(pc: &mut Pc) -> Outcome {
             cursor::set(pc, at);
         }
         0x03 => cursor::serve_read(pc),
-        0x04 => [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx].iter().for_each(|&gpr| pc.set_word(gpr, 0)),
+        0x04 => {
+            [Gpr::Rax, Gpr::Rbx, Gpr::Rcx, Gpr::Rdx].iter().for_each(|&gpr| pc.set_word(gpr, 0))
+        }
         0x05 => cursor::show_page(pc, al),
         0x06 => scroll::serve(pc, scroll::Direction::Up),
         0x07 => scroll::serve(pc, scroll::Direction::Down),
@@ -53,6 +57,8 @@ pub fn serve(pc: &mut Pc) -> Outcome {
         0x13 => teletype::serve_string(pc),
         0x1a => info::serve_combination(pc),
         0x1b => info::serve_state(pc),
+        0x1c => state::serve(pc),
+        0x4f => vbe::serve(pc),
         _ => {}
     }
     Outcome::Return
@@ -66,7 +72,7 @@ pub fn power_on(pc: &mut Pc) {
 
 /// AH=0F: the mode, its columns and the page shown.
 fn serve_get_mode(pc: &mut Pc) {
-    let mode = pc.read_u8(data_area::VIDEO_MODE) & 0x7f;
+    let mode = pc.read_u8(data_area::VIDEO_MODE);
     let kept = pc.read_u8(data_area::VIDEO_CONTROL) & 0x80;
     let page = pc.read_u8(data_area::VIDEO_PAGE);
     let columns = pc.read_u8(data_area::VIDEO_COLUMNS);

@@ -1,6 +1,7 @@
 //! The modes as the services see them: where the picture is in memory, and how characters lie on it.
 
 use super::super::{data_area, pc::Pc};
+use crate::devices::vga::vbe::{FRAMEBUFFER, LinearMode};
 use crate::x86::Phys;
 
 /// How the picture is in memory.
@@ -17,6 +18,29 @@ pub enum Layout {
     Planar,
     /// A byte a pixel.
     Packed,
+    /// One to four bytes a pixel, in the linear framebuffer.
+    Linear {
+        /// Bytes.
+        size: u8,
+    },
+}
+
+impl Layout {
+    /// A pixel has less than eight bits: bit 7 of a colour asks for XOR.
+    #[must_use]
+    pub const fn has_few_colours(self) -> bool {
+        matches!(self, Layout::Cga { .. } | Layout::Planar)
+    }
+
+    /// Bytes of video memory that the CRT controller's address counter counts as one; planes count as one byte.
+    #[must_use]
+    pub const fn address_unit(self) -> u32 {
+        match self {
+            Layout::Planar | Layout::Cga { bits: 1 } => 1,
+            Layout::Cga { .. } | Layout::Text => 2,
+            Layout::Packed | Layout::Linear { .. } => 4,
+        }
+    }
 }
 
 /// A mode.
@@ -73,7 +97,7 @@ static MODES: [Mode; 16] = [
     Mode::graphics(0x11, Layout::Planar, (80, 30, 16), 0xa000),
     Mode::graphics(0x12, Layout::Planar, (80, 30, 16), 0xa000),
     Mode::graphics(0x13, Layout::Packed, (40, 25, 8), 0x2000),
-    Mode::graphics(0x6a, Layout::Planar, (100, 37, 16), 0xe000),
+    Mode::graphics(0x6a, Layout::Planar, (100, 37, 16), 0),
 ];
 
 /// The mode of the number.
@@ -82,8 +106,31 @@ pub fn find(number: u8) -> Option<&'static Mode> {
     MODES.iter().find(|mode| mode.number == number)
 }
 
-/// The mode that is set, as the BIOS data area says.
+/// What [`data_area::VIDEO_MODE`] is in a mode of VBE.
+pub const VBE: u8 = 0xff;
+
+/// The mode that is set, as the BIOS data area says and, in a mode of VBE, the VGA.
 #[must_use]
-pub fn current(pc: &Pc) -> Option<&'static Mode> {
-    find(pc.read_u8(data_area::VIDEO_MODE))
+pub fn current(pc: &Pc) -> Option<Mode> {
+    let number = pc.read_u8(data_area::VIDEO_MODE);
+    match pc.devices.vga().linear_mode() {
+        Some(mode) if number == VBE => Some(linear(mode)),
+        _ => find(number).copied(),
+    }
+}
+
+/// A mode of the linear framebuffer, which has characters of 8x16 in it.
+#[must_use]
+pub fn linear(mode: LinearMode) -> Mode {
+    let size = mode.pixel_size() as u8;
+    let rows = (mode.height / 16).clamp(1, 0xff) as u8;
+    let (columns, page_size) = (mode.width / 8, 0);
+    let layout = Layout::Linear { size };
+    Mode { number: VBE, layout, columns, rows, height: 16, memory: FRAMEBUFFER, page_size }
+}
+
+/// Bytes of a page of text, which begins at a multiple of 2 KiB.
+#[must_use]
+pub fn text_page_size(columns: u16, rows: u16) -> u16 {
+    columns.saturating_mul(rows).saturating_mul(2).saturating_add(0x7ff) & !0x7ff
 }

@@ -41,12 +41,7 @@ pub fn set_crtc(vga: &mut Vga, index: u8, value: u8) {
     set(vga, port, index, value);
 }
 
-/// Two registers of the CRT controller, the first the high byte.
-pub fn crtc_word(vga: &mut Vga, index: u8) -> u16 {
-    u16::from_be_bytes([crtc(vga, index), crtc(vga, index + 1)])
-}
-
-/// Writes two registers of the CRT controller.
+/// Writes two registers of the CRT controller, the first the high byte.
 pub fn set_crtc_word(vga: &mut Vga, index: u8, value: u16) {
     let [high, low] = value.to_be_bytes();
     set_crtc(vga, index, high);
@@ -61,6 +56,11 @@ pub fn sequencer(vga: &mut Vga, index: u8) -> u8 {
 /// Writes a register of the sequencer.
 pub fn set_sequencer(vga: &mut Vga, index: u8, value: u8) {
     set(vga, SEQUENCER, index, value);
+}
+
+/// Reads a register of the graphics controller.
+pub fn graphics(vga: &mut Vga, index: u8) -> u8 {
+    get(vga, GRAPHICS, index)
 }
 
 /// Writes a register of the graphics controller.

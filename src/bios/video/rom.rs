@@ -1,12 +1,10 @@
-//! What the video services have in the ROM at F000h: fonts and tables that they hand out pointers to.
+//! What the video services have in the ROM at F000h: fonts and tables that they hand out pointers to, and code.
 
+pub use crate::bios::rom::SEGMENT;
 use crate::font;
 
-/// The segment of the ROM.
-const SEGMENT: u16 = 0xf000;
-
 /// The 8x8 font, all of it.
-pub const FONT_8X8: u16 = 0xb000;
+pub const FONT_8X8: u16 = 0x1000;
 /// Its upper half.
 pub const FONT_8X8_UPPER: u16 = FONT_8X8 + 0x80 * 8;
 /// The 8x14 font.
@@ -17,10 +15,22 @@ pub const FONT_8X16: u16 = FONT_8X14 + 0x100 * 14;
 pub const FONT_9_WIDE: u16 = FONT_8X16 + 0x100 * 16;
 /// The table that [`data_area::VIDEO_SAVE_POINTER`](crate::bios::data_area::VIDEO_SAVE_POINTER) points to.
 pub const SAVE_POINTERS: u16 = FONT_9_WIDE + 0x10;
+/// The table that AH=1B points to: modes and functions that there are.
+pub const FUNCTIONALITY: u16 = SAVE_POINTERS + 0x20;
+/// The name of the firmware, for VBE.
+pub const OEM_NAME: u16 = FUNCTIONALITY + 0x10;
+/// Its maker.
+pub const OEM_VENDOR: u16 = OEM_NAME + 0x10;
+/// The product.
+pub const OEM_PRODUCT: u16 = OEM_VENDOR + 0x10;
+/// Its revision.
+pub const OEM_REVISION: u16 = OEM_PRODUCT + 0x10;
+/// The function that VBE lets programs call to set a bank.
+pub const SET_BANK: u16 = OEM_REVISION + 0x10;
 /// The lower half of the 8x8 font, where the first PC had it.
 const FONT_8X8_LOWER: u16 = 0xfa6e;
 /// The table that INT 1Dh points to.
-const CGA_PARAMETERS: u16 = 0xf0a4;
+pub const CGA_PARAMETERS: u16 = 0xf0a4;
 
 /// The far pointer to `offset` in the ROM, as it lies in memory.
 #[must_use]
@@ -41,6 +51,11 @@ const CGA: [u8; 88] = [
     0x2c, 0x28, 0x2d, 0x29, 0x2a, 0x2e, 0x1e, 0x29,
 ];
 
+/// The modes 0-7 and D-13, all three numbers of lines, two fonts of eight at once, and the functions of a VGA (IBM
+/// PS/2 BIOS Interface Technical Reference, "static functionality table").
+const FUNCTIONS: [u8; 16] =
+    [0xff, 0xe0, 0x0f, 0, 0, 0, 0, 0x07, 0x02, 0x08, 0xff, 0x0e, 0, 0, 0, 0];
+
 /// All of it: each piece with its offset in the segment.
 #[must_use]
 pub fn pieces() -> Vec<(u16, Vec<u8>)> {
@@ -49,9 +64,16 @@ pub fn pieces() -> Vec<(u16, Vec<u8>)> {
         (FONT_8X8, small.to_vec()),
         (FONT_8X14, font::FONT_8X14.as_flattened().to_vec()),
         (FONT_8X16, font::FONT_8X16.as_flattened().to_vec()),
-        (FONT_9_WIDE, vec![0; 0x10]),
-        (SAVE_POINTERS, vec![0; 0x1c]),
         (FONT_8X8_LOWER, small[..0x80 * 8].to_vec()),
         (CGA_PARAMETERS, CGA.to_vec()),
+        (FONT_9_WIDE, vec![0]),
+        (SAVE_POINTERS, vec![0; 0x1c]),
+        (FUNCTIONALITY, FUNCTIONS.to_vec()),
+        (OEM_NAME, b"Stepvisor VBE\0".to_vec()),
+        (OEM_VENDOR, b"Stepvisor\0".to_vec()),
+        (OEM_PRODUCT, b"VBE\0".to_vec()),
+        (OEM_REVISION, b"1\0".to_vec()),
+        // mov ax, 4F05h; int 10h; retf
+        (SET_BANK, vec![0xb8, 0x05, 0x4f, 0xcd, 0x10, 0xcb]),
     ]
 }

@@ -42,13 +42,8 @@ pub fn serve(pc: &mut Pc, direction: Direction) {
         return;
     };
     let page = pc.read_u8(data_area::VIDEO_PAGE);
-    let window = Window {
-        page,
-        top,
-        left,
-        rows: down.saturating_add(1),
-        columns: across.saturating_add(1),
-    };
+    let window =
+        Window { page, top, left, rows: down.saturating_add(1), columns: across.saturating_add(1) };
     let attribute = pc.high(Gpr::Rbx);
     let lines = pc.low(Gpr::Rax);
     let lines = if lines == 0 || lines > window.rows { window.rows } else { lines };
@@ -64,14 +59,7 @@ pub fn one_line(pc: &mut Pc, page: u8) {
 }
 
 /// Scrolls `window` by `lines`, no more than it has; `attribute` is for text modes and `colour` for others.
-fn scroll(
-    pc: &mut Pc,
-    window: Window,
-    lines: u8,
-    direction: Direction,
-    attribute: u8,
-    colour: u8,
-) {
+fn scroll(pc: &mut Pc, window: Window, lines: u8, direction: Direction, attribute: u8, colour: u8) {
     let Some(mode) = modes::current(pc) else { return };
     let kept = window.rows - lines;
     let (from, to, freed) = match direction {
@@ -79,12 +67,12 @@ fn scroll(
         Direction::Down => (window.top, window.top + lines, window.top),
     };
     if mode.layout == Layout::Text {
-        copy_cells(pc, mode, Window { rows: kept, ..window }, from, to);
-        clear_cells(pc, mode, Window { top: freed, rows: lines, ..window }, attribute);
+        copy_cells(pc, &mode, Window { rows: kept, ..window }, from, to);
+        clear_cells(pc, &mode, Window { top: freed, rows: lines, ..window }, attribute);
         return;
     }
     let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
-    let picture = Picture::of(pc, mode);
+    let picture = Picture::of(pc, &mode);
     let (x, width) = (u16::from(window.left) * 8, u16::from(window.columns) * 8);
     let pixels = |rows: u8| u16::from(rows) * height;
     picture.copy(pc, (x, pixels(from)), (x, pixels(to)), (width, pixels(kept)));

@@ -2,7 +2,7 @@
 
 use super::super::{data_area, pc::Pc};
 use super::modes::{self, Layout, Mode};
-use super::{registers, rom};
+use super::{palette, registers, rom};
 use crate::x86::{Gpr, Phys};
 
 /// AL: video memory is left as it is.
@@ -13,6 +13,10 @@ const CONTROL: u8 = 0x60;
 const SWITCHES: u8 = 0xf9;
 /// [`data_area::VIDEO_MODE_OPTIONS`]: a VGA is active, text has 400 lines.
 const OPTIONS: u8 = 0x51;
+/// [`data_area::VIDEO_MODE_OPTIONS`]: modes leave the colours alone.
+pub const KEEP_PALETTE: u8 = 0x08;
+/// [`data_area::VIDEO_MODE_OPTIONS`]: modes make their colours grey.
+pub const GREY: u8 = 0x02;
 /// [`data_area::VIDEO_COMBINATION`]: a VGA with an analog colour monitor.
 const COMBINATION: u8 = 0x08;
 
@@ -44,10 +48,24 @@ pub fn power_on(pc: &mut Pc) {
     }
 }
 
-fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
+/// Sets a mode of the VGA.
+pub fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
+    let options = pc.read_u8(data_area::VIDEO_MODE_OPTIONS);
     let vga = pc.devices.vga_mut();
+    let colours = (options & KEEP_PALETTE != 0).then(|| vga.save_colours());
     vga.set_mode(mode.number, clear);
-    let crtc_port = registers::crtc_port(vga);
+    if let Some(colours) = colours {
+        vga.set_colours(colours);
+    } else if options & GREY != 0 {
+        palette::sum_to_grey(vga, 0, 0x100);
+    }
+    note(pc, mode, clear);
+}
+
+/// Sets what the BIOS data area and the vectors say of the mode.
+pub fn note(pc: &mut Pc, mode: &Mode, clear: bool) {
+    let options = pc.read_u8(data_area::VIDEO_MODE_OPTIONS);
+    let crtc_port = registers::crtc_port(pc.devices.vga_mut());
     pc.write_u8(data_area::VIDEO_MODE, mode.number);
     pc.write_u16(data_area::VIDEO_COLUMNS, mode.columns);
     pc.write_u16(data_area::VIDEO_PAGE_SIZE, mode.page_size);
@@ -61,7 +79,6 @@ fn set(pc: &mut Pc, mode: &Mode, clear: bool) {
     pc.write_u16(data_area::CHARACTER_HEIGHT, mode.height.into());
     pc.write_u8(data_area::VIDEO_CONTROL, CONTROL | if clear { 0 } else { KEEP });
     pc.write_u8(data_area::VIDEO_SWITCHES, SWITCHES);
-    let options = pc.read_u8(data_area::VIDEO_MODE_OPTIONS);
     pc.write_u8(data_area::VIDEO_MODE_OPTIONS, options & 0x7f);
     let font = match mode.height {
         8 => rom::FONT_8X8,

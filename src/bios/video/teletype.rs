@@ -14,8 +14,6 @@ const CARRIAGE_RETURN: u8 = 0x0d;
 const MOVE_CURSOR: u8 = 0x01;
 /// AL of AH=13: each character is followed by its attribute.
 const WITH_ATTRIBUTES: u8 = 0x02;
-/// DH of AH=13: the text begins at the cursor.
-const AT_CURSOR: u8 = 0xff;
 
 /// AH=0E: writes AL at the cursor of the page shown, with BL as its colour in graphics modes.
 pub fn serve(pc: &mut Pc) {
@@ -29,9 +27,7 @@ pub fn serve(pc: &mut Pc) {
 /// AH=13: writes the CX characters at ES:BP from DH, DL on page BH on.
 pub fn serve_string(pc: &mut Pc) {
     let (mode, page) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx));
-    let (row, column) = (pc.high(Gpr::Rdx), pc.low(Gpr::Rdx));
-    let mut at =
-        if row == AT_CURSOR { cursor::get(pc, page) } else { Place { page, row, column } };
+    let mut at = Place { page, row: pc.high(Gpr::Rdx), column: pc.low(Gpr::Rdx) };
     let mut attribute = pc.low(Gpr::Rbx);
     let mut offset = pc.word(Gpr::Rbp);
     for _ in 0..pc.word(Gpr::Rcx) {

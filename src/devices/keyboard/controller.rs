@@ -5,14 +5,13 @@
 //! output buffer as soon as that is free. **Scan codes go in when the guest asks for them**: after
 //! [`PATIENCE`] reads of the status or of the data port in a row that found nothing. So a guest that polls
 //! either port sees each code for a while, one that empties the buffer before it begins loses none, and what a
-//! guest sees depends on what it does alone, on no clock. (When interrupts come, waiting in HLT for one of the
-//! keyboard is to count as asking.)
+//! guest sees depends on what it does alone, on no clock. A guest that takes interrupts does not ask: to it the
+//! owner sends them one by one, by [`Controller::send`], as a typist would.
 //!
 //! The state at power-on is what firmware leaves: self test passed, translation and interrupts on, A20 on. There
 //! is no mouse; a byte for one is answered as by a line that is dead: FEh with the time-out bit.
 //!
-//! A20 is one latch, which port 92h shows and sets too; the one who writes last wins. It gates no memory: where
-//! it is off, addresses do not wrap at 1 MiB, and the owner tells the user so.
+//! A20 is one latch, which port 92h shows and sets too; the one who writes last wins. What it gates is the owner's.
 
 use std::collections::VecDeque;
 
@@ -278,6 +277,29 @@ impl Controller {
             self.receive(byte);
         }
         self.state.idle = 0;
+    }
+
+    /// Whether a scan code could be sent now, with an interrupt.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        let mode = self.state.ram[0];
+        self.state.output.is_none()
+            && mode & (MODE_INTERRUPT | MODE_KEYBOARD_OFF) == MODE_INTERRUPT
+            && self.state.keyboard.has_code()
+    }
+
+    /// Sends the next scan code, if it [can](Controller::can_send).
+    pub fn send(&mut self) {
+        while self.can_send() {
+            let Some(byte) = self.state.keyboard.take_code() else { return };
+            self.receive(byte);
+        }
+    }
+
+    /// Whether there is something to be read at the data port.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.state.output.is_some()
     }
 
     /// Puts what waits into the output buffer if that is free.

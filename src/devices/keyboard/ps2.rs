@@ -158,6 +158,11 @@ impl Keyboard {
         fits
     }
 
+    /// Whether a scan code may be there for [`Keyboard::take_code`].
+    pub fn has_code(&self) -> bool {
+        self.settings.scanning && self.waiting() > 0
+    }
+
     /// Keys that go down or up and that the guest has not had yet.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -81,6 +81,10 @@ impl Chip {
         }
     }
 
+    pub(super) fn forget_edges(&mut self) {
+        self.edges = 0;
+    }
+
     /// The lines from the highest priority to the lowest.
     fn by_priority(&self) -> impl Iterator<Item = u8> + use<> {
         let lowest = self.lowest;

@@ -62,10 +62,26 @@ impl Pics {
         self.cascade();
     }
 
+    /// Forgets the edges that nobody has taken yet: firmware has dealt with those.
+    pub fn forget_edges(&mut self) {
+        self.state.first.forget_edges();
+        self.state.second.forget_edges();
+        self.cascade();
+    }
+
     /// Whether the processor is asked to take an interrupt.
     #[must_use]
     pub fn interrupt(&self) -> bool {
         self.state.first.request().is_some()
+    }
+
+    /// Whether the processor would be asked to take an interrupt if `line` rose.
+    #[must_use]
+    pub fn would_interrupt(&self, line: u8) -> bool {
+        let mut pics = self.clone();
+        pics.set_line(line, false);
+        pics.set_line(line, true);
+        pics.interrupt()
     }
 
     /// The processor takes the interrupt: gives its vector. One whose line has gone meanwhile is the spurious

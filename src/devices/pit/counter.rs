@@ -333,6 +333,27 @@ impl Counter {
         }
     }
 
+    /// Cycles until the output rises, if ever.
+    pub(super) fn cycles_to_rise(&self) -> Option<u64> {
+        // Down, up, and what may come before in each of the modes.
+        const CHANGES: u32 = 8;
+        let mut counter = Counter { rose: false, ..self.clone() };
+        let mut cycles: u64 = 0;
+        for _ in 0..CHANGES {
+            let quiet = counter.quiet();
+            if quiet == u64::MAX {
+                return None;
+            }
+            counter.skip(quiet);
+            counter.tick();
+            cycles += quiet + 1;
+            if counter.rose {
+                return Some(cycles);
+            }
+        }
+        None
+    }
+
     /// How many cycles do nothing but count.
     fn quiet(&self) -> u64 {
         let forever = u64::MAX;

@@ -103,6 +103,12 @@ impl Pit {
         self.state.counters[0].take_rise()
     }
 
+    /// Cycles until the output of counter 0 rises next, if nobody touches it.
+    #[must_use]
+    pub fn cycles_to_tick(&self) -> Option<u64> {
+        self.state.counters[0].cycles_to_rise()
+    }
+
     /// The counters, a line each, for a person.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -271,6 +271,27 @@ fn a_long_time_is_the_same_as_so_many_cycles() {
 }
 
 #[test]
+fn the_next_tick_comes_when_it_is_said() {
+    for mode in 0..6 {
+        for count in [0, 1, 2, 3, 4, 5, 100, 101, 0xffff] {
+            let mut counter = counter(mode, count);
+            counter.take_rise();
+            for _ in 0..3 {
+                let Some(cycles) = counter.cycles_to_rise() else {
+                    counter.pass(0x4_0000);
+                    assert!(!counter.take_rise(), "mode {mode}, count {count}");
+                    break;
+                };
+                counter.pass(cycles - 1);
+                assert!(!counter.take_rise(), "mode {mode}, count {count}: before {cycles}");
+                counter.pass(1);
+                assert!(counter.take_rise(), "mode {mode}, count {count}: after {cycles}");
+            }
+        }
+    }
+}
+
+#[test]
 fn any_sequence_of_accesses_has_an_outcome_and_a_state() {
     let mut random = Random::new(40);
     let mut pit = Pit::default();

@@ -1,6 +1,6 @@
 //! Tests of the dispatch to devices; each device's own tests are in its file.
 
-pub(super) mod random;
+pub(crate) mod random;
 
 use super::*;
 use random::Random;

@@ -2,11 +2,42 @@
 
 use std::ops::Range;
 
-use super::Vga;
+use super::dac::Dac;
 use super::graphics::Planes;
 use super::memory::Place;
+use super::{Registers, Vga};
+
+/// The palette with the overscan colour, and the DAC.
+#[derive(Clone, Debug)]
+pub struct Colours {
+    palette: [u8; PALETTE],
+    dac: Dac,
+}
+
+/// Registers of the attribute controller from the first that are the palette, mode control left out.
+const PALETTE: usize = 0x12;
+const MODE_CONTROL: usize = 0x10;
 
 impl Vga {
+    /// The colours, to be put back after a change of mode.
+    #[must_use]
+    pub fn save_colours(&self) -> Colours {
+        let Registers { attribute, dac, .. } = &self.registers;
+        let palette = std::array::from_fn(|index| attribute.registers[index]);
+        Colours { palette, dac: dac.clone() }
+    }
+
+    /// Puts back what [`save_colours`](Self::save_colours) gave.
+    pub fn set_colours(&mut self, colours: Colours) {
+        let Registers { attribute, dac, .. } = &mut self.registers;
+        *dac = colours.dac;
+        for (index, value) in colours.palette.into_iter().enumerate() {
+            if index != MODE_CONTROL {
+                attribute.registers[index] = value;
+            }
+        }
+    }
+
     /// Copies `len` bytes of the window from `from` to `to`, both counted from A0000h, as reads and writes of the
     /// host would, one by one and in the order in which none is overwritten before it is read. What lies outside the
     /// window reads FFh and is not written.

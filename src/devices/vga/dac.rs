@@ -21,6 +21,9 @@ pub struct Dac {
     component: u8,
     /// The last index written was the one for reading.
     reading: bool,
+    /// Components have 8 bits, not 6.
+    #[serde(default)]
+    pub(super) wide: bool,
     /// The components of a colour that is not complete.
     pending: Colour,
     /// Always [`COLOURS`] of them.
@@ -44,6 +47,7 @@ impl Dac {
             read_index: 0,
             component: 0,
             reading: false,
+            wide: false,
             pending: [0; 3],
             colours,
         }
@@ -79,7 +83,7 @@ impl Dac {
     /// Port 3C9h: the next component of the colour being written, which changes with the last of the three.
     pub fn write(&mut self, value: u8) {
         if let Some(component) = self.pending.get_mut(usize::from(self.component)) {
-            *component = value & 0x3f;
+            *component = if self.wide { value } else { value & 0x3f };
         }
         self.count();
         if self.component == 0 {
@@ -98,6 +102,9 @@ impl Dac {
     #[must_use]
     pub fn shown(&self, number: u8) -> [u8; 3] {
         let colour = self.colours.get(usize::from(number & self.mask)).copied().unwrap_or_default();
+        if self.wide {
+            return colour;
+        }
         colour.map(|component| (component & 0x3f) << 2 | (component & 0x3f) >> 4)
     }
 }

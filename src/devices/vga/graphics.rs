@@ -76,6 +76,11 @@ impl Graphics {
         self.registers[MISCELLANEOUS] & 1 != 0
     }
 
+    /// Has the screen show pixels, and the host reach 64 KiB at A0000h.
+    pub(super) fn show_graphics(&mut self) {
+        self.registers[MISCELLANEOUS] = 0x05;
+    }
+
     /// Address bit 0 selects between planes and is not part of the offset in them.
     #[must_use]
     pub fn chains_odd_even(&self) -> bool {

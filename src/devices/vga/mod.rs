@@ -17,9 +17,11 @@ mod palettes;
 mod scan;
 mod screen;
 mod sequencer;
+pub mod vbe;
 mod view;
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,7 @@ use dac::Dac;
 use graphics::Graphics;
 use memory::{Memory, Place};
 use sequencer::Sequencer;
+use vbe::{LinearMemory, Vbe};
 
 pub use memory::SIZE as MEMORY_SIZE;
 pub use modes::{Mode, mode};
@@ -69,6 +72,8 @@ const TEXT_SIZE: u16 = 0x8000;
 pub struct Vga {
     registers: Registers,
     memory: Memory,
+    /// Behind [`vbe::FRAMEBUFFER`].
+    linear: Option<Arc<dyn LinearMemory>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +86,7 @@ struct Registers {
     attribute: Attribute,
     dac: Dac,
     beam: Beam,
+    vbe: Vbe,
 }
 
 /// All that a guest can have changed in a [`Vga`].
@@ -94,7 +100,7 @@ impl Vga {
     /// The device as the firmware leaves it: mode 3, the screen blank.
     #[must_use]
     pub fn new() -> Vga {
-        let mut vga = Vga { registers: Registers::default(), memory: Memory::new() };
+        let mut vga = Vga { registers: Registers::default(), memory: Memory::new(), linear: None };
         vga.set_mode(3, true);
         vga
     }
@@ -104,6 +110,7 @@ impl Vga {
     pub fn set_mode(&mut self, number: u8, clear: bool) -> bool {
         let Some(mode) = mode(number) else { return false };
         let registers = &mut self.registers;
+        registers.vbe = Vbe::default();
         registers.misc = mode.misc;
         registers.feature_control = 0;
         registers.sequencer.registers[0] = 3;
@@ -223,6 +230,12 @@ impl Vga {
         if self.registers.misc >> 2 & 3 == 1 { 28_322_000 } else { 25_175_000 }
     }
 
+    /// Scan lines that the screen shows, doubled ones twice.
+    #[must_use]
+    pub fn shown_lines(&self) -> u16 {
+        self.registers.crtc.shown_lines()
+    }
+
     /// The addresses at which video memory is at present, counted from A0000h; none if the host is kept out.
     #[must_use]
     pub fn window(&self) -> Option<Range<u32>> {
@@ -239,6 +252,9 @@ impl Vga {
 
     /// Reads the byte at `address`, counted from A0000h, which loads the latches. `None` outside the window.
     pub fn read(&mut self, address: u32) -> Option<u8> {
+        if self.banked(address).is_some() {
+            return self.peek(address);
+        }
         let place = self.place(address)?;
         self.registers.graphics.latches = self.memory.get(place.offset);
         self.peek(address)
@@ -247,6 +263,11 @@ impl Vga {
     /// What [`read`](Self::read) would give, for those who must not disturb the device.
     #[must_use]
     pub fn peek(&self, address: u32) -> Option<u8> {
+        if let Some((memory, offset)) = self.banked(address) {
+            let mut byte = [0];
+            memory.read(offset, &mut byte);
+            return Some(byte[0]);
+        }
         let place = self.place(address)?;
         let planes = self.memory.get(place.offset);
         Some(self.registers.graphics.value_read(planes, place.read_plane))
@@ -254,6 +275,10 @@ impl Vga {
 
     /// Writes the byte at `address`, counted from A0000h; false outside the window.
     pub fn write(&mut self, address: u32, value: u8) -> bool {
+        if let Some((memory, offset)) = self.banked(address) {
+            memory.write(offset, &[value]);
+            return true;
+        }
         let Some(place) = self.place(address) else { return false };
         let planes = self.registers.graphics.value_written(value);
         self.memory.set(place.offset, planes, place.written);

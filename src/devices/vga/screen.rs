@@ -12,7 +12,9 @@ impl Vga {
     /// The screen as it is now.
     #[must_use]
     pub fn frame(&self) -> Frame {
-        if self.registers.graphics.shows_graphics() {
+        if let Some(mode) = self.linear_mode() {
+            Frame::Graphics(self.linear_frame(mode))
+        } else if self.registers.graphics.shows_graphics() {
             Frame::Graphics(self.graphics_frame())
         } else {
             Frame::Text(self.text_frame())
@@ -34,7 +36,7 @@ impl Vga {
     #[must_use]
     pub fn mode(&self) -> Option<&'static Mode> {
         let registers = &self.registers;
-        (0..=0x13).filter_map(mode).find(|mode| {
+        (0..=0x6a).filter_map(mode).find(|mode| {
             // Neither the cursor, nor where the picture begins, nor what is protected.
             let decides = |index: &usize| matches!(index, 0..=7 | 9 | 0x10 | 0x12..=0x15 | 0x17);
             let same = |&index: &usize| mode.crtc[index] == registers.crtc.registers[index];
@@ -125,7 +127,7 @@ impl Vga {
         text
     }
 
-    fn overscan(&self) -> Rgb {
+    pub(super) fn overscan(&self) -> Rgb {
         self.registers.dac.shown(self.registers.attribute.overscan())
     }
 
@@ -185,7 +187,7 @@ impl Vga {
         };
         let mode = self.mode_text(&format!("{width}x{height}, {colours} colours{how}"));
         let pixel_aspect = aspect_on_4_by_3(width, height);
-        GraphicsFrame { width, height, pixels, palette, pixel_aspect, mode }
+        GraphicsFrame { width, height, pixels, palette, direct: None, pixel_aspect, mode }
     }
 
     /// How many colours there can be at once.

@@ -4,6 +4,7 @@
 
 mod address;
 mod examine;
+mod firmware;
 mod outside;
 mod register;
 mod stack;
@@ -191,10 +192,23 @@ const COMMANDS: &[Command] = &[
         run: outside::timer,
     },
     Command {
-        name: "pic",
+        name: "bda",
         arguments: "",
-        help: "the interrupt controllers; interrupts do not reach the processor yet",
-        run: outside::pic,
+        help: "the BIOS data area: keys, screen, time, equipment",
+        run: firmware::bda,
+    },
+    Command {
+        name: "cmos",
+        arguments: "",
+        help: "the real-time clock and its memory",
+        run: firmware::cmos,
+    },
+    Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },
+    Command {
+        name: "irq",
+        arguments: "[auto|on|off]",
+        help: "deliver device interrupts while the guest runs but not in steps (auto), in steps too, or never",
+        run: outside::irq,
     },
     Command {
         name: "reset",
@@ -270,15 +284,16 @@ fn vga(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
 }
 
 fn plan(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
-    let plan = machine.plan().map_err(|error| CommandError(error.with_cause()))?;
-    let of_stops = stops::plan(machine);
-    match machine.last_plan() {
-        // gdb has taken them out for as long as the guest is stopped.
-        Some(last) if machine.breakpoints().is_empty() => Ok(format!(
-            "nothing is inserted at the moment; when the guest last ran:\n{last}{of_stops}"
-        )),
-        _ => Ok(format!("{plan}{of_stops}")),
-    }
+    // gdb takes them out for as long as the guest is stopped.
+    let last = machine.remembered_breakpoints();
+    let taken_out = machine.breakpoints().is_empty() && !last.is_empty();
+    let (set, head) = if taken_out {
+        (last, "nothing is inserted at the moment; what was when the guest last went on:\n")
+    } else {
+        (machine.breakpoints(), "")
+    };
+    let plan = machine.plan_for(set).map_err(|error| CommandError(error.with_cause()))?;
+    Ok(format!("{head}{plan}{}", stops::plan(machine)))
 }
 
 fn exits(machine: &mut Machine, _: &str) -> Result<String, CommandError> {

@@ -1,8 +1,8 @@
-//! `keyboard`, `key`, `serial`, `timer`, `pic`: the chips on the system board, and what is at their cables.
+//! `keyboard`, `key`, `serial`, `timer`, `pic`, `irq`: the chips on the system board, and what is at their cables.
 
 use super::CommandError;
 use crate::devices::keyboard::keymap;
-use crate::machine::Machine;
+use crate::machine::{Interrupts, Machine};
 
 /// Carries out `keyboard`.
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
@@ -20,6 +20,27 @@ pub(super) fn timer(machine: &mut Machine, _: &str) -> Result<String, CommandErr
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
 pub(super) fn pic(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(machine.describe_pics())
+}
+
+/// Carries out `irq`: when interrupts of devices are delivered.
+pub(super) fn irq(machine: &mut Machine, choice: &str) -> Result<String, CommandError> {
+    match choice {
+        "" => {}
+        "auto" => machine.set_interrupts(Interrupts::Auto),
+        "on" => machine.set_interrupts(Interrupts::On),
+        "off" => machine.set_interrupts(Interrupts::Off),
+        other => return Err(CommandError(format!("{other} is none of auto, on and off"))),
+    }
+    let words = match machine.interrupts() {
+        Interrupts::Auto => {
+            "auto: device interrupts come while the guest runs, and wait while it is stepped"
+        }
+        Interrupts::On => {
+            "on: device interrupts come in steps as well, which then lead into handlers"
+        }
+        Interrupts::Off => "off: device interrupts wait",
+    };
+    Ok(format!("{words}\n"))
 }
 
 /// Carries out `key` with the text to type.

@@ -2,11 +2,15 @@
 
 use super::CommandError;
 use super::address::number;
+use crate::bios::{describe, rom};
 use crate::machine::Machine;
 use crate::x86::gate::Entry;
 use crate::x86::registers::{CR0_PE, EFER_LMA};
 use crate::x86::segment::read_descriptor;
 use crate::x86::{Access, CpuState, DescriptorTable, Linear, SegOff, Segment, exceptions};
+
+/// Where vectors lead that the firmware has no service for.
+const IDLE: SegOff = SegOff::new(rom::SEGMENT, rom::DUMMY);
 
 /// Most lines that one command prints.
 const MOST: usize = 1024;
@@ -18,6 +22,7 @@ pub(super) fn ivt(machine: &mut Machine, argument: &str) -> Result<String, Comma
     // Outside real mode IDTR is about another table, and the vectors are where they were at reset.
     let table =
         if cpu.cr0 & CR0_PE == 0 { cpu.idtr } else { DescriptorTable { base: 0, limit: 0x3ff } };
+    let firmware = machine.has_firmware();
     let mut text = format!("vectors at {:#x}, limit {:#x}\n", table.base, table.limit);
     for n in 0..=255u8 {
         if only.is_some_and(|only| only != n) {
@@ -38,14 +43,18 @@ pub(super) fn ivt(machine: &mut Machine, argument: &str) -> Result<String, Comma
         }
         let [o0, o1, s0, s1] = bytes;
         let pair = SegOff::new(u16::from_le_bytes([s0, s1]), u16::from_le_bytes([o0, o1]));
-        if bytes != [0; 4] || only.is_some() {
-            let line = format!("{n:02x}  {pair}  {:#x}  {}", pair.linear().0, service(n));
+        let idle = bytes == [0; 4] || firmware && pair == IDLE;
+        if !idle || only.is_some() {
+            let known = firmware.then(|| describe::target(pair)).flatten();
+            let words = known.unwrap_or_else(|| service(n));
+            let line = format!("{n:02x}  {pair}  {:#x}  {words}", pair.linear().0);
             text.push_str(line.trim_end());
             text.push('\n');
         }
     }
     if only.is_none() {
-        text.push_str("all others are 0000:0000\n");
+        let others = if firmware { ", or F000:FF53, the BIOS's IRET" } else { "" };
+        text.push_str(&format!("all others are 0000:0000{others}\n"));
     }
     Ok(text)
 }

@@ -19,6 +19,9 @@ impl<'m> Session<'m> {
             return self.change_hold(guest, reply, effect);
         }
         match body {
+            b"QStartNoAckMode" if guest.welcomes() && self.follower.needs_acks() => {
+                self.reply(Reply::error("acknowledgements stay"))
+            }
             b"QStartNoAckMode" => {
                 self.reply(Reply::new().text("OK"));
                 self.outbox.borrow_mut().acks().stop();
@@ -82,6 +85,9 @@ impl<'m> Session<'m> {
                 self.insert(guest, body, *kind, place)
             }
             body => {
+                if body == b"vCont?" {
+                    self.follower.is_asked();
+                }
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
                     guest.serve_layout(!self.follower.awaits_welcome());
                 }

@@ -59,7 +59,11 @@ impl<'m> Session<'m> {
     /// The client has the guest go on, unless it is to hear of another stop first.
     pub(super) fn resumed(&mut self, guest: &mut Guest<'m>) -> Option<Demand> {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.accept();
+        if self.follower.owes_welcome() {
+            outbox.accept_with_report();
+        } else {
+            outbox.accept();
+        }
         outbox.resumed();
         drop(outbox);
         self.running = true;

@@ -28,6 +28,7 @@ impl Guest<'_> {
     /// Lets the guest go on as `resume` says.
     pub fn run(&mut self, resume: &Resume) -> StopReason {
         self.stepping = *resume != Resume::Continue;
+        self.machine.remember_breakpoints(self.stepping);
         if let Some(hit) = self.next_hit() {
             return hit;
         }

@@ -5,6 +5,7 @@
 
 pub(super) mod raised;
 mod rerun;
+mod search;
 mod trial;
 
 use std::fmt;
@@ -56,6 +57,10 @@ impl Machine {
         });
         let stop = stop.unwrap_or_else(|error| StopReason::HostFailure(error.with_cause()));
         self.note_stop(&stop);
+        // A user who steps sees it.
+        if !matches!(stop, StopReason::Stepped) {
+            self.look_for_padding();
+        }
         stop
     }
 
@@ -69,7 +74,7 @@ impl Machine {
         }
         self.rerunning = true;
         let stepped = self.vcpu.is_stepping();
-        let found = self.find_shutdown();
+        let found = self.find_shutdown(before);
         self.rerunning = false;
         // A piece may have ended while the exception was being raised: the instruction will raise it again.
         self.vcpu.drop_exception()?;
@@ -93,6 +98,16 @@ impl Machine {
             return Ok(());
         }
         let cpu = self.vcpu.cpu().clone();
+        if let Some(event) = self.interrupts.fatal.take() {
+            let vector = event.vector;
+            let mut lines = vec![format!(
+                "an interrupt of a device came, vector {vector:#04x}, before {}",
+                self.instruction_words(&cpu)
+            )];
+            lines.extend(self.chain(&cpu, event));
+            self.crash = Some(Crash { lines });
+            return Ok(());
+        }
         if self.switches_impossible_paging_on(&cpu)? {
             let text = format!(
                 "{} switches paging on, which this host's KVM has in long mode only: it shuts the processor down",

@@ -106,16 +106,16 @@ impl Machine {
                 (read == 8).then(|| (level.entry_addr, u64::from_le_bytes(entry)))
             })
             .collect();
-        self.write_linear(page, &bytes);
+        self.amend_linear(page, &bytes);
         let fault = self.set_out(&prepared, page);
         // The tables of the state that is put back are those that the addresses were found with.
         self.vcpu.restore(&before)?;
         self.vcpu.arm(armed)?;
         for Saved { addr, bytes } in saved.into_iter().rev() {
-            self.write_linear(addr, &bytes);
+            self.amend_linear(addr, &bytes);
         }
         for (addr, entry) in entries {
-            self.write_phys(addr, &entry.to_le_bytes());
+            self.amend_phys(addr, &entry.to_le_bytes());
         }
         fault
     }

@@ -2,7 +2,7 @@
 
 use super::{DebugPlan, Place, Situation};
 use crate::kvm::{KvmError, probe};
-use crate::machine::{Machine, Watch};
+use crate::machine::{BreakpointSet, Machine, Watch};
 use crate::memory::Stretch;
 use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LMA, EFER_SCE};
@@ -18,13 +18,21 @@ impl Machine {
     /// # Errors
     /// The host's KVM cannot be probed.
     pub fn plan(&self) -> Result<DebugPlan, KvmError> {
-        let plan = self.plan_for_breakpoints()?;
+        self.plan_for(&self.breakpoints)
+    }
+
+    /// The same for `set`, whether or not it is set.
+    ///
+    /// # Errors
+    /// The host's KVM cannot be probed.
+    pub fn plan_for(&self, set: &BreakpointSet) -> Result<DebugPlan, KvmError> {
+        let plan = self.plan_for_breakpoints(set)?;
         let steps = self.stop_on.needs_steps() || self.stops_at_mode_switch;
         Ok(if steps { plan.stepped() } else { plan })
     }
 
-    fn plan_for_breakpoints(&self) -> Result<DebugPlan, KvmError> {
-        if self.breakpoints.is_empty() {
+    fn plan_for_breakpoints(&self, set: &BreakpointSet) -> Result<DebugPlan, KvmError> {
+        if set.is_empty() {
             return Ok(DebugPlan::NOTHING);
         }
         let facts = probe::host_facts()?;
@@ -32,18 +40,31 @@ impl Machine {
         let own = self.vcpu.debug_registers()?;
         let situation = Situation {
             own_breakpoints: OwnBreakpoints(&own).any(),
-            loads_of_ss: if facts.step.load_ss_shadow { self.loads_of_ss() } else { Vec::new() },
+            loads_of_ss: if facts.step.load_ss_shadow { self.loads_of_ss(set) } else { Vec::new() },
             mode: cpu.mode(),
             ring3: cpu.efer & EFER_LMA != 0 && self.ring3_is_reachable(),
-            places: self.breakpoints.watches().iter().map(|watch| self.place(watch)).collect(),
+            places: set.watches().iter().map(|watch| self.place(watch)).collect(),
         };
-        Ok(DebugPlan::new(&self.breakpoints, facts, &situation))
+        Ok(DebugPlan::new(set, facts, &situation))
     }
 
-    /// How the machine watched when it last ran with something to watch for.
+    /// Remembers what is set as the guest goes on. Of a client that takes out the breakpoint at the next
+    /// instruction for a step, as `steps` tells, that one is remembered as well.
+    pub fn remember_breakpoints(&mut self, steps: bool) {
+        let pc = self.vcpu.cpu().pc();
+        let taken_out = steps && self.remembered.contains(pc) && !self.breakpoints.contains(pc);
+        if self.remembered != self.breakpoints {
+            self.remembered = self.breakpoints.clone();
+        }
+        if taken_out {
+            self.remembered.insert(pc);
+        }
+    }
+
+    /// What was set when the guest last went on, as [`Machine::remember_breakpoints`] was told.
     #[must_use]
-    pub fn last_plan(&self) -> Option<&DebugPlan> {
-        self.last_plan.as_ref()
+    pub fn remembered_breakpoints(&self) -> &BreakpointSet {
+        &self.remembered
     }
 
     /// Tells the user once that the guest is stepped from here on, and why.
@@ -127,7 +148,7 @@ impl Machine {
 
     /// The instructions that may be loads of SS, each right before a breakpoint. Some may only look like one in
     /// another mode: a stop too many, which nobody notices.
-    fn loads_of_ss(&self) -> Vec<Linear> {
+    fn loads_of_ss(&self, set: &BreakpointSet) -> Vec<Linear> {
         let before = |addr: Linear| {
             let mut bytes = [0; instruction::MAX_LEN];
             let start = addr.0.checked_sub(bytes.len() as u64)?;
@@ -135,7 +156,7 @@ impl Machine {
             let len = read.then(|| instruction::load_of_ss_at_end(&bytes)).flatten()?;
             Some(Linear(addr.0 - len as u64))
         };
-        self.breakpoints.addresses().filter_map(before).collect()
+        set.addresses().filter_map(before).collect()
     }
 
     /// Whether the guest is in ring 3, or could get there with its descriptor tables as they are.

@@ -39,6 +39,7 @@ impl Environment for Surroundings<'_> {
                 continue;
             }
             let len = machine.outside_ram(at, data.len() - done);
+            let at = machine.vm.ram().through_a20(at);
             let outside = &mut data[done..done + len];
             outside.fill(OPEN_BUS);
             if !machine.devices.mmio_read(at, outside) {
@@ -60,6 +61,7 @@ impl Environment for Surroundings<'_> {
                 continue;
             }
             let len = machine.outside_ram(at, data.len() - done).min(8);
+            let at = machine.vm.ram().through_a20(at);
             let outside = &data[done..done + len];
             if !machine.devices.mmio_write(at, outside) && !machine.vm.ram().is_rom(at) {
                 let mut value = [0; 8];
@@ -141,11 +143,22 @@ impl Machine {
     pub(in crate::machine) fn complete_at_pc(
         &mut self,
     ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
+        let completed = self.carry_out_at_pc()?;
+        self.stats.completed += u64::from(completed.is_ok());
+        Ok(completed)
+    }
+
+    /// The same for an instruction that KVM would not refuse.
+    ///
+    /// # Errors
+    /// As of [`Machine::execute_at_pc`].
+    pub(in crate::machine) fn carry_out_at_pc(
+        &mut self,
+    ) -> Result<Result<Option<StopReason>, Unsupported>, KvmError> {
         let (outcome, stop) = match self.execute_at_pc()? {
             Ok(executed) => executed,
             Err(unsupported) => return Ok(Err(unsupported)),
         };
-        self.stats.completed += 1;
         let end = match outcome {
             Outcome::Completed { single_step: true, .. } => self.debug_trap(DR6_BS)?,
             _ => None,

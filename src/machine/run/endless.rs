@@ -6,7 +6,7 @@
 //! the guest has just loaded the base of its table (see [`crate::kvm::Vcpu::trapped_interrupt`]): IF and AC are
 //! lost then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::free::{SITES, Site};
 use crate::kvm::probe::{self, HostFacts};
@@ -27,6 +27,8 @@ const MAX_WAITS: u32 = 32;
 #[derive(Debug, Default)]
 pub(in crate::machine) struct Guard {
     deadline: Option<Deadline>,
+    /// When it strikes next, and how often it does.
+    next: Option<(Instant, Duration)>,
     /// Places of endless instructions, the latest first.
     sites: Vec<Site>,
     /// How often the deadline was needed in this run.
@@ -58,7 +60,19 @@ impl Guard {
             None => Deadline::new()?,
         };
         self.deadline.insert(deadline).start(period);
+        self.next = Some((Instant::now() + period, period));
         Ok(())
+    }
+
+    /// Whether the deadline has struck since the last call. Other signals end an entry as well.
+    pub(in crate::machine) fn has_struck(&mut self) -> bool {
+        let now = Instant::now();
+        let Some((next, period)) = &mut self.next else { return false };
+        let struck = now >= *next;
+        if struck {
+            *next = now + *period;
+        }
+        struck
     }
 
     /// Stops the deadline: nothing runs.
@@ -66,6 +80,7 @@ impl Guard {
         if let Some(deadline) = &mut self.deadline {
             deadline.stop();
         }
+        self.next = None;
     }
 
     /// Whether waiting for the deadline has become slower than stepping.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::undefined::TakenBack;
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
+use crate::machine::interrupts::Look;
 use crate::machine::plan::{DebugPlan, Slots};
 use crate::machine::step::repeat::counter_mask;
 use crate::machine::stop::WatchHit;
@@ -52,20 +53,43 @@ impl Machine {
             return Ok(Some(stop));
         }
         self.arm_free(slots)?;
+        let mut unfinished = false;
         loop {
+            let looked = self.look_for_interrupt(unfinished)?;
             let before = self.vcpu.cpu().clone();
-            let exit = self.enter()?;
+            let exit = match looked {
+                Look::Stop(stop) => return Ok(Some(stop)),
+                Look::Exit(exit) => exit,
+                Look::Entered | Look::Nothing => {
+                    if self.vcpu.is_stepping() {
+                        if let Some(stop) = self.settle_trap()? {
+                            return Ok(Some(stop));
+                        }
+                        self.arm_free(slots)?;
+                    }
+                    self.prepare_to_interrupt()?;
+                    self.enter()?
+                }
+            };
+            unfinished = exit.is_access();
             let stop = match exit {
+                Exit::InterruptWindow => None,
                 Exit::Interrupted => {
+                    self.note_signal();
+                    self.look_for_padding();
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));
                     }
                     if plan.recheck && !self.still_fits(plan)? || self.guard.steps_instead() {
                         return Ok(None);
                     }
-                    let stop = self.look_after_deadline()?;
-                    self.arm_free(slots)?;
-                    stop
+                    if self.guard.has_struck() {
+                        let stop = self.look_after_deadline()?;
+                        self.arm_free(slots)?;
+                        stop
+                    } else {
+                        None
+                    }
                 }
                 Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
                 exit if exit.is_access() => {

@@ -6,6 +6,7 @@ mod free;
 mod undefined;
 mod watched_access;
 
+use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
 use super::{Machine, StopReason};
@@ -21,13 +22,16 @@ impl Machine {
         self.crash = None;
         self.start_time();
         let stop = self.run_by_plan();
+        self.rest_from_interrupts();
         self.stop_time();
         self.with_account(stop)
     }
 
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
-        if self.halted {
-            return Ok(self.halted_stop());
+        if self.halted
+            && let Some(stop) = self.wait_in_halt()?
+        {
+            return Ok(stop);
         }
         // A repetition under way is finished first: its breakpoint has had its turn.
         while self.mid_rep.is_some() {
@@ -44,33 +48,41 @@ impl Machine {
         }
         self.guard.begin();
         self.checkpoint_if_needed()?;
+        loop {
+            // Whatever drives the guest leaves it when it is halted.
+            match self.drive()? {
+                Some(StopReason::Halted { .. }) => {
+                    if let Some(stop) = self.wait_in_halt()? {
+                        return Ok(stop);
+                    }
+                }
+                Some(stop) => return Ok(stop),
+                None => {}
+            }
+        }
+    }
+
+    /// Runs in the way that is right at present. No stop means that another may be now.
+    fn drive(&mut self) -> Result<Option<StopReason>, KvmError> {
         if self.stops_at_mode_switch {
             // A switch has no exit.
-            return Ok(self.run_stepping(false)?.unwrap_or(StopReason::Stepped));
+            return self.run_stepping(false);
         }
-        loop {
-            let plan = self.plan()?;
-            self.set_coalescing(plan.coalesce)?;
-            if !self.breakpoints.is_empty() {
-                self.last_plan = Some(plan.clone());
+        let plan = self.plan()?;
+        self.set_coalescing(plan.coalesce)?;
+        match plan.drive {
+            // Told where it was asked for.
+            _ if self.record.counts() => self.run_stepping(false),
+            _ if self.stop_on.needs_steps() => {
+                self.tell_stepping();
+                self.run_stepping(false)
             }
-            let stop = match plan.drive {
-                // Told where it was asked for.
-                _ if self.record.counts() => self.run_stepping(false)?,
-                _ if self.stop_on.needs_steps() => {
-                    self.tell_stepping();
-                    self.run_stepping(false)?
-                }
-                Drive::Free(_) if self.is_beyond_guard() => self.run_stepping(true)?,
-                Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots)?,
-                Drive::Free(_) => self.run_stepping(false)?,
-                Drive::StepEngine => {
-                    self.tell_slow(&plan);
-                    self.run_stepping(plan.recheck)?
-                }
-            };
-            if let Some(stop) = stop {
-                return Ok(stop);
+            Drive::Free(_) if self.is_beyond_guard() => self.run_stepping(true),
+            Drive::Free(slots) if !self.guard.steps_instead() => self.run_free(&plan, slots),
+            Drive::Free(_) => self.run_stepping(false),
+            Drive::StepEngine => {
+                self.tell_slow(&plan);
+                self.run_stepping(plan.recheck)
             }
         }
     }
@@ -80,10 +92,15 @@ impl Machine {
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
         loop {
+            if let Look::Stop(stop) = self.look_for_interrupt(false)? {
+                return Ok(Some(stop));
+            }
+            let accesses = self.port_accesses();
             match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(Some(stop)),
             }
+            self.note_stepped(accesses);
             let now = self.vcpu.cpu().mode();
             if self.stops_at_mode_switch && now != mode {
                 return Ok(Some(StopReason::ModeSwitch(now)));
@@ -149,6 +166,9 @@ impl Machine {
         exit: &Exit,
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
+        if let Some((service, rip)) = self.trap_of(exit) {
+            return self.serve_call(service, rip);
+        }
         if let Some(stop) = self.serve(exit) {
             // The user is about to look: let the instruction finish first, with all that it accesses.
             while let Completion::Exit(next) = self.complete()? {

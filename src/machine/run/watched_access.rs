@@ -159,7 +159,9 @@ impl Machine {
     /// Whether any of the `len` bytes at `addr` is watched by `watch`.
     fn covers(&self, watch: &Watch, addr: Phys, len: usize) -> bool {
         let (pieces, _) = self.watched_pieces(watch);
+        let addr = self.vm.ram().through_a20(addr);
         pieces.iter().any(|(start, size)| {
+            let start = self.vm.ram().through_a20(*start);
             addr.0.wrapping_sub(start.0) < *size || start.0.wrapping_sub(addr.0) < len as u64
         })
     }

@@ -2,9 +2,10 @@
 //! the host's KVM cannot run them.
 
 use super::Step;
+use crate::bios::Service;
 use crate::emulator::Outcome;
 use crate::kvm::{KvmError, probe};
-use crate::machine::Machine;
+use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::Facts;
 use crate::x86::operands::{self, SelectorSource};
 use crate::x86::registers::RFLAGS_RF;
@@ -16,6 +17,13 @@ impl Machine {
         self.step_over_hlt(len)?;
         self.halted = true;
         Ok(Step::stopped(self.halted_stop()))
+    }
+
+    /// The call of a service of the firmware: the instruction is an OUT that no device sees.
+    pub(super) fn step_trap(&mut self, service: Service, len: u8) -> Result<Step, KvmError> {
+        self.step_over_hlt(len)?;
+        let stop = self.serve_trap(service)?;
+        Ok(Step { stop: stop.unwrap_or(StopReason::Stepped), completed: true })
     }
 
     /// HLT that something ends at once.

@@ -15,6 +15,7 @@ mod trap_flag;
 mod user;
 pub(super) mod watch;
 
+use super::interrupts::Look;
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
 use crate::x86::instruction::{self, Facts, Hazard, Kind};
@@ -46,7 +47,17 @@ impl Machine {
     pub fn step(&mut self) -> StopReason {
         self.crash = None;
         self.start_time();
-        let stop = self.step_noticing();
+        self.note_user_steps(true);
+        let stop = match self.look_for_interrupt(false) {
+            Ok(Look::Nothing) => self.step_noticing(),
+            // The handler's first instruction is a step's end like any other.
+            Ok(Look::Stop(StopReason::Breakpoint(_)) | Look::Entered | Look::Exit(_)) => {
+                Ok(StopReason::Stepped)
+            }
+            Ok(Look::Stop(stop)) => Ok(stop),
+            Err(error) => Err(error),
+        };
+        self.note_user_steps(false);
         self.stop_time();
         self.with_account(stop)
     }
@@ -138,6 +149,9 @@ impl Machine {
         let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
+        if let Some(service) = self.trap_here(facts.kind) {
+            return self.step_trap(service, facts.len);
+        }
         match facts.kind {
             // With the trap flag set the trap ends the halt at once.
             Kind::Hlt if cpl == 0 && trap_flag => self.step_over_hlt(facts.len),

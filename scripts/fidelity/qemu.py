@@ -1,0 +1,295 @@
+"""The oracle: QEMU's TCG with SeaBIOS.
+
+The guest is stopped at 0000:7C00, where the firmware's lines are cleared from the screen by a mode set of the
+firmware's own, so that programs that only teletype can be compared. From there it runs by itself, is looked at
+between two instructions, and gets a key whenever it has settled.
+"""
+
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+from rsp import Remote
+
+from . import keys as keyboard
+from . import pictures
+from .outcome import Outcome, Screen
+from .qmp import Gone, Monitor, Refused
+
+PATIENCE = 30  # seconds for QEMU to start and the firmware to boot
+LOOK = 0.06  # seconds between two looks at a running guest
+SETTLED = 0.4  # seconds without a change on the screen
+SETTLED_HALTED = 0.15  # the same for a guest in HLT
+BUSY = 2.5  # seconds, then a guest whose screen goes on changing gets its keys
+BUSY_KEY = 0.3  # seconds between keys for such a guest
+SAMPLES = 5  # screens at the end
+ENTRY = 0x7C00
+RESET_VECTOR = 0xFFFF0
+
+
+class Qemu:
+    """One run; `variant` changes what a program may take for random: the pace and the time of day."""
+
+    def __init__(self, image, drive, variant, folder):
+        self.folder = folder
+        self.entered = False
+        media = {"floppy": "if=floppy", "disk": "if=ide", "cdrom": "if=ide,media=cdrom"}[drive]
+        order = {"floppy": "a", "disk": "c", "cdrom": "d"}[drive]
+        clock = ["2026-01-02T03:04:05", "2026-06-07T18:19:20"][variant % 2]
+        command = ["qemu-system-x86_64", "-display", "none", "-vga", "std", "-accel", "tcg", "-m", "64"]
+        command += ["-net", "none", "-S", "-boot", order, "-action", "reboot=shutdown,shutdown=pause"]
+        command += ["-icount", f"shift={4 + variant % 2},sleep=on", "-rtc", f"base={clock},clock=vm"]
+        command += ["-drive", f"file={image},format=raw,{media}" + ("" if drive == "cdrom" else ",snapshot=on")]
+        command += ["-qmp", f"unix:{folder}/qmp,server,wait=off"]
+        command += ["-chardev", f"socket,id=gdb,path={folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
+        for name, device in [("serial", "isa-serial"), ("debug", "isa-debugcon,iobase=0xe9")]:
+            command += ["-chardev", f"file,id={name},path={folder}/{name}"]
+            command += ["-serial", "chardev:serial"] if name == "serial" else ["-device", f"{device},chardev={name}"]
+        command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-d", "cpu_reset", "-D", f"{folder}/log"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        end = time.monotonic() + PATIENCE
+        while (monitor := Monitor.connect(f"{folder}/qmp")) is None:
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise SystemExit(f"QEMU does not start: {self.process.stderr.read().decode().strip()}")
+            time.sleep(0.02)
+        self.monitor = monitor
+        self.remote = Remote(f"{folder}/gdb", PATIENCE)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        self.monitor.close()
+        self.remote.close()
+
+    def read(self, address, length):
+        path = f"{self.folder}/memory"
+        self.monitor.ask("pmemsave", val=address, size=length, filename=path)
+        return pathlib.Path(path).read_bytes()
+
+    def port(self, number):
+        return int(self.monitor.human(f"i /b {number:#x}").split("=")[1], 16)
+
+    def set_port(self, number, value):
+        self.monitor.human(f"o /b {number:#x} {value:#x}")
+
+    def indexed(self, number, indices):
+        """Registers behind an index register, which is left as it was."""
+        before = self.port(number)
+        values = []
+        for index in indices:
+            self.set_port(number, index)
+            values.append(self.port(number + 1))
+        self.set_port(number, before)
+        return values
+
+    def set_register(self, number, value):
+        self.remote.checked(b"P%x=%s" % (number, value.to_bytes(8, "little").hex().encode()), rb"OK")
+
+    def run_to(self, address):
+        self.remote.checked(b"Z1,%x,1" % address, rb"OK")
+        reply = self.remote.request(b"vCont;c")
+        self.remote.checked(b"z1,%x,1" % address, rb"OK")
+        return reply
+
+    def boot(self):
+        """To the first instruction of the guest, on a clear screen; False if the firmware does not boot it."""
+        self.remote.socket.settimeout(PATIENCE)
+        try:
+            self.run_to(ENTRY)
+        except TimeoutError:
+            return False
+        code = self.remote.read_memory(0x600, 8)
+        self.remote.write_memory(0x600, b"\xb8\x03\x00\xcd\x10\xeb\xfe")  # mov ax, 3; int 10h; jmp $
+        rax, rip, flags = 0, 16, 17
+        self.set_register(rip, 0x600)
+        self.run_to(0x605)
+        self.remote.write_memory(0x600, code)
+        for number, value in [(rax, 0xAA55), (rip, ENTRY), (flags, 0x202)]:
+            self.set_register(number, value)
+        vectors = self.read(0, 0x400)
+        self.endings = {RESET_VECTOR: "reset"}
+        for number, ending in [(0x18, "int18"), (0x19, "int19")]:
+            entry = vectors[4 * number :]
+            address = int.from_bytes(entry[:2], "little") + 16 * int.from_bytes(entry[2:4], "little")
+            self.endings[address] = ending
+        for address in self.endings:
+            self.remote.checked(b"Z1,%x,1" % address, rb"OK")
+        self.entered = True
+        self.monitor.ask("cont")
+        return True
+
+    def registers(self):
+        text = self.monitor.human("info registers")
+        pairs = re.findall(r"\b([A-Z][A-Z0-9]{1,5})\s*=\s*([0-9a-fA-F]+)", text)
+        return {name: value for name, value in pairs if not name.startswith(("FPR", "XMM", "YMM", "DR"))}
+
+    def screen(self):
+        """Needs a guest that is paused: it goes through index registers."""
+        graphics = self.indexed(0x3CE, [6])[0] & 1
+        colour = self.port(0x3CC) & 1
+        crtc = self.indexed(0x3D4 if colour else 0x3B4, range(0x19))
+        # Bochs' display interface overrides the VGA while bit 0 of its register 4 is set.
+        before = self.monitor.human("i /h 0x1ce").split("=")[1].strip()
+        self.monitor.human("o /h 0x1ce 4")
+        enabled = int(self.monitor.human("i /h 0x1cf").split("=")[1], 16) & 1
+        self.monitor.human(f"o /h 0x1ce {before}")
+        if graphics or enabled:
+            path = f"{self.folder}/screen.ppm"
+            self.monitor.ask("screendump", filename=path)
+            width, height, rows = pictures.shrunk(*pictures.read_ppm(pathlib.Path(path).read_bytes()))
+            return Screen("graphics", width, height, b"".join(rows))
+        memory = self.read(0xB8000 if colour else 0xB0000, 0x8000)
+        lines = (crtc[0x12] | (crtc[7] & 2) << 7 | (crtc[7] & 0x40) << 3) + 1
+        columns, rows = crtc[1] + 1, lines // ((crtc[9] & 0x1F) + 1)
+        start, pitch = crtc[0xC] << 8 | crtc[0xD], 2 * crtc[0x13]
+        split = crtc[0x18] | (crtc[7] & 0x10) << 4 | (crtc[9] & 0x40) << 3
+        first = -(-(split + 1) // ((crtc[9] & 0x1F) + 1))  # the row that shows what is at address 0
+        cells = bytearray()
+        for y in range(rows):
+            row = start + y * pitch if y < first else (y - first) * pitch
+            for x in range(columns):
+                at = 2 * (row + x) % len(memory)
+                cells += memory[at : at + 2]
+        place = (crtc[0xE] << 8 | crtc[0xF]) - start
+        shown = not crtc[0xA] & 0x20 and pitch and 0 <= place < rows * pitch
+        cursor = [place // pitch, place % pitch] if shown else None
+        return Screen("text", columns, rows, bytes(cells), cursor)
+
+    def listens(self):
+        """Whether the guest has a handler of its own for keys, so that they reach it even in a loop."""
+        protected = int(self.registers()["CR0"], 16) & 1
+        return protected or self.read(0x26, 2) != b"\x00\xf0"  # the segment of vector 9
+
+    def look(self):
+        """The screen, the registers, and how the guest has ended: None while it runs."""
+        status = self.monitor.ask("query-status")["status"]
+        paused = status == "running"
+        if paused:
+            self.monitor.ask("stop")
+            status = self.monitor.ask("query-status")["status"]
+        registers, screen = self.registers(), self.screen()
+        halted, enabled = registers.get("HLT") == "1", int(registers["EFL"], 16) & 0x200
+        ending = None
+        if status in ("shutdown", "guest-panicked"):
+            reasons = [event["data"]["reason"] for event in self.monitor.events if event["event"] == "SHUTDOWN"]
+            fault = "Triple fault" in pathlib.Path(f"{self.folder}/log").read_text(errors="replace")
+            ending = "power-off" if "guest-shutdown" in reasons else "triple-fault" if fault else "reset"
+        elif status == "debug":
+            ending = self.endings.get(linear(registers), "debug")
+            if ending == "int18" and self.caller(registers) == 0xF000:
+                ending = "returned"  # where the firmware goes on with its own INT 18h
+        elif halted and not enabled:
+            ending = "halt"
+        elif paused:
+            self.monitor.ask("cont")
+        return screen, registers, ending
+
+    def caller(self, registers):
+        """The segment that an interrupt came from, at its handler's first instruction in real mode."""
+        stack = (int(registers["SS"], 16) << 4) + (int(registers["ESP"], 16) & 0xFFFF)
+        return int.from_bytes(self.read(stack + 2, 2), "little")
+
+    def type(self, stroke):
+        for key, down in stroke:
+            event = {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}
+            self.monitor.ask("input-send-event", events=[event])
+            time.sleep(0.03)
+
+
+def linear(registers):
+    """CS base and IP; the base is what `info registers` prints behind the selector."""
+    return (int(registers["CS"], 16) << 4) + int(registers.get("EIP") or registers["RIP"], 16) & 0xFFFFF
+
+
+def location(registers):
+    instruction = registers.get("EIP") or registers["RIP"]
+    return f"{registers['CS']}:{int(instruction, 16):04x}"
+
+
+def run(image, drive="disk", keys="", variant=0):
+    """Boots `image` and types `keys`; gives the outcome."""
+    with tempfile.TemporaryDirectory(prefix="fidelity") as folder:
+        qemu = Qemu(image, drive, variant, folder)
+        try:
+            return watch(qemu, keyboard.parse(keys))
+        finally:
+            qemu.close()
+
+
+def watch(qemu, strokes):
+    state = {"ending": "not booted", "registers": {}, "screens": [], "bda": bytes(256), "places": set()}
+    try:
+        if qemu.boot():
+            follow(qemu, strokes, state)
+        state["bda"] = qemu.read(0x400, 0x100)
+    except Gone:
+        code = qemu.process.wait(PATIENCE)
+        state["ending"] = f"exit {code >> 1:#x}"
+    folder = pathlib.Path(qemu.folder)
+    registers = state["registers"]
+    return Outcome(
+        ending=state["ending"],
+        location=location(registers) if registers else "",
+        registers=registers,
+        screens=state["screens"],
+        bda=state["bda"],
+        serial=(folder / "serial").read_bytes(),
+        debug=(folder / "debug").read_bytes(),
+    )
+
+
+def follow(qemu, strokes, state):
+    """Looks until the guest has ended or nothing more is to come; leaves what it saw in `state`."""
+    strokes = list(strokes)
+    last, since, started, busy = None, time.monotonic(), time.monotonic(), False
+    places = []
+    while True:
+        screen, registers, ending = qemu.look()
+        state.update(registers=registers, screens=[screen])
+        if ending:
+            state["ending"] = ending
+            return
+        places = [*places[-5:], location(registers)]
+        now = time.monotonic()
+        picture = (screen.kind, screen.width, screen.cells, screen.cursor)
+        if picture != last:
+            last, since = picture, now
+        halted = registers.get("HLT") == "1"
+        settled = now - since >= (SETTLED_HALTED if halted else SETTLED)
+        if settled and not halted and len(places) == 6 and len(set(places)) == 1 and not qemu.listens():
+            break
+        if not settled and now - started >= (BUSY_KEY if busy else BUSY):
+            settled = busy = True
+        if settled:
+            if not strokes:
+                break
+            try:
+                qemu.type(strokes.pop(0))
+            except Refused:  # it has ended since the last look
+                continue
+            since = started = time.monotonic()
+        time.sleep(LOOK)
+    places, screens = set(), []
+    for _ in range(SAMPLES):
+        screen, registers, ending = qemu.look()
+        screens.append(screen)
+        places.add(location(registers) + ("h" if registers.get("HLT") == "1" else ""))
+        state.update(registers=registers, screens=screens)
+        if ending:
+            state["ending"] = ending
+            return
+        time.sleep(0.1)
+    state["ending"] = resting(registers, places, moves=any(screen.cells != screens[0].cells for screen in screens))
+
+
+def resting(registers, places, moves):
+    """What a guest does that goes on for ever."""
+    if moves or len(places) > 1:
+        return "runs"
+    if registers.get("HLT") != "1":
+        return "loop"
+    # The firmware is at F0000 and at C0000; in protected mode selectors are small.
+    return "key" if int(registers["CS"], 16) in (0xF000, 0xC000) else "wait"

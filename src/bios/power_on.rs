@@ -1,0 +1,149 @@
+//! What the firmware has done by the time it starts a guest: vectors, data areas, devices and registers.
+//!
+//! Values are those that SeaBIOS leaves, so far as they say something about this machine.
+
+use super::data_area::{
+    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
+    KEYBOARD_BUFFER_START, KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS,
+    MEMORY_SIZE,
+};
+use super::{Pc, disk, rom, system, timer, video};
+use crate::x86::registers::RFLAGS_IF;
+use crate::x86::{Gpr, Phys, SegmentName};
+
+/// Segment of the extended BIOS data area: the last KiB of conventional memory.
+pub const EBDA: u16 = 0x9fc0;
+/// Where that is.
+pub const EBDA_RANGE: std::ops::Range<u64> = 0x9_fc00..0xa_0000;
+/// KiB of conventional memory below it.
+const CONVENTIONAL: u16 = 639;
+/// The key buffer, as offsets in segment 40h.
+const KEYS: std::ops::Range<u16> = 0x1e..0x3e;
+/// A keyboard of 101 keys.
+const ENHANCED: u8 = 0x10;
+/// Equipment: a coprocessor, and a display that starts in 80 columns.
+const BASIC_EQUIPMENT: u16 = 0x0022;
+/// The serial ports that are looked for.
+const SERIAL: [u16; 2] = [0x3f8, 0x2f8];
+/// Where the stack is, with room for what the firmware itself would have there: SS is 0.
+const STACK: u16 = 0x6f04;
+/// What the stack takes at least.
+pub const STACK_RANGE: std::ops::Range<u64> = 0x6b00..0x7000;
+
+/// Ports and bytes that set up the two interrupt controllers and the timer: vectors from 08h and 70h on; timer,
+/// keyboard, second controller, floppy and real-time clock enabled; 18.2 ticks a second.
+const DEVICES: [(u16, u8); 13] = [
+    (0x20, 0x11),
+    (0xa0, 0x11),
+    (0x21, 0x08),
+    (0xa1, 0x70),
+    (0x21, 0x04),
+    (0xa1, 0x02),
+    (0x21, 0x01),
+    (0xa1, 0x01),
+    (0x21, 0xb8),
+    (0xa1, 0x8e),
+    (0x43, 0x34),
+    (0x40, 0x00),
+    (0x40, 0x00),
+];
+
+/// Brings up the firmware. The processor is where the guest starts, its stack free below `SS:SP`; `own_stack` says
+/// that the firmware's own place for it is free, too.
+pub fn power_on(pc: &mut Pc<'_>, own_stack: bool) {
+    vectors(pc);
+    data_area(pc);
+    for (port, value) in DEVICES {
+        pc.port_write(port, value);
+    }
+    timer::power_on(pc);
+    video::power_on(pc);
+    disk::power_on(pc);
+    cmos(pc);
+    registers(pc, own_stack);
+}
+
+fn vectors(pc: &mut Pc<'_>) {
+    for vector in 0..=0xff {
+        let entry = rom::entry(vector).map_or([0; 2], |offset| [offset, rom::SEGMENT]);
+        for (at, word) in (0..).zip(entry) {
+            pc.write_u16(Phys(u64::from(vector) * 4 + at * 2), word);
+        }
+    }
+}
+
+fn data_area(pc: &mut Pc<'_>) {
+    let mut ports = 0;
+    for port in SERIAL {
+        // One that is there has no bits set in its interrupt register's upper half.
+        if pc.port_read(port + 1) & 0xf0 == 0 {
+            pc.write_u16(COM_PORTS.offset(u64::from(ports) * 2), port);
+            ports += 1;
+        }
+    }
+    pc.write_u16(EQUIPMENT, BASIC_EQUIPMENT | ports << 9);
+    pc.write_u16(MEMORY_SIZE, CONVENTIONAL);
+    pc.write_u16(EBDA_SEGMENT, EBDA);
+    // Its length in KiB.
+    pc.write_u8(Phys(u64::from(EBDA) << 4), 1);
+    let fields = [
+        (KEYBOARD_HEAD, KEYS.start),
+        (KEYBOARD_TAIL, KEYS.start),
+        (KEYBOARD_BUFFER_START, KEYS.start),
+        (KEYBOARD_BUFFER_END, KEYS.end),
+    ];
+    for (at, value) in fields {
+        pc.write_u16(at, value);
+    }
+    pc.write_u8(KEYBOARD_FLAGS_3, ENHANCED);
+    pc.write_u8(LPT_TIMEOUTS, 0x14);
+    pc.write_u8(COM_TIMEOUTS, 0x0a);
+}
+
+/// The battery-backed memory, as the setup of a PC/AT leaves it.
+fn cmos(pc: &mut Pc<'_>) {
+    let equipment = pc.read_u16(EQUIPMENT).to_le_bytes()[0];
+    // Of 1.44 MB, the first in the upper half.
+    let floppies = match equipment & 0xc1 {
+        0x01 => 0x40,
+        0x41 => 0x44,
+        _ => 0,
+    };
+    // Of a type that is described elsewhere.
+    let disks = match pc.read_u8(DISK_COUNT) {
+        0 => 0,
+        1 => 0xf0,
+        _ => 0xff,
+    };
+    let end = system::end_of_ram(pc);
+    let extended = (end.saturating_sub(1 << 20) / 1024).min(0xffff).to_le_bytes();
+    let above = (end.saturating_sub(16 << 20) >> 16).min(0xffff).to_le_bytes();
+    let [base, base_high] = (CONVENTIONAL + 1).to_le_bytes();
+    pc.devices.chipset_mut().rtc_mut().configure(&[
+        (0x10, floppies),
+        (0x12, disks),
+        (0x14, equipment),
+        (0x15, base),
+        (0x16, base_high),
+        (0x17, extended[0]),
+        (0x18, extended[1]),
+        (0x30, extended[0]),
+        (0x31, extended[1]),
+        (0x34, above[0]),
+        (0x35, above[1]),
+    ]);
+}
+
+fn registers(pc: &mut Pc<'_>, own_stack: bool) {
+    if own_stack {
+        pc.set_word(Gpr::Rsp, STACK);
+    } else {
+        let below = pc.word(Gpr::Rsp).wrapping_sub(4);
+        pc.set_word(Gpr::Rsp, below);
+    }
+    let stack = pc.word(Gpr::Rsp);
+    let at = pc.address(SegmentName::Ss, stack);
+    pc.write_u16(at, rom::RETURN);
+    pc.write_u16(at.offset(2), rom::SEGMENT);
+    pc.cpu.rflags |= RFLAGS_IF;
+}

@@ -1,0 +1,132 @@
+use super::*;
+use crate::bios::Ending;
+
+#[test]
+fn equipment_and_memory_are_what_there_is() {
+    let mut bench = Bench::new();
+    // A floppy drive, a coprocessor, 80 columns, two serial ports.
+    assert_eq!(bench.call(0x11, [0; 4])[0], 0x0423);
+    assert_eq!(bench.call(0x12, [0; 4])[0], 639);
+    assert_eq!(bench.call(0x15, [0x8800, 0, 0, 0])[0], 63 * 1024);
+    let sizes = bench.call(0x15, [0xe801, 0, 0, 0]);
+    assert_eq!(sizes, [15 * 1024, 48 * 16, 15 * 1024, 48 * 16]);
+    assert_eq!((bench.word(0x400), bench.word(0x402), bench.word(0x40e)), (0x3f8, 0x2f8, 0x9fc0));
+}
+
+#[test]
+fn the_map_of_memory_has_all_of_it_once() {
+    let mut bench = Bench::new();
+    let (mut next, mut map) = (0, Vec::new());
+    loop {
+        for (register, value) in [
+            (Gpr::Rax, 0xe820),
+            (Gpr::Rbx, next),
+            (Gpr::Rcx, 24),
+            (Gpr::Rdx, 0x534d_4150),
+            (Gpr::Rdi, 0x800),
+        ] {
+            *bench.cpu.get_mut(register) = value;
+        }
+        bench.serve(Service::Interrupt(0x15));
+        assert_eq!((bench.cpu.get(Gpr::Rax), bench.cpu.get(Gpr::Rcx)), (0x534d_4150, 20));
+        map.push((bench.double(0x800), bench.double(0x808), bench.double(0x810)));
+        next = bench.cpu.get(Gpr::Rbx);
+        if next == 0 {
+            break;
+        }
+    }
+    let expected = [
+        (0, 0x9_fc00, 1),
+        (0x9_fc00, 0x400, 2),
+        (0xf_0000, 0x1_0000, 2),
+        (0x10_0000, 0x3f0_0000, 1),
+    ];
+    assert_eq!(map, expected);
+    assert_eq!(bench.call(0x15, [0xe820, 9, 20, 0])[0], 0x8620);
+    assert!(bench.carry());
+}
+
+#[test]
+fn a_block_moves_beyond_the_first_megabyte_and_back() {
+    let mut bench = Bench::new();
+    bench.pc().write(Phys(0x600), b"moved!");
+    let mut table = [0; 0x30];
+    table[0x12..0x15].copy_from_slice(&[0x00, 0x06, 0x00]);
+    table[0x1a..0x1d].copy_from_slice(&[0x00, 0x00, 0x20]);
+    bench.pc().write(Phys(0x1000), &table);
+    bench.pc().set_word(Gpr::Rsi, 0x1000);
+    assert_eq!(bench.call(0x15, [0x8700, 0, 3, 0])[0], 0x0000);
+    let mut data = [0; 6];
+    bench.pc().read(Phys(0x20_0000), &mut data);
+    assert_eq!((&data, bench.carry()), (b"moved!", false));
+}
+
+#[test]
+fn a20_is_one_latch_with_that_of_port_92() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.call(0x15, [0x2402, 0, 0, 0])[0], 0x0001);
+    bench.call(0x15, [0x2400, 0, 0, 0]);
+    assert_eq!((bench.call(0x15, [0x2402, 0, 0, 0])[0], bench.pc().port_read(0x92) & 2), (0, 0));
+    bench.call(0x15, [0x2401, 0, 0, 0]);
+    assert!(bench.devices.chipset().keyboard().a20());
+    assert_eq!(bench.call(0x15, [0x2403, 0, 0, 0]), [0x0003, 3, 0, 0]);
+}
+
+#[test]
+fn power_goes_off_for_all_devices_only() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.call(0x15, [0x5300, 0, 9, 0]), [0x0102, 0x504d, 0, 0]);
+    bench.call(0x15, [0x5307, 0, 3, 0]);
+    let mut pc = bench.pc();
+    for (register, value) in [(Gpr::Rax, 0x5307), (Gpr::Rbx, 1), (Gpr::Rcx, 3)] {
+        pc.set_word(register, value);
+    }
+    assert_eq!(bench.serve(Service::Interrupt(0x15)), Outcome::End(Ending::PowerOff));
+}
+
+#[test]
+fn what_there_is_not_says_so() {
+    let mut bench = Bench::new();
+    for function in [0x00, 0x80, 0x84, 0xc2, 0xd8, 0xff] {
+        assert_eq!(bench.call(0x15, [function << 8, 1, 2, 3]), [0x8600, 1, 2, 3]);
+        assert!(bench.carry());
+    }
+    for (vector, values) in [(0x14, [0x0300, 0, 0, 3]), (0x17, [0x0200, 0, 0, 0])] {
+        assert_eq!(bench.call(vector, values), values);
+        assert!(bench.carry());
+    }
+}
+
+#[test]
+fn a_hardware_interrupt_without_a_handler_ends_and_leaves_its_line() {
+    let mut bench = Bench::new();
+    bench.serve(Service::Unexpected { second: false });
+    assert_eq!(bench.byte(0x46b), 0xff, "an interrupt instruction");
+    bench.pc().port_write(0x21, 0x00);
+    bench.devices.chipset_mut().rtc_mut().poke(0x0b, 0x42);
+    bench.pc().port_write(0xa1, 0x00);
+    bench.devices.pass(10_000_000);
+    assert_eq!(bench.devices.chipset_mut().acknowledge(), 0x70);
+    bench.serve(Service::Unexpected { second: true });
+    assert_eq!(bench.byte(0x46b), 0x01);
+    // Nothing is in service any more.
+    for port in [0x20, 0xa0] {
+        bench.pc().port_write(port, 0x0b);
+        assert_eq!(bench.pc().port_read(port), 0);
+    }
+}
+
+#[test]
+fn serial_output_goes_through_the_port() {
+    let mut bench = Bench::new();
+    bench.call(0x14, [0x00e3, 0, 0, 0]);
+    for byte in *b"ok" {
+        bench.call(0x14, [0x0100 | u16::from(byte), 0, 0, 0]);
+        assert!(!bench.carry());
+    }
+    let port = bench.devices.chipset_mut().serial_mut(0).unwrap();
+    assert_eq!(port.take_output(), b"ok");
+    assert!(port.send(b"!"));
+    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0], u16::from(b'!'));
+    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0] & 0x8000, 0x8000);
+}

@@ -1,0 +1,251 @@
+//! The firmware in the machine: its ROM, its state at power-on, and the trap by which the guest calls it.
+
+use std::ops::Range;
+
+use super::image::ImageError;
+use super::{Boot, Image, Machine, StopReason};
+use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
+use crate::kvm::exit::PortAccess;
+use crate::kvm::vcpu::Completion;
+use crate::kvm::{Exit, KvmError};
+use crate::memory::Ram;
+use crate::x86::instruction::{Kind, Port};
+use crate::x86::registers::RFLAGS_IF;
+use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
+
+/// Bytes of the OUT that is the trap.
+const TRAP_LEN: u64 = 2;
+/// The first interrupt controller.
+const FIRST_PIC: u16 = 0x20;
+/// Interrupt vectors and data area.
+const DATA: Range<u64> = 0..0x500;
+const IRET: u8 = 0xcf;
+const KEYBOARD_SERVICE: u8 = 0x16;
+/// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
+const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
+
+/// Whether a guest leaves the firmware its place. One that is a ROM is the firmware itself; one that is loaded over the
+/// vectors, the data area or the ROM wants none.
+pub(super) fn has_room(boot: &Boot) -> bool {
+    let rom = rom::START.0..rom::START.0 + rom::SIZE as u64;
+    let takes = |range| boot.image.takes(boot.load_address(), range);
+    !matches!(boot.image, Image::Rom(_)) && !takes(&DATA) && !takes(&rom)
+}
+
+impl Machine {
+    /// Whether the machine has the firmware.
+    #[must_use]
+    pub fn has_firmware(&self) -> bool {
+        self.firmware
+    }
+
+    /// Has the firmware bring up memory and devices for the processor state `cpu` at the guest's entry.
+    ///
+    /// # Errors
+    /// The image, which is in memory, cannot be put there again.
+    pub(super) fn firmware_power_on(&mut self, cpu: &mut CpuState) -> Result<(), ImageError> {
+        let own_stack = self.boot.leaves_free(&bios::power_on::STACK_RANGE);
+        let mut pc =
+            Pc { cpu, ram: self.vm.ram(), devices: &mut self.devices, disks: &mut self.disks };
+        bios::power_on(&mut pc, own_stack);
+        let Boot { image, .. } = &self.boot;
+        let load = self.boot.load_address();
+        if image.takes(load, &bios::power_on::EBDA_RANGE) {
+            // What somebody loads there is theirs.
+            image.load(self.vm.ram(), load)?;
+        }
+        Ok(())
+    }
+
+    /// The service of the trap at `cpu`'s next instruction.
+    fn trap_at(&self, cpu: &CpuState, rip: u64) -> Option<Service> {
+        if !self.firmware || !matches!(cpu.mode(), CpuMode::Real | CpuMode::Virtual8086) {
+            return None;
+        }
+        let linear = cpu.segments.cs.base.wrapping_add(rip & 0xffff);
+        rom::trap_at(u16::try_from(linear.checked_sub(rom::START.0)?).ok()?)
+    }
+
+    /// The service that the guest calls by the access `exit`, and IP behind the trap.
+    pub(super) fn trap_of(&self, exit: &Exit) -> Option<(Service, u64)> {
+        let Exit::PortWrite(PortAccess { port: bios::TRAP_PORT, size: 1, count: 1 }) = *exit else {
+            return None;
+        };
+        let cpu = self.vcpu.cpu();
+        // Some hosts have moved on when they report it.
+        [0, TRAP_LEN].into_iter().find_map(|back| {
+            let rip = cpu.rip.wrapping_sub(back);
+            self.trap_at(cpu, rip).map(|service| (service, rip.wrapping_add(TRAP_LEN)))
+        })
+    }
+
+    /// Serves the guest, which has called `service` in a free run and goes on at `rip`. Most services change no register,
+    /// and the guest is entered again as it is, which is by far the fastest.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn serve_call(
+        &mut self,
+        service: Service,
+        rip: u64,
+    ) -> Result<Option<StopReason>, KvmError> {
+        if !self.breakpoints.is_empty() {
+            self.finish_trap()?;
+            let end = |machine: &mut Machine| {
+                Ok(machine.serve_trap(service)?.unwrap_or(StopReason::Stepped))
+            };
+            let stop = self.watched(end)?;
+            if stop != StopReason::Stepped {
+                return Ok(Some(stop));
+            }
+            return match self.breakpoint_here() {
+                None => self.return_from_trap(),
+                stop => Ok(stop),
+            };
+        }
+        let before = CpuState { rip, ..self.vcpu.cpu().clone() };
+        let mut cpu = before.clone();
+        let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
+        let due = self.is_interrupt_due(&cpu);
+        if stop.is_none() && cpu == before && !due {
+            return Ok(None);
+        }
+        self.finish_trap()?;
+        if cpu != before {
+            self.vcpu.set_cpu(&cpu)?;
+        }
+        if stop.is_some() || !due { Ok(stop) } else { self.return_from_trap() }
+    }
+
+    /// Has KVM finish the OUT.
+    fn finish_trap(&mut self) -> Result<(), KvmError> {
+        while let Completion::Exit(next) = self.complete()? {
+            if !next.is_access() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The service that the instruction of `kind` at CS:IP calls.
+    pub(super) fn trap_here(&self, kind: Kind) -> Option<Service> {
+        let port = match kind {
+            Kind::Out { size: 1, port: Port::Immediate(port) } => u16::from(port),
+            _ => return None,
+        };
+        let cpu = self.vcpu.cpu();
+        (port == bios::TRAP_PORT).then(|| self.trap_at(cpu, cpu.rip)).flatten()
+    }
+
+    /// Serves the guest, whose processor is behind the trap of `service`. Returns why the run has to end after
+    /// it, if it has to.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn serve_trap(&mut self, service: Service) -> Result<Option<StopReason>, KvmError> {
+        let mut cpu = self.vcpu.cpu().clone();
+        let stop = self.carry_out(service, &mut cpu);
+        self.follow_a20()?;
+        self.vcpu.set_cpu(&cpu)?;
+        Ok(stop)
+    }
+
+    /// Carries out `service` on the registers `cpu`.
+    fn carry_out(&mut self, service: Service, cpu: &mut CpuState) -> Option<StopReason> {
+        // As one to the ports that the service accesses.
+        self.note_port_access(if service.touches_chips() { FIRST_PIC } else { bios::TRAP_PORT });
+        self.pass_service_time();
+        let mut pc = self.lend(cpu);
+        let outcome = service.serve(&mut pc);
+        let ending = match outcome {
+            Outcome::Return => None,
+            Outcome::End(ending) => Some(ending),
+            Outcome::Wait => {
+                let waits = match service {
+                    Service::Interrupt(vector) => rom::wait_of(vector),
+                    _ => None,
+                };
+                if let Some(wait) = waits {
+                    cpu.rip = wait.into();
+                }
+                let for_key = service == Service::Interrupt(KEYBOARD_SERVICE);
+                (for_key && !self.may_get_key()).then_some(Ending::Key)
+            }
+        };
+        let location = match service {
+            // Where the caller goes on.
+            Service::Interrupt(_) => Some(return_address(self.vm.ram(), cpu)),
+            _ => None,
+        };
+        self.pass_output_on();
+        if let Some(trace) = &mut self.trace {
+            trace.service(&service.to_string(), location.as_deref());
+        }
+        ending.map(|ending| StopReason::Firmware { ending, location })
+    }
+
+    pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {
+        let Machine { vm, devices, disks, .. } = self;
+        Pc { cpu, ram: vm.ram(), devices, disks }
+    }
+
+    /// Whether a guest that waits for a key may ever go on: a key is on its way, somebody may type one, or the guest
+    /// itself does something at each tick.
+    fn may_get_key(&self) -> bool {
+        let keyboard = self.devices.chipset().keyboard();
+        let on_its_way = keyboard.waiting_keys() > 0 || keyboard.has_output();
+        let hooked = |vector: &u8| {
+            let mut entry = [0; 4];
+            let read = self.vm.ram().read(Phys(u64::from(*vector) * 4), &mut entry);
+            let [a, b, c, d] = entry;
+            let entry = SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b]));
+            let ours = rom::entry(*vector).map(|offset| SegOff::new(rom::SEGMENT, offset));
+            read == 4 && Some(entry) != ours
+        };
+        on_its_way || self.expects_input() || TICKS.iter().any(hooked)
+    }
+
+    /// Whether an interrupt waits for the caller to take interrupts again, as it will behind the IRET.
+    fn is_interrupt_due(&mut self, cpu: &CpuState) -> bool {
+        const FLAGS: u64 = 4;
+        let mut flags = [0; 2];
+        let at = cpu.segments.ss.base.wrapping_add((cpu.get(Gpr::Rsp) & 0xffff) + FLAGS);
+        let _ = self.vm.ram().read(Phys(at), &mut flags);
+        if u64::from(u16::from_le_bytes(flags)) & RFLAGS_IF == 0 || !self.may_interrupt() {
+            return false;
+        }
+        self.devices.chipset_mut().send_key();
+        self.devices.chipset().interrupt()
+    }
+
+    /// After a service in a free run: the IRET behind it, so that an interrupt that is due comes when the caller takes
+    /// interrupts again, at the same place on every host. Nothing where something else is to come first.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn return_from_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
+        let pc = self.vcpu.cpu().pc();
+        let mut code = [0];
+        let returns = self.read_linear(pc, &mut code) == 1 && code == [IRET];
+        if !returns || self.breakpoints.contains(pc) {
+            return Ok(None);
+        }
+        match self.carry_out_at_pc()? {
+            Ok(stop) => Ok(stop.or_else(|| self.breakpoint_here())),
+            // The processor will.
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// What is on the stack of `cpu` for an IRET: where the guest has called the firmware from.
+fn return_address(ram: &Ram, cpu: &CpuState) -> String {
+    let mut frame = [0; 4];
+    let offset = cpu.get(Gpr::Rsp) & 0xffff;
+    if ram.read(Phys(cpu.segments.ss.base.wrapping_add(offset)), &mut frame) < frame.len() {
+        return cpu.location();
+    }
+    let [a, b, c, d] = frame;
+    SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b])).to_string()
+}

@@ -1,0 +1,4 @@
+# guest: bios_ending.asm
+# nasm: -DHOW=key
+# ends: key
+# keys: x

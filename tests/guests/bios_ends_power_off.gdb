@@ -1,0 +1,3 @@
+# guest: bios_ending.asm
+# nasm: -DHOW=power
+# ends: power-off

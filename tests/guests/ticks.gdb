@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/ticks.elf
+# ends: halt
+# screen file: ../screens/ticks.txt
