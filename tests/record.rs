@@ -90,3 +90,23 @@ fn the_limit_of_instructions_stops_the_guest_for_good() {
     machine.limit_instructions(INSTRUCTIONS);
     assert_eq!(machine.run(), halted(END));
 }
+
+#[test]
+fn a_breakpoint_in_the_source_counts_as_the_instruction_that_it_is() {
+    // int3; nop; hlt
+    let code = [0xcc, 0x90, 0xf4];
+    let mut machine = boot(&code);
+    machine.stop_on_mut().marks.int3 = true;
+    machine.remember_instructions(4);
+    machine.limit_instructions(2);
+    assert!(matches!(machine.run(), StopReason::Mark(_)));
+    assert_eq!(machine.instructions(), Some(1));
+    assert_eq!(machine.recent_instructions().len(), 1);
+    let location = "0000:7C02".to_owned();
+    assert_eq!(machine.run(), StopReason::Limit { instructions: 2, location });
+
+    let mut machine = boot(&code);
+    machine.stop_on_mut().marks.int3 = true;
+    machine.limit_instructions(0);
+    assert!(matches!(machine.run(), StopReason::Limit { instructions: 0, .. }));
+}

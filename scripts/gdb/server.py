@@ -53,7 +53,9 @@ def _ask(question, put=_search):
         raise ServerError("No Stepvisor is connected.")
     answer = put(question)
     if answer.startswith("error: "):
-        raise ServerError("%s." % answer[len("error: ") :].capitalize())
+        reason = answer[len("error: ") :]
+        # Names in it stay as they are.
+        raise ServerError("%s%s." % (reason[:1].upper(), reason[1:]))
     if not answer and put is _search:
         raise ServerError("The server does not answer.")
     return answer

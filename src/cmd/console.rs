@@ -1,4 +1,5 @@
-//! Where a machine's lines and its debug console go when no debugger takes them: standard error.
+//! Where a machine's lines and its debug console go when no debugger takes them: standard error; and whether a terminal
+//! is to be sent colours.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -19,6 +20,11 @@ pub struct Console {
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     unfinished: Rc<Cell<bool>>,
+}
+
+/// Whether the user has nothing against colours on a terminal (<https://no-color.org>).
+pub fn wants_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 impl Console {

@@ -1,6 +1,5 @@
 //! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
 
-use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -14,7 +13,7 @@ use stepvisor::machine::{Machine, StopReason};
 use stepvisor::script::ending::Ending;
 use stepvisor::ui;
 
-use super::console::Console;
+use super::console::{Console, wants_colours};
 use super::interruptions::{Interruption, Interruptions};
 use super::report::{self, Heard};
 use crate::cli::Run;
@@ -123,10 +122,8 @@ fn run_to_end(machine: &mut Machine, interruptions: &Interruptions) -> End {
 fn print_screen(machine: &Machine) -> io::Result<()> {
     let frame = machine.frame();
     let mut stdout = io::stdout().lock();
-    // See https://no-color.org.
-    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let text = match &frame {
-        _ if !stdout.is_terminal() || !colour => ui::text::plain(&frame),
+        _ if !stdout.is_terminal() || !wants_colours() => ui::text::plain(&frame),
         Frame::Graphics(_) => {
             let (columns, rows) = terminal_size(&stdout);
             // A line is left for the prompt.

@@ -3,6 +3,7 @@
 
 use super::Machine;
 use crate::kvm::KvmError;
+use crate::x86::instruction::MAX_LEN;
 use crate::x86::paging::{self, Fault, PhysRead, Walk};
 use crate::x86::{Linear, Phys};
 
@@ -158,8 +159,8 @@ impl Machine {
         self.vm.set_a20(on)
     }
 
-    /// The bytes of the next instruction, as many as are there, at most 15.
-    pub(super) fn code_bytes(&self, buffer: &mut [u8; 15]) -> usize {
+    /// The bytes of the next instruction, as many as are there.
+    pub(super) fn code_bytes(&self, buffer: &mut [u8; MAX_LEN]) -> usize {
         self.read_linear(self.vcpu.cpu().pc(), buffer)
     }
 }

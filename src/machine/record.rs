@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::{Machine, StopReason};
 use crate::devices::chipset::SERIAL_PORTS;
+use crate::x86::instruction::MAX_LEN;
 use crate::x86::{CpuState, disasm};
 
 /// A value that the guest wrote to a port.
@@ -53,9 +54,9 @@ pub(super) struct Record {
 
 /// An instruction in the raw, since most are forgotten again.
 #[derive(Clone, Debug)]
-struct Trail {
+pub(super) struct Trail {
     cpu: CpuState,
-    bytes: [u8; 15],
+    bytes: [u8; MAX_LEN],
     len: usize,
     times: u64,
 }
@@ -79,7 +80,9 @@ impl Record {
     /// Notes a write to a port.
     pub(super) fn note_write(&mut self, port: u16, size: u8, value: u32) {
         if !self.keeps_writes {
-        } else if self.writes.len() < MOST_WRITES {
+            return;
+        }
+        if self.writes.len() < MOST_WRITES {
             self.writes.push(PortWrite { port, size, value });
         } else {
             self.lost_writes += 1;
@@ -95,8 +98,8 @@ impl Record {
         }
     }
 
-    /// Whether the limit is reached.
-    fn is_at_limit(&self) -> Option<u64> {
+    /// How many instructions were executed, if that is as many as may be.
+    fn reached_limit(&self) -> Option<u64> {
         self.limit.filter(|limit| self.instructions >= *limit)
     }
 }
@@ -174,31 +177,31 @@ impl Machine {
 
     /// The stop at the limit of instructions, if the guest has come there.
     pub(super) fn limit_stop(&self) -> Option<StopReason> {
-        let instructions = self.record.is_at_limit()?;
+        let instructions = self.record.reached_limit()?;
         Some(StopReason::Limit { instructions, location: self.vcpu.cpu().location() })
     }
 
-    /// What [`Machine::note_step`] needs to know of the next instruction.
-    pub(super) fn before_step(&self) -> Option<(CpuState, [u8; 15], usize)> {
+    /// The next instruction for [`Machine::note_step`], if it is to be remembered.
+    pub(super) fn before_step(&self) -> Option<Trail> {
         if self.record.memory == 0 || self.rerunning {
             return None;
         }
-        let mut bytes = [0; 15];
+        let mut bytes = [0; MAX_LEN];
         let len = self.code_bytes(&mut bytes);
-        Some((self.vcpu.cpu().clone(), bytes, len))
+        Some(Trail { cpu: self.vcpu.cpu().clone(), bytes, len, times: 1 })
     }
 
     /// Counts a step, and remembers it if `before` was kept.
-    pub(super) fn note_step(&mut self, before: Option<(CpuState, [u8; 15], usize)>) {
+    pub(super) fn note_step(&mut self, before: Option<Trail>) {
         if self.rerunning {
             return;
         }
         let record = &mut self.record;
         record.instructions += 1;
-        let Some((cpu, bytes, len)) = before else { return };
+        let Some(step) = before else { return };
         match record.recent.back_mut() {
-            Some(last) if last.cpu.pc() == cpu.pc() => last.times += 1,
-            _ => record.recent.push_back(Trail { cpu, bytes, len, times: 1 }),
+            Some(last) if last.cpu.pc() == step.cpu.pc() => last.times += 1,
+            _ => record.recent.push_back(step),
         }
         while record.recent.len() > record.memory {
             record.recent.pop_front();

@@ -200,7 +200,7 @@ impl Machine {
         let starts = |back: u64| {
             let mut there = cpu.clone();
             there.rip = cpu.rip.checked_sub(back)?;
-            let mut bytes = [0; 15];
+            let mut bytes = [0; instruction::MAX_LEN];
             let len = self.read_linear(there.pc(), &mut bytes);
             let facts = instruction::decode(&bytes[..len], cpu.mode())?;
             let ends_here = back == 0 || u64::from(facts.len) == back;

@@ -394,8 +394,6 @@ def fail(line, error, shown):
         expected, found = error.expected, error.found
         if error.told:
             raise Ending
-    elif line != State.block and State.block is not None:
-        text = f"`{shown}`: {text}"
     else:
         text = f"`{shown}`: {text}"
     try:

@@ -10,7 +10,7 @@ use super::verdict::Scene;
 use crate::devices::keyboard::KeyEvent;
 use crate::machine::record::Executed;
 use crate::machine::{Config, Machine, StopReason};
-use crate::x86::{CpuState, disasm};
+use crate::x86::{CpuState, disasm, instruction};
 
 /// How many instructions are shown.
 pub const SHOWN: usize = 12;
@@ -33,7 +33,7 @@ impl Snapshot {
     #[must_use]
     pub fn of(machine: &Machine) -> Snapshot {
         let cpu = machine.cpu().clone();
-        let mut bytes = [0; 15];
+        let mut bytes = [0; instruction::MAX_LEN];
         let len = machine.read_linear(cpu.pc(), &mut bytes);
         let code = disasm::disassemble(&bytes[..len], cpu.mode().code_bits(), cpu.rip);
         let mut stop = Vec::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::memory::layout;
-use crate::x86::{Linear, SegOff};
+use crate::x86::{self, Linear, SegOff};
 
 /// Why a text is no such value, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +20,7 @@ fn error<T>(text: String) -> Result<T, ValueError> {
 /// # Errors
 /// It is none, or wider than 64 bits.
 pub fn number(text: &str) -> Result<u64, ValueError> {
-    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None => text.parse().ok().filter(|_| !text.starts_with('+')),
-    };
-    parsed.ok_or_else(|| {
+    x86::address::number(text).ok_or_else(|| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let hint = if digits { format!("; in hexadecimal it is 0x{text}") } else { String::new() };
         ValueError(format!("`{text}` is not a number such as 31744 or 0x7c00{hint}"))

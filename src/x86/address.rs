@@ -88,6 +88,17 @@ impl fmt::Display for SegOff {
     }
 }
 
+/// The number that `text` is as C writes it: decimal, or hexadecimal after 0x; `None` if it is none, or wider than 64
+/// bits.
+#[must_use]
+pub fn number(text: &str) -> Option<u64> {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))
+}
+
 /// Why a text is no `SEG:OFF` pair.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not SEG:OFF, two hexadecimal numbers of up to four digits such as 07C0:0000")]
@@ -119,6 +130,15 @@ mod tests {
     fn a_pair_names_segment_times_16_plus_offset() {
         assert_eq!(SegOff::new(0x07c0, 0).linear(), Linear(0x7c00));
         assert_eq!(SegOff::new(0xffff, 0xffff).linear(), Linear(0x10_ffef));
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!((number("31744"), number("0x7c00")), (Some(0x7c00), Some(0x7c00)));
+        assert_eq!(number("0Xffffffffffffffff"), Some(u64::MAX));
+        for bad in ["", "0x", "7c00", "-1", "+1", "0x+1", "0x-1", "99999999999999999999"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Result;
+use crate::cmd::console;
 
 /// Takes results as they come.
 pub trait Report {
@@ -24,10 +25,9 @@ pub fn print(text: &str) {
 }
 
 /// Prints the names of `tests`.
-pub fn list(tests: &[PathBuf]) -> io::Result<()> {
+pub fn list(tests: &[PathBuf]) {
     let lines: String = tests.iter().map(|path| format!("{}\n", path.display())).collect();
     print(&lines);
-    Ok(())
 }
 
 /// A line for each test, in the layout of cargo's.
@@ -42,7 +42,7 @@ pub struct Lines {
 impl Lines {
     /// For `number` tests, coloured and with a count on a terminal.
     pub fn new(number: usize) -> Lines {
-        let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colours = io::stdout().is_terminal() && console::wants_colours();
         let lines = Lines { colours, number, done: 0, failed: 0 };
         print(&format!("\nrunning {number} {}\n", tests(number)));
         lines.progress();

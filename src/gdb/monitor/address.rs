@@ -2,7 +2,7 @@
 
 use super::{CommandError, register};
 use crate::machine::Machine;
-use crate::x86::{CpuState, Linear, Phys, SegOff, SegmentName};
+use crate::x86::{self, CpuState, Linear, Phys, SegOff, SegmentName};
 
 /// An address as it was typed, and where it leads before paging.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +14,8 @@ pub(super) struct Typed {
 
 /// Reads a number as C writes it: decimal, or hexadecimal after 0x.
 pub(super) fn number(text: &str) -> Result<u64, CommandError> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let parsed = match digits {
-        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-        None if !text.starts_with('+') => text.parse().ok(),
-        _ => None,
-    };
-    parsed.ok_or_else(|| CommandError(format!("`{text}` is no number such as 31744 or 0x7c00")))
+    x86::address::number(text)
+        .ok_or_else(|| CommandError(format!("`{text}` is no number such as 31744 or 0x7c00")))
 }
 
 /// Reads a number, or the value of a register after `$`.

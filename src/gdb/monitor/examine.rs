@@ -3,12 +3,10 @@
 use super::CommandError;
 use super::address::physical;
 use crate::machine::Machine;
-use crate::x86::{Phys, disasm};
+use crate::x86::{Phys, disasm, instruction};
 
 /// Most bytes that one command shows.
 const MOST: usize = 0x4000;
-/// Longest instruction.
-const LONGEST: usize = 15;
 
 /// What the slash and the words behind the address ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +152,7 @@ fn instructions(machine: &Machine, addr: Phys, count: usize, width: u32) -> Stri
     let mut text = String::new();
     let mut at = addr;
     for _ in 0..count {
-        let data = read(machine, at, LONGEST);
+        let data = read(machine, at, instruction::MAX_LEN);
         let Some(code) = disasm::disassemble(&data, width, at.0) else {
             text.push_str(&missing(at));
             break;

@@ -10,7 +10,7 @@ pub(super) fn stop_on(machine: &mut Machine, arguments: &str) -> Result<String, 
         let set = arguments.parse().map_err(|error| CommandError(format!("{error}")))?;
         machine.stop_on_mut().set_exceptions(set);
     }
-    let set = machine.stop_on().exceptions;
+    let set = machine.stop_on().exceptions();
     Ok(if set.is_empty() {
         "exceptions are the guest's own business\n".to_owned()
     } else {
@@ -37,7 +37,7 @@ pub(super) fn break_on(machine: &mut Machine, arguments: &str) -> Result<String,
 /// A line for each of these stops: how it is watched for, and what it costs.
 pub(super) fn plan(machine: &Machine) -> String {
     let stop_on = machine.stop_on();
-    let (exceptions, marks) = (stop_on.exceptions, &stop_on.marks);
+    let (exceptions, marks) = (stop_on.exceptions(), &stop_on.marks);
     let mut lines = Vec::new();
     if !exceptions.is_empty() {
         lines.push(format!("stop on {exceptions}: stepping, because {UNNOTICED}"));

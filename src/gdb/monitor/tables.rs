@@ -6,7 +6,7 @@ use crate::bios::{describe, rom};
 use crate::machine::Machine;
 use crate::x86::gate::Entry;
 use crate::x86::registers::{CR0_PE, EFER_LMA};
-use crate::x86::segment::{LoadError, read_descriptor};
+use crate::x86::segment::read_descriptor;
 use crate::x86::{Access, CpuState, DescriptorTable, Linear, SegOff, Segment, exceptions};
 
 /// Where vectors lead that the firmware has no service for.
@@ -141,8 +141,8 @@ pub(super) fn gdt(machine: &mut Machine, argument: &str) -> Result<String, Comma
     let (mut lines, mut zeros) = (0, 0);
     let mut selector = only.map_or(0, |only| only & !7);
     loop {
-        let last = u32::from(selector) + 7 > limit.into();
-        if last && only.is_none() {
+        let is_beyond = u32::from(selector) + 7 > limit.into();
+        if is_beyond && only.is_none() {
             break;
         }
         // In place of the LDT's, for what is asked for is this table.
@@ -175,9 +175,6 @@ pub(super) fn gdt(machine: &mut Machine, argument: &str) -> Result<String, Comma
 fn descriptor(cpu: &CpuState, machine: &Machine, selector: u16) -> (Option<String>, u16) {
     let segment = match read_descriptor(cpu, machine, selector) {
         Ok(segment) => segment,
-        Err(error @ (LoadError::BeyondLimit { .. } | LoadError::NotMapped { .. })) => {
-            return (Some(error.to_string()), 8);
-        }
         Err(error) => return (Some(error.to_string()), 8),
     };
     let Segment { base, limit, access, .. } = segment;

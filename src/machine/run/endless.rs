@@ -182,7 +182,7 @@ impl Machine {
 
     fn endless_instruction(&self, facts: &HostFacts) -> Option<EndlessInstruction> {
         let cpu = self.vcpu.cpu();
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let endless = &facts.endless;
         match &buffer[..len] {

@@ -247,7 +247,7 @@ impl Machine {
     /// is under way. A breakpoint on it would have stopped it before its first iteration.
     pub(in crate::machine) fn note_repetition(&mut self) {
         let cpu = self.vcpu.cpu();
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let facts = instruction::decode(&buffer[..len], cpu.mode());
         let Some(Kind::Rep(rep)) = facts.map(|facts| facts.kind) else { return };

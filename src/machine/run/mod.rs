@@ -13,7 +13,7 @@ use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
 use crate::x86::registers::RFLAGS_IF;
-use crate::x86::{CpuState, disasm};
+use crate::x86::{CpuState, disasm, instruction};
 
 impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
@@ -230,7 +230,7 @@ impl Machine {
 
     pub(super) fn refused(&self, cause: &str) -> StopReason {
         let cpu = self.vcpu.cpu();
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
         let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));

@@ -98,7 +98,7 @@ impl Machine {
     /// The repeated string instruction at CS:IP, with its length; nothing when its counter is 0.
     pub(in crate::machine) fn rep_here(&self) -> Option<(Rep, u8)> {
         let cpu = self.vcpu.cpu();
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let facts = instruction::decode(&buffer[..len], cpu.mode());
         let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return None };
@@ -169,7 +169,7 @@ impl Machine {
     /// What the instruction at CS:IP accesses, string input and output `count` times.
     fn accesses_here(&self, count: u64) -> Vec<MemoryAccess> {
         let cpu = self.vcpu.cpu();
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let mut accesses = operands::accesses(&buffer[..len], cpu);
         if count > 1 {
@@ -207,7 +207,7 @@ impl Machine {
         let source = |back: u64| {
             let mut cpu = self.vcpu.cpu().clone();
             cpu.rip = cpu.rip.checked_sub(back)?;
-            let mut buffer = [0; 15];
+            let mut buffer = [0; instruction::MAX_LEN];
             let read = self.read_linear(cpu.pc(), &mut buffer);
             let facts = instruction::decode(&buffer[..read], cpu.mode())?;
             let code = &buffer[..facts.len.into()];

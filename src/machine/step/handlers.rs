@@ -104,32 +104,6 @@ impl Machine {
             self.amend_linear(flags, &[byte[0] & !1]);
         }
     }
-
-    /// Where the flags are in the frame of a fault of the instruction that `before` is about to execute, if
-    /// such a frame is on the top of the stack.
-    pub(super) fn pushed_flags(&self, before: &CpuState) -> Option<Linear> {
-        // IP, CS, FLAGS, perhaps below an error code; a gate decides the width in protected mode.
-        let widths: &[u64] = if before.cr0 & CR0_PE == 0 { &[2] } else { &[4, 8, 2] };
-        for &width in widths {
-            for error_code in [0, 1] {
-                let slot = |n: u64| self.stack_address((n + error_code) * width);
-                let at = |n: u64| self.read_word(slot(n), width);
-                let mask = u64::MAX >> (64 - 8 * width);
-                let is_frame = at(0) == Some(before.rip & mask)
-                    && at(1).map(|cs| cs & 0xffff) == Some(before.segments.cs.selector.into());
-                if is_frame {
-                    return Some(slot(2));
-                }
-            }
-        }
-        None
-    }
-
-    pub(super) fn read_word(&self, addr: Linear, width: u64) -> Option<u64> {
-        let mut bytes = [0; 8];
-        let width = usize::try_from(width).ok()?;
-        (self.read_linear(addr, &mut bytes[..width]) == width).then(|| u64::from_le_bytes(bytes))
-    }
 }
 
 /// The exceptions that an instruction raises, the likeliest first.

@@ -7,6 +7,7 @@
 
 mod by_hand;
 mod debug_exception;
+mod frame;
 mod handlers;
 mod own_handler;
 pub(super) mod repeat;

@@ -9,7 +9,7 @@ use crate::machine::breakpoints::{Watch, WatchKind};
 use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
-use crate::x86::registers::{CR0_PE, EFER_LMA};
+use crate::x86::registers::EFER_LMA;
 use crate::x86::{CpuMode, CpuState};
 
 impl Machine {
@@ -36,7 +36,7 @@ impl Machine {
         if self.breakpoints.watches().is_empty() {
             return step(self);
         }
-        let mut buffer = [0; 15];
+        let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
         let before = self.vcpu.cpu().clone();
         let operands = operands::accesses(&buffer[..len], &before);
@@ -107,26 +107,9 @@ impl Machine {
             (_, true) => 5,
             (_, false) => 3,
         };
-        let widths: &[u64] = match (before.cr0 & CR0_PE != 0, cpu.efer & EFER_LMA != 0) {
-            (false, _) => &[2],
-            (true, false) => &[4, 2],
-            (true, true) => &[8],
-        };
-        for &width in widths {
-            for error_code in [0, 1] {
-                let addr = self.stack_address(0);
-                let slot = |n: u64| self.stack_address((n + error_code) * width);
-                let word = |n: u64| self.read_word(slot(n), width);
-                let mask = u64::MAX >> (64 - 8 * width);
-                let leads_back = word(0) == Some(rip & mask)
-                    && word(1).map(|cs| cs & 0xffff) == Some(before.segments.cs.selector.into());
-                if leads_back {
-                    let len = (words + error_code) * width;
-                    return Some(MemoryAccess { addr, len, read: false, write: true });
-                }
-            }
-        }
-        None
+        let frame = self.pushed_frame(before, rip)?;
+        let len = (words + frame.error_code) * frame.width;
+        Some(MemoryAccess { addr: self.stack_address(0), len, read: false, write: true })
     }
 }
 

@@ -13,6 +13,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::x86::address;
+
 /// What the guest is stopped at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Catchpoint {
@@ -186,13 +188,7 @@ fn ports(word: &str) -> Result<RangeInclusive<u16>, ParseCatchpointError> {
 }
 
 fn number<N: TryFrom<u64>>(word: &str, what: &'static str) -> Result<N, ParseCatchpointError> {
-    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
-    let parsed = match digits {
-        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-        None if !word.starts_with('+') => word.parse().ok(),
-        _ => None,
-    };
-    let number = parsed.and_then(|number| N::try_from(number).ok());
+    let number = address::number(word).and_then(|number| N::try_from(number).ok());
     number.ok_or_else(|| ParseCatchpointError::Number { word: word.to_owned(), what })
 }
 

@@ -38,11 +38,16 @@ pub enum Mark {
 impl Machine {
     /// Goes past an INT3 that is a breakpoint.
     pub(super) fn pass_int3(&mut self, before: &CpuState, len: u8) -> Result<StopReason, KvmError> {
+        if let Some(stop) = self.limit_stop() {
+            return Ok(stop);
+        }
+        let trail = self.before_step();
         let mut cpu = before.clone();
         cpu.rflags &= !RFLAGS_RF;
         cpu.advance(len);
         self.vcpu.set_cpu(&cpu)?;
         self.stats.steps += 1;
+        self.note_step(trail);
         self.forget_checkpoint();
         Ok(StopReason::Mark(MarkStop { mark: Mark::Int3, location: before.location() }))
     }

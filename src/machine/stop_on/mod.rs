@@ -20,8 +20,7 @@ use marks::{Mark, MarkStop, Marks};
 /// What the machine stops on at the user's wish, and where it stands with that.
 #[derive(Clone, Debug, Default)]
 pub struct StopOn {
-    /// Exceptions.
-    pub exceptions: ExceptionSet,
+    exceptions: ExceptionSet,
     /// Breakpoints in the guest's source.
     pub marks: Marks,
     /// Catchpoints.
@@ -46,6 +45,12 @@ impl StopOn {
     /// Whether exceptions or marks are wanted.
     fn looks_at_instructions(&self) -> bool {
         !self.exceptions.is_empty() || self.marks.int3 || self.marks.xchg || self.due_traps != 0
+    }
+
+    /// The exceptions.
+    #[must_use]
+    pub fn exceptions(&self) -> ExceptionSet {
+        self.exceptions
     }
 
     /// Stops on these exceptions from now on.

@@ -15,6 +15,7 @@ mod tests;
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
 
+use super::instruction::MAX_LEN;
 use super::paging::{PhysRead, read_linear};
 use super::segment::read_descriptor;
 use super::{CpuMode, CpuState, Gpr, Linear, Segment, SegmentName};
@@ -161,7 +162,7 @@ fn code_mask(mode: CpuMode) -> u64 {
 
 /// The instruction at CS:IP.
 fn decode(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Option<Instruction> {
-    let mut bytes = [0; 15];
+    let mut bytes = [0; MAX_LEN];
     let count = read(cpu, mem, cpu.pc(), &mut bytes);
     let bytes = bytes.get(..count)?;
     let bits = cpu.mode().code_bits();

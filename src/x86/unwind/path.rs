@@ -122,7 +122,7 @@ impl Path {
             Mnemonic::Leave => {
                 let bp = self.general(Gpr::Rbp as usize).ok_or(Lost)?;
                 set_stack_pointer(&mut self.cpu, bp);
-                // LEAVE is counted without the pop's own size in no encoding: the mnemonic's operand size.
+                // Its increment of the stack pointer is not known, so `size` says nothing.
                 let width = leave_width(instruction);
                 let value = self.pop(mem, width);
                 self.set_general(Gpr::Rbp as usize, width, value);
