@@ -1,5 +1,7 @@
 """What differs between two outcomes, of which the first may be several runs of the oracle."""
 
+import collections
+
 from .outcome import Screen
 from .pictures import same_colour
 
@@ -18,14 +20,23 @@ CURSORS = range(0x50, 0x62)
 ENDLESS = {"loop", "runs"}
 MOVING = ENDLESS | {"key", "wait"}
 
+# Of a screen that moves, the part that may show what is nowhere in the other machine.
+STRANGE = 0.01
+
 
 def alike(one, two, moving):
     return one == two or {one, two} <= (MOVING if moving else ENDLESS)
 
 
+def all_of(outcomes):
+    """The screens of all of them; earlier ones, too, if the last ones move: one machine may be slower than the other."""
+    last = [screen for outcome in outcomes for screen in outcome.screens]
+    return last + [screen for outcome in outcomes for screen in outcome.earlier] if moves(outcomes) else last
+
+
 def fixed(outcomes):
     """For each position of the screen whether it is the same in all of them."""
-    screens = [screen for outcome in outcomes for screen in outcome.screens]
+    screens = all_of(outcomes)
     first, unit = screens[0], screens[0].unit()
     steady = bytearray(b"\1") * (len(first.cells) // unit)
     for other in screens[1:]:
@@ -53,11 +64,17 @@ def enlarged(screen, width, height):
 
 def level(outcomes):
     """All pictures as large as the largest: QEMU doubles some pixels, and the kit takes doubled ones once."""
-    pictures = [screen for outcome in outcomes for screen in outcome.screens if screen.kind != "text"]
+    pictures = [screen for outcome in outcomes for screen in [*outcome.screens, *outcome.earlier] if screen.kind != "text"]
     if pictures:
         width, height = max(each.width for each in pictures), max(each.height for each in pictures)
         for outcome in outcomes:
             outcome.screens = [enlarged(screen, width, height) for screen in outcome.screens]
+            outcome.earlier = [enlarged(screen, width, height) for screen in outcome.earlier]
+
+
+def moves(outcomes):
+    """Whether the screen goes on changing, or is not the same in each."""
+    return any(outcome.moves() for outcome in outcomes) or any(one.screen != outcomes[0].screen for one in outcomes)
 
 
 def compare(oracle, ours):
@@ -65,7 +82,7 @@ def compare(oracle, ours):
     found = []
     level([*oracle, *ours])
     endings = {outcome.ending for outcome in oracle}
-    moving = any(outcome.moves() for outcome in [*oracle, *ours]) or len(endings) > 1
+    moving = moves(oracle) or moves(ours) or len(endings) > 1
     if not any(alike(ours[-1].ending, ending, moving) for ending in endings):
         found.append(f"ending: {ours[-1].ending} at {ours[-1].location}, not {'/'.join(sorted(endings))}")
     # QEMU ends with the exit port, and nobody has seen its last screen.
@@ -87,7 +104,7 @@ def screens(oracle, ours):
         return [] if theirs is mine else ["screen: there is none"]
     if theirs.kind != mine.kind:
         return [f"screen: {mine.kind} {mine.width}x{mine.height}, not {theirs.kind} {theirs.width}x{theirs.height}"]
-    seen = [screen for outcome in oracle for screen in outcome.screens]
+    seen = all_of(oracle)
     if any(same_screen(mine, screen) for screen in seen):
         return cursors(seen, mine)
     if (mine.width, mine.height) != (theirs.width, theirs.height):
@@ -102,7 +119,7 @@ def screens(oracle, ours):
         if steady[at] and still[at] and not (same_colour(one, two) if unit == 3 else one == two):
             differing.append(at)
     if not differing:
-        return cursors(seen, mine) if not moving else []
+        return strangers(seen, all_of(ours)) if moving else cursors(seen, mine)
     what = "moving" if moving else "screen"
     at = differing[0]
     place = f"{at // mine.width},{at % mine.width}"
@@ -111,6 +128,27 @@ def screens(oracle, ours):
     if unit == 2 and all(mine.cells[2 * at] == theirs.cells[2 * at] for at in differing):
         kind = " attributes"
     return [f"{what}: {len(differing)} of {len(steady)}{kind}, at {place} {one.hex()}, not {two.hex()}"]
+
+
+def strangers(theirs, mine):
+    """What moves may be anywhere; but both show the same things, up to a small part of the screen."""
+    seen, shown = values(theirs), values(mine)
+    for word, one, other in [("", shown, seen), ("not ", seen, shown)]:
+        strange = sorted(one.keys() - other.keys(), key=one.get)
+        if sum(one[value] for value in strange) > STRANGE * one.total():
+            return [f"moving: {word}{strange[-1].hex()} somewhere"]
+    return []
+
+
+def values(screens):
+    """How often each character with its attribute is seen, or each colour."""
+    unit = screens[0].unit()
+    found = collections.Counter()
+    for cells in {screen.cells for screen in screens if screen.unit() == unit}:
+        # Colours to five bits: palettes are rounded one way or the other.
+        plain = cells if unit == 2 else bytes(byte & 0xF8 for byte in cells)
+        found.update(plain[at : at + unit] for at in range(0, len(plain), unit))
+    return found
 
 
 def same_screen(one, two):

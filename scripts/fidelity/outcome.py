@@ -3,7 +3,7 @@
 Endings, by `stepvisor test`'s words where it has them: `halt` (HLT, interrupts disabled), `wait` (HLT in the
 guest's code, interrupts enabled), `key` (in the firmware, which waits for a key), `loop` (a jump to itself),
 `runs`, `reset`, `triple-fault`, `power-off`, `exit N`, `int18`, `int19`, `returned` (to the firmware), `refused` (an
-instruction that the host's KVM cannot run).
+instruction that the host's KVM cannot run), `nowhere` (it jumped to where there is no memory).
 """
 
 import base64
@@ -50,6 +50,7 @@ class Outcome:
     serial: bytes
     debug: bytes
     notes: list = field(default_factory=list)
+    earlier: list = field(default_factory=list)  # screens since the last key that changed what it found
 
     @property
     def screen(self):
@@ -68,7 +69,8 @@ class Outcome:
         data = json.loads(path.read_text())
         for name in ["bda", "serial", "debug"]:
             data[name] = unpack(data[name])
-        data["screens"] = [Screen(**{**screen, "cells": unpack(screen["cells"])}) for screen in data["screens"]]
+        for name in ["screens", "earlier"]:
+            data[name] = [Screen(**{**screen, "cells": unpack(screen["cells"])}) for screen in data.get(name, [])]
         return cls(**data)
 
 

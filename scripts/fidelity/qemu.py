@@ -22,9 +22,11 @@ PATIENCE = 30  # seconds for QEMU to start and the firmware to boot
 LOOK = 0.06  # seconds between two looks at a running guest
 SETTLED = 0.4  # seconds without a change on the screen
 SETTLED_HALTED = 0.15  # the same for a guest in HLT
+SETTLED_LAST = 0.9  # the same if no key is left to type: HLT may be a wait for some time
 BUSY = 2.5  # seconds, then a guest whose screen goes on changing gets its keys
 BUSY_KEY = 0.3  # seconds between keys for such a guest
 SAMPLES = 5  # screens at the end
+EARLIER = 60  # screens on the way there
 ENTRY = 0x7C00
 RESET_VECTOR = 0xFFFF0
 
@@ -163,6 +165,10 @@ class Qemu:
         protected = int(self.registers()["CR0"], 16) & 1
         return protected or self.read(0x26, 2) != b"\x00\xf0"  # the segment of vector 9
 
+    def stuck(self, registers):
+        """Whether the guest is in a jump to itself."""
+        return self.read(linear(registers), 2) == b"\xeb\xfe"
+
     def look(self):
         """The screen, the registers, and how the guest has ended: None while it runs."""
         status = self.monitor.ask("query-status")["status"]
@@ -171,7 +177,7 @@ class Qemu:
             self.monitor.ask("stop")
             status = self.monitor.ask("query-status")["status"]
         registers, screen = self.registers(), self.screen()
-        halted, enabled = registers.get("HLT") == "1", int(registers["EFL"], 16) & 0x200
+        halted, enabled = registers.get("HLT") == "1", int(registers.get("EFL") or registers["RFL"], 16) & 0x200
         ending = None
         if status in ("shutdown", "guest-panicked"):
             reasons = [event["data"]["reason"] for event in self.monitor.events if event["event"] == "SHUTDOWN"]
@@ -220,7 +226,7 @@ def run(image, drive="disk", keys="", variant=0):
 
 
 def watch(qemu, strokes):
-    state = {"ending": "not booted", "registers": {}, "screens": [], "bda": bytes(256), "places": set()}
+    state = {"ending": "not booted", "registers": {}, "screens": [], "bda": bytes(256), "earlier": []}
     try:
         if qemu.boot():
             follow(qemu, strokes, state)
@@ -235,6 +241,7 @@ def watch(qemu, strokes):
         location=location(registers) if registers else "",
         registers=registers,
         screens=state["screens"],
+        earlier=state["earlier"],
         bda=state["bda"],
         serial=(folder / "serial").read_bytes(),
         debug=(folder / "debug").read_bytes(),
@@ -245,21 +252,23 @@ def follow(qemu, strokes, state):
     """Looks until the guest has ended or nothing more is to come; leaves what it saw in `state`."""
     strokes = list(strokes)
     last, since, started, busy = None, time.monotonic(), time.monotonic(), False
-    places = []
+    found = None  # the screen before the last key
     while True:
         screen, registers, ending = qemu.look()
         state.update(registers=registers, screens=[screen])
         if ending:
             state["ending"] = ending
             return
-        places = [*places[-5:], location(registers)]
         now = time.monotonic()
         picture = (screen.kind, screen.width, screen.cells, screen.cursor)
         if picture != last:
             last, since = picture, now
+            if found and screen.cells != found.cells:
+                state["earlier"] = [*thinned(state["earlier"]), screen]
+            found = found or screen
         halted = registers.get("HLT") == "1"
-        settled = now - since >= (SETTLED_HALTED if halted else SETTLED)
-        if settled and not halted and len(places) == 6 and len(set(places)) == 1 and not qemu.listens():
+        settled = now - since >= (SETTLED if not halted else SETTLED_HALTED if strokes else SETTLED_LAST)
+        if settled and not halted and qemu.stuck(registers) and not qemu.listens():
             break
         if not settled and now - started >= (BUSY_KEY if busy else BUSY):
             settled = busy = True
@@ -271,6 +280,7 @@ def follow(qemu, strokes, state):
             except Refused:  # it has ended since the last look
                 continue
             since = started = time.monotonic()
+            state["earlier"], found = [], screen
         time.sleep(LOOK)
     places, screens = set(), []
     for _ in range(SAMPLES):
@@ -283,6 +293,11 @@ def follow(qemu, strokes, state):
             return
         time.sleep(0.1)
     state["ending"] = resting(registers, places, moves=any(screen.cells != screens[0].cells for screen in screens))
+
+
+def thinned(screens):
+    """Every other one, if they are too many."""
+    return screens if len(screens) < EARLIER else screens[::2]
 
 
 def resting(registers, places, moves):

@@ -13,6 +13,8 @@ PATIENCE = 60  # seconds beyond the time a guest gets
 DRIVES = {"floppy": ["--drive", "0"], "disk": ["--drive", "0x80"], "cdrom": ["--cdrom"]}
 # Where the firmware is; a guest that halts there waits for a key.
 FIRMWARE = 0xC000
+# Not the KVM refuses: there is nothing that it could run.
+NOWHERE = "there is no memory to execute"
 
 
 def run(image, drive="disk", keys="", seconds=5.0, program=None):
@@ -58,6 +60,8 @@ def outcome(report, folder):
 def ending(report):
     """The words of `outcome`, of those of the report."""
     word = report["ending"]
+    if word == "refused" and NOWHERE in report["text"]:
+        return "nowhere"
     if word not in ("timeout", "wait"):
         return word
     if report["halted"]:

@@ -2,7 +2,8 @@
 //!
 //! It owns where everything in it lies and which service a stub stands for; what services do is none of its
 //! business. Programs know the entry points of the PC/AT by their addresses (IBM PC/AT Technical Reference,
-//! "ROM BIOS Compatibility"), so each is where it has always been; what is ours lies below E000h.
+//! "ROM BIOS Compatibility"), so each is where it has always been; what is ours lies below E000h. Those of the
+//! hardware's interrupts are where `SeaBIOS` has them: a much copied tutorial prints a byte of the vector table.
 
 use std::sync::LazyLock;
 
@@ -27,7 +28,7 @@ pub const MAKER: u16 = 0xe000;
 /// IRET alone, for vectors without a service.
 pub const DUMMY: u16 = 0xff53;
 /// The far return address that the firmware leaves to what it boots.
-pub const RETURN: u16 = 0xd000;
+pub const RETURN: u16 = 0xd015;
 /// Power-on, or a jump to FFFF:0000.
 const POST: u16 = 0xe05b;
 const RESET: u16 = 0xfff0;
@@ -80,15 +81,15 @@ const STUBS: [(u16, Service); 19] = [
     (0xf859, Service::Interrupt(0x15)),
     (0xfe6e, Service::Interrupt(0x1a)),
     (0xff54, Service::Interrupt(0x05)),
-    (0xd010, Service::Interrupt(0x18)),
-    (0xd018, Service::Interrupt(0x74)),
-    (0xd020, Service::Interrupt(0x76)),
+    (0xd453, Service::Interrupt(0x18)),
+    (0xd41c, Service::Interrupt(0x74)),
+    (0xd40a, Service::Interrupt(0x76)),
     (UNEXPECTED_FIRST, Service::Unexpected { second: false }),
     (UNEXPECTED_SECOND, Service::Unexpected { second: true }),
 ];
 /// An interrupt of the first controller that nobody has a handler for, and of the second.
-const UNEXPECTED_FIRST: u16 = 0xd028;
-const UNEXPECTED_SECOND: u16 = 0xd030;
+const UNEXPECTED_FIRST: u16 = 0xd42e;
+const UNEXPECTED_SECOND: u16 = 0xd437;
 
 /// INT 08h.
 const TIMER: u16 = 0xfea5;
@@ -102,14 +103,15 @@ const KEYBOARD_DONE: u16 = KEYBOARD + 14;
 pub const BREAK: u16 = 0xd040;
 /// The same with INT 05h.
 pub const PRINT_SCREEN: u16 = 0xd048;
-/// INT 70h, the real-time clock, with its trap and its way out.
-const CLOCK: u16 = 0xd050;
-const CLOCK_TRAP: u16 = CLOCK + 4;
-const CLOCK_DONE: u16 = CLOCK + 6;
+/// INT 70h, the real-time clock: its entry, which jumps to the rest with its trap and its way out.
+const CLOCK: u16 = 0xd413;
+const CLOCK_BODY: u16 = 0xd050;
+const CLOCK_TRAP: u16 = CLOCK_BODY + 4;
+const CLOCK_DONE: u16 = CLOCK_BODY + 6;
 /// The service of the clock goes on here: INT 4Ah, and back into INT 70h.
 pub const ALARM: u16 = 0xd060;
 /// INT 75h, the coprocessor's error, which goes on to INT 02h.
-const COPROCESSOR: u16 = 0xd068;
+const COPROCESSOR: u16 = 0xd425;
 /// Waiting for an interrupt on behalf of a service.
 const WAITS: [(u16, u8); 3] = [(0xd080, 0x16), (0xd088, 0x15), (0xd090, 0x13)];
 
@@ -231,7 +233,8 @@ fn code() -> Vec<(u16, Vec<u8>)> {
         (KEYBOARD, keyboard.concat()),
         onward(BREAK, 0x1b, KEYBOARD_DONE),
         onward(PRINT_SCREEN, 0x05, KEYBOARD_DONE),
-        (CLOCK, clock.concat()),
+        (CLOCK, jump(CLOCK, CLOCK_BODY).to_vec()),
+        (CLOCK_BODY, clock.concat()),
         onward(ALARM, 0x4a, CLOCK_DONE),
         (COPROCESSOR, [&TRAP[..], &[INT, 0x02, IRET]].concat()),
         (RETURN, TRAP.to_vec()),
@@ -303,6 +306,23 @@ mod tests {
         let outs = (0xd000..SIZE - 1).filter(|at| image()[*at..*at + 2] == TRAP);
         let outs = outs.filter(|at| !(0xfa6e..0xfe6e).contains(at)).count();
         assert_eq!(outs, traps);
+    }
+
+    /// Programs print bytes of the vector table, and go to what they take from the stack.
+    #[test]
+    fn hardware_interrupts_and_the_return_address_are_where_seabios_has_them() {
+        for vector in [0x0a, 0x0b, 0x0c, 0x0d, 0x0f] {
+            assert_eq!(entry(vector), Some(0xd42e), "{vector:02x}");
+        }
+        for vector in [0x71, 0x72, 0x73, 0x77] {
+            assert_eq!(entry(vector), Some(0xd437), "{vector:02x}");
+        }
+        let others =
+            [(0x18, 0xd453), (0x70, 0xd413), (0x74, 0xd41c), (0x75, 0xd425), (0x76, 0xd40a)];
+        for (vector, at) in others {
+            assert_eq!(entry(vector), Some(at), "{vector:02x}");
+        }
+        assert_eq!(RETURN, 0xd015);
     }
 
     #[test]

@@ -93,6 +93,21 @@ fn every_vector_leads_to_code_or_data_of_the_rom_or_nowhere() {
 }
 
 #[test]
+fn the_cursors_shape_is_kept_as_it_was_given() {
+    let mut bench = Bench::new();
+    bench.call(0x10, [0x0100, 0, 0x26ff, 0]);
+    assert_eq!(bench.word(0x460), 0x26ff);
+    assert_eq!(bench.call(0x10, [0x0300, 0, 0, 0])[2], 0x26ff);
+    // The CRT controller has five bits for the last line, and one more for no cursor.
+    let mut pc = bench.pc();
+    let lines = [0x0a, 0x0b].map(|register| {
+        pc.port_write(0x3d4, register);
+        pc.port_read(0x3d5)
+    });
+    assert_eq!(lines, [0x26, 0x1f]);
+}
+
+#[test]
 fn services_survive_any_registers() {
     let mut random = crate::devices::tests::random::Random::new(11);
     let vectors = [0x05, 0x08, 0x09, 0x0e, 0x11, 0x12, 0x14, 0x15, 0x16, 0x17, 0x1a, 0x70, 0x75];

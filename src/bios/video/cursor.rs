@@ -11,6 +11,9 @@ const PAGES: u8 = 8;
 const NO_EMULATION: u8 = 0x01;
 /// The cursor's first line: there is no cursor.
 const OFF: u8 = 0x20;
+/// What the CRT controller takes of the two lines; the data area keeps all that it was given.
+const FIRST_MASK: u8 = 0x3f;
+const LAST_MASK: u8 = 0x1f;
 
 /// Where a character goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,7 @@ pub fn cell_offset(pc: &Pc, at: Place) -> u32 {
 
 /// AH=01: sets the cursor's first and last line, those of a character of 8 unless emulation is off.
 pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
-    pc.write_u16(data_area::CURSOR_SHAPE, u16::from_le_bytes([last & 0x1f, first]));
+    pc.write_u16(data_area::CURSOR_SHAPE, u16::from_le_bytes([last, first]));
     let (first, last) = lines(pc);
     let vga = pc.devices.vga_mut();
     registers::set_crtc(vga, 0x0a, first);
@@ -68,6 +71,7 @@ pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
 /// The lines of the cursor as the CRT controller takes them.
 fn lines(pc: &Pc) -> (u8, u8) {
     let [last, first] = pc.read_u16(data_area::CURSOR_SHAPE).to_le_bytes();
+    let (first, last) = (first & FIRST_MASK, last & LAST_MASK);
     let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
     let emulates = pc.read_u8(data_area::VIDEO_CONTROL) & NO_EMULATION == 0;
     if !emulates || height <= 8 || last >= 8 || first >= OFF {
