@@ -1,6 +1,7 @@
 //! What is on a disk: a file of the host, or bytes, under the sectors that the guest has written.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -152,12 +153,6 @@ impl Image {
         self.access == Access::ReadOnly
     }
 
-    /// Number of sectors that the guest has written and the file does not have.
-    #[must_use]
-    pub fn changed_sectors(&self) -> usize {
-        self.written.len()
-    }
-
     /// Reads from `sector` on as many bytes as `data` has.
     ///
     /// # Errors
@@ -232,6 +227,19 @@ impl Image {
     }
 }
 
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sectors of {SECTOR_SIZE} bytes, ", self.sectors)?;
+        match self.access {
+            Access::CopyOnWrite => {
+                write!(f, "{} of them changed, beside the file", self.written.len())
+            }
+            Access::Writable => f.write_str("writable"),
+            Access::ReadOnly => f.write_str("read-only"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +276,8 @@ mod tests {
         image.write(0, &[3; SECTOR_SIZE]).unwrap();
         assert_eq!((sector(&image, 0)[0], sector(&image, 1)[0]), (3, 2));
         assert_eq!((sector(&before, 0)[0], sector(&before, 1)[0]), (1, 2));
-        assert_eq!(image.changed_sectors(), 2);
+        let text = "2 sectors of 512 bytes, 2 of them changed, beside the file";
+        assert_eq!(image.to_string(), text);
         assert_eq!(std::fs::read(on_disk.path()).unwrap(), [1; 1024]);
         image.forget_changes();
         assert_eq!(sector(&image, 1)[0], 1);

@@ -8,6 +8,8 @@ pub mod files;
 pub mod geometry;
 pub mod image;
 
+use std::fmt;
+
 pub use files::Files;
 pub use geometry::Geometry;
 pub use image::{Access, Image, ImageError};
@@ -112,5 +114,39 @@ impl Disks {
     pub fn hard_disks(&self) -> u8 {
         let count = self.hard.iter().take_while(|disk| disk.is_some()).count();
         u8::try_from(count).unwrap_or(u8::MAX)
+    }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Geometry { cylinders, heads, sectors } = self.geometry;
+        write!(f, "{cylinders} cylinders, {heads} heads, {sectors} sectors; {}", self.image)
+    }
+}
+
+impl fmt::Display for Disks {
+    /// The drives, a line each, for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, floppy) in (0x00..).zip(&self.floppies) {
+            match floppy {
+                Some(disk) => writeln!(f, "{number:02x}h  floppy: {disk}")?,
+                None if number == 0 => writeln!(f, "00h  floppy: none in the drive")?,
+                None => {}
+            }
+        }
+        for (number, disk) in (0x80..).zip(self.hard.iter().flatten()) {
+            writeln!(f, "{number:02x}h  hard disk: {disk}")?;
+        }
+        if let Some(cdrom) = &self.cdrom {
+            writeln!(f, "e0h  CD-ROM: {cdrom}")?;
+        }
+        if let Some(Emulated { entry, disk }) = &self.emulated {
+            write!(f, "booted from sector {} of the CD-ROM", entry.first)?;
+            match disk {
+                Some(disk) => writeln!(f, " as a disk: {disk}")?,
+                None => writeln!(f, ", without emulation")?,
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `bda` and `cmos`: what the firmware keeps.
+//! `bda`, `cmos` and `disk`: what the firmware keeps, and what it reads.
 
 use super::CommandError;
 use crate::bios::describe;
@@ -18,4 +18,10 @@ pub(super) fn bda(machine: &mut Machine, _: &str) -> Result<String, CommandError
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
 pub(super) fn cmos(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(machine.describe_clock())
+}
+
+/// Carries out `disk`.
+#[expect(clippy::unnecessary_wraps, reason = "a command")]
+pub(super) fn disk(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+    Ok(machine.disks().to_string())
 }

@@ -203,6 +203,12 @@ const COMMANDS: &[Command] = &[
         help: "the real-time clock and its memory",
         run: firmware::cmos,
     },
+    Command {
+        name: "disk",
+        arguments: "",
+        help: "the disks: geometry, size, and how much of them was changed",
+        run: firmware::disk,
+    },
     Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },
     Command {
         name: "irq",
