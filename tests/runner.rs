@@ -40,7 +40,7 @@ fn path(directory: &tempfile::TempDir, name: &str) -> String {
     directory.path().join(name).to_string_lossy().into_owned()
 }
 
-const HALT: &str = "org 0x7c00\n    hlt\n";
+const HALT: &str = "org 0x7c00\n    cli\n    hlt\n";
 
 #[test]
 fn the_tests_of_the_guests_pass() {
@@ -263,19 +263,19 @@ fn a_test_that_takes_its_process_down_is_a_verdict() {
 fn sources_without_org_or_with_code_for_a_linker_are_built_as_their_author_would() {
     let directory = directory(&[
         // Flat at offset 0, entered through its own segment.
-        ("flat.asm", "mov ax, 0x7c0\nmov ds, ax\nmov al, [value]\nhlt\nvalue db 7\n"),
+        ("flat.asm", "mov ax, 0x7c0\nmov ds, ax\nmov al, [value]\ncli\nhlt\nvalue db 7\n"),
         ("flat.gdb", "# guest: flat.asm\n# entry: 07c0:0000\n# ends: halt\n# register al: 7\n"),
         // With `[org]`, which cannot be taken out: no symbols, but it runs.
-        ("bracket.asm", "[org 0x7c00]\nmov al, [value]\nhlt\nvalue db 8\n"),
+        ("bracket.asm", "[org 0x7c00]\nmov al, [value]\ncli\nhlt\nvalue db 8\n"),
         ("bracket.gdb", "# guest: bracket.asm\n# ends: halt\n# register al: 8\n"),
         // Linked, with an entry that is not the first byte, and a constant from the command line.
-        ("linked.asm", "bits 16\nglobal _start\nnop\nhlt\n_start: mov al, VALUE\nhlt\n"),
+        ("linked.asm", "bits 16\nglobal _start\nnop\nhlt\n_start: mov al, VALUE\ncli\nhlt\n"),
         (
             "linked.gdb",
             "# guest: linked.asm\n# nasm: -DVALUE=9\n# load: 0x8000\n# ends: halt\n\nassert $pc == 0x8002\nassert $pc == &_start\n",
         ),
         // Labels and lines of a flat one, and what it includes.
-        ("labels.asm", "org 0x7c00\n%include \"part.inc\"\nmain: nop\nhlt\n"),
+        ("labels.asm", "org 0x7c00\n%include \"part.inc\"\nmain: cli\nhlt\n"),
         ("part.inc", "jmp main\n"),
         (
             "labels.gdb",
@@ -285,11 +285,10 @@ fn sources_without_org_or_with_code_for_a_linker_are_built_as_their_author_would
     run(&[&path(&directory, "")], 0);
 }
 
-/// The examples for users are tests, letter by letter.
 #[test]
 fn a_source_is_built_anew_when_a_file_has_changed_that_it_takes_in() {
-    let source = "org 0x7c00\n    hlt\nincbin \"data.bin\"\n%include \"more.inc\"\n";
-    let test = "# guest: boot.asm\n# memory 0x7c01: AA BB\n";
+    let source = "org 0x7c00\n    cli\n    hlt\nincbin \"data.bin\"\n%include \"more.inc\"\n";
+    let test = "# guest: boot.asm\n# memory 0x7c02: AA BB\n";
     let files = directory(&[("boot.asm", source), ("a.gdb", test)]);
     for (data, more) in [("11", "22"), ("33", "22"), ("33", "44")] {
         fs::write(files.path().join("data.bin"), [u8::from_str_radix(data, 16).unwrap()]).unwrap();
@@ -300,6 +299,7 @@ fn a_source_is_built_anew_when_a_file_has_changed_that_it_takes_in() {
     }
 }
 
+/// The examples for users are tests, letter by letter.
 #[test]
 fn the_examples_in_the_documentation_are_tests_that_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

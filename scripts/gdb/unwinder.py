@@ -10,6 +10,7 @@ way up; a filter keeps `bt` from calling that corrupt.
 
 import gdb
 import gdb.unwinder
+from gdb.FrameDecorator import FrameDecorator
 
 from stepvisor import cfi, server
 
@@ -99,15 +100,23 @@ class Unwinder(gdb.unwinder.Unwinder):
         return info
 
 
+class Named(FrameDecorator):
+    """A frame by the name that `up` gives it: of the call, where gdb before 14 takes what follows the call."""
+
+    def function(self):
+        frame = self.inferior_frame()
+        return super().function() if frame.function() else frame.name() or frame.pc()
+
+
 class Frames:
-    """A frame filter that changes nothing; see the head of this file."""
+    """The frame filter; see the head of this file."""
 
     name = "stepvisor"
     enabled = True
     priority = 0
 
     def filter(self, frames):
-        return frames
+        return map(Named, frames)
 
 
 _unwinder = Unwinder()

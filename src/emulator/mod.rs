@@ -5,6 +5,14 @@
 //! and accessed and dirty bits are set. An instruction or a delivery either happens as a whole or not at
 //! all; what is beyond this module is [`Unsupported`] and has changed nothing. Must not know KVM, devices or
 //! debuggers. Follows the SDM, volumes 2 and 3A.
+//!
+//! x87, MMX, SSE and AVX are left out, and this is where they would go: `dispatch` in `execute` hands what is no
+//! integer instruction to `not_integer` in `system`, which raises the exceptions of a unit that is switched off
+//! (CR0.EM, CR0.TS, CR4.OSFXSR, CR4.OSXSAVE) and says [`Unsupported::Fpu`] of the rest. A module that executes them
+//! takes the place of that answer. It needs [`FpuState`](crate::x86::FpuState), which is no part of `CpuState`: two
+//! methods more of [`Environment`] to load and store it, and a copy in `Execution`, which `commit` stores. Decoding,
+//! operands in memory, their faults and the delivery of exceptions are there already. Until then the machine tells
+//! the user of such an instruction, before anything of it has happened.
 
 pub mod fault;
 pub mod interrupt;

@@ -52,8 +52,8 @@ pub fn machine_with(boot: Boot, on_unclaimed: OnUnclaimed) -> Machine {
 }
 
 /// A machine with default devices that boots `boot` by its firmware.
-pub fn machine_with_firmware(boot: Boot) -> Machine {
-    build(Config { firmware: true, ..config(boot) })
+pub fn machine_with_firmware(boot: Boot, disks: Disks) -> Machine {
+    build(Config { firmware: true, disks, ..config(boot) })
 }
 
 fn config(boot: Boot) -> Config {

@@ -1,6 +1,7 @@
 //! The guests that the project ships, and what a user sees of them.
 
 use stepvisor::devices::keyboard::keymap;
+use stepvisor::disk::{self, Disks};
 use stepvisor::machine::{Boot, Image, Machine};
 use stepvisor::x86::{Phys, SegOff};
 
@@ -23,6 +24,8 @@ pub struct Sample {
     pub end: End,
     /// It calls the firmware.
     pub needs_firmware: bool,
+    /// Which drive it has to be, if it reads itself.
+    pub drive: Option<u8>,
 }
 
 /// How a guest ends.
@@ -50,6 +53,7 @@ macro_rules! sample {
             keys: "",
             end: End::Halt,
             needs_firmware: false,
+            drive: None,
         }
     };
     ($name:literal on firmware) => {
@@ -58,7 +62,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 36] = [
+pub const SAMPLES: [Sample; 38] = [
     sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
@@ -69,6 +73,7 @@ pub const SAMPLES: [Sample; 36] = [
     sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
+    Sample { drive: Some(0), ..sample!("disk" on firmware) },
     sample!("faults"),
     sample!("font"),
     sample!("hello"),
@@ -77,6 +82,7 @@ pub const SAMPLES: [Sample; 36] = [
     sample!("irq64"),
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
     Sample { keys: "ab{Up}{Esc}", ..sample!("keyirq") },
+    Sample { drive: Some(0x80), ..sample!("lba" on firmware) },
     sample!("long"),
     sample!("mode13h"),
     sample!("modes"),
@@ -109,7 +115,10 @@ impl Sample {
     /// A machine with default devices that boots it, and types what it asks for.
     pub fn machine(&self) -> Machine {
         let mut machine = if self.needs_firmware {
-            super::machine_with_firmware(self.boot())
+            let disk = disk::Image::from_bytes(self.bin);
+            let mut disks = Disks::default();
+            let boot = Boot::from_flat(self.bin.to_vec(), disk, self.drive, &mut disks);
+            super::machine_with_firmware(boot, disks)
         } else {
             super::machine(self.boot())
         };

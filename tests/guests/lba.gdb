@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/lba.bin
+# ends: halt
+# screen file: ../screens/lba.txt
