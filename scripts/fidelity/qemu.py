@@ -22,7 +22,8 @@ PATIENCE = 30  # seconds for QEMU to start and the firmware to boot
 LOOK = 0.06  # seconds between two looks at a running guest
 SETTLED = 0.4  # seconds without a change on the screen
 SETTLED_HALTED = 0.15  # the same for a guest in HLT
-SETTLED_LAST = 0.9  # the same if no key is left to type: HLT may be a wait for some time
+SETTLED_LAST = 0.9  # the same if no key is left to type: HLT in the firmware may be a wait for some time
+SETTLED_WAIT = 3.0  # the same for HLT in the guest's own code
 BUSY = 2.5  # seconds, then a guest whose screen goes on changing gets its keys
 BUSY_KEY = 0.3  # seconds between keys for such a guest
 SAMPLES = 5  # screens at the end
@@ -267,7 +268,13 @@ def follow(qemu, strokes, state):
                 state["earlier"] = [*thinned(state["earlier"]), screen]
             found = found or screen
         halted = registers.get("HLT") == "1"
-        settled = now - since >= (SETTLED if not halted else SETTLED_HALTED if strokes else SETTLED_LAST)
+        if not halted:
+            enough = SETTLED
+        elif strokes:
+            enough = SETTLED_HALTED
+        else:
+            enough = SETTLED_LAST if in_firmware(registers) else SETTLED_WAIT
+        settled = now - since >= enough
         if settled and not halted and qemu.stuck(registers) and not qemu.listens():
             break
         if not settled and now - started >= (BUSY_KEY if busy else BUSY):
@@ -306,5 +313,9 @@ def resting(registers, places, moves):
         return "runs"
     if registers.get("HLT") != "1":
         return "loop"
-    # The firmware is at F0000 and at C0000; in protected mode selectors are small.
-    return "key" if int(registers["CS"], 16) in (0xF000, 0xC000) else "wait"
+    return "key" if in_firmware(registers) else "wait"
+
+
+def in_firmware(registers):
+    """It is at F0000 and at C0000; in protected mode selectors are small."""
+    return int(registers["CS"], 16) in (0xF000, 0xC000)
