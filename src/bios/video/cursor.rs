@@ -11,8 +11,7 @@ const PAGES: u8 = 8;
 const NO_EMULATION: u8 = 0x01;
 /// The cursor's first line: there is no cursor.
 const OFF: u8 = 0x20;
-/// What the CRT controller takes of the two lines; the data area keeps all that it was given.
-const FIRST_MASK: u8 = 0x3f;
+/// What the CRT controller takes of the last line; the data area keeps all that it was given.
 const LAST_MASK: u8 = 0x1f;
 
 /// Where a character goes.
@@ -71,7 +70,7 @@ pub fn set_shape(pc: &mut Pc, first: u8, last: u8) {
 /// The lines of the cursor as the CRT controller takes them.
 fn lines(pc: &Pc) -> (u8, u8) {
     let [last, first] = pc.read_u16(data_area::CURSOR_SHAPE).to_le_bytes();
-    let (first, last) = (first & FIRST_MASK, last & LAST_MASK);
+    let last = last & LAST_MASK;
     let height = u16::from(pc.read_u8(data_area::CHARACTER_HEIGHT));
     let emulates = pc.read_u8(data_area::VIDEO_CONTROL) & NO_EMULATION == 0;
     if !emulates || height <= 8 || last >= 8 || first >= OFF {
