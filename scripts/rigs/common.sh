@@ -15,7 +15,7 @@ rig_usage() {
 
 # rig_arguments ARGUMENTS...: sets $binary, $arguments, $memory (MiB) and $limit (seconds).
 rig_arguments() {
-    limit=600 memory=256
+    limit=1500 memory=256
     while (($#)); do
         case $1 in
         -h | --help) rig_usage 0 ;;
