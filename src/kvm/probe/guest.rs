@@ -3,8 +3,9 @@
 //! Everything lies in the first 64 KiB, identity-mapped where there is paging. The code ends with an OUT
 //! to [`FINISHED`], every handler with one to [`HANDLED`].
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::kvm::deadline::work_time;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError, Vcpu, Vm};
 use crate::memory::Ram;
@@ -109,7 +110,7 @@ pub struct Guest {
     deadline: Deadline,
     /// The processor has been through a shutdown.
     dead: bool,
-    /// How long it took last to get to an end.
+    /// How long it had the processor last until it got to an end.
     visit: Duration,
 }
 
@@ -244,13 +245,13 @@ impl Guest {
 
     /// Runs on with what is armed.
     pub fn run_on(&mut self) -> Result<End, KvmError> {
-        let start = Instant::now();
+        let start = work_time();
         let mut exit = self.vcpu.run()?;
         // A signal for somebody else on this thread.
         while exit == Exit::Interrupted {
             exit = self.vcpu.run()?;
         }
-        self.visit = start.elapsed();
+        self.visit = work_time().saturating_sub(start);
         self.end(exit)
     }
 
@@ -261,15 +262,16 @@ impl Guest {
         self.deadline.start(period);
         let mut attempts = 0;
         let exit = loop {
-            let (before, start) = (self.vcpu.cpu().rip, Instant::now());
+            let (before, start) = (self.vcpu.cpu().rip, work_time());
             match self.vcpu.run() {
                 Ok(Exit::Interrupted) => {}
                 exit => break exit,
             }
-            // A signal for somebody else on this thread says nothing of the instruction.
+            // A signal for somebody else on this thread says nothing of the instruction, nor does one that came while
+            // other threads had the processor.
             if self.vcpu.cpu().rip != before {
                 attempts = 0;
-            } else if start.elapsed() >= period / 2 {
+            } else if work_time().saturating_sub(start) >= period / 2 {
                 attempts += 1;
             }
             if attempts == ATTEMPTS {
