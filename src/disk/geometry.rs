@@ -18,16 +18,19 @@ pub struct Geometry {
 }
 
 /// The formats of 3½ and 5¼ inch disks, smallest first.
-const FLOPPY_FORMATS: [Geometry; 10] = [
+const FLOPPY_FORMATS: [Geometry; 13] = [
     Geometry::new(40, 1, 8),
     Geometry::new(40, 1, 9),
     Geometry::new(40, 2, 8),
     Geometry::new(40, 2, 9),
+    Geometry::new(80, 2, 8),
     Geometry::new(80, 2, 9),
+    Geometry::new(80, 2, 10),
     Geometry::new(80, 2, 15),
     Geometry::new(80, 2, 18),
     Geometry::new(80, 2, 20),
     Geometry::new(80, 2, 21),
+    Geometry::new(82, 2, 21),
     Geometry::new(80, 2, 36),
 ];
 /// The usual one: 1.44 MB.
@@ -72,7 +75,7 @@ impl Geometry {
     /// 1024 cylinders, 255 heads, 63 sectors.
     #[must_use]
     pub fn hard_disk(sectors: u64, first: &[u8; SECTOR_SIZE]) -> Geometry {
-        if let Some((heads, per_track)) = partitioned_for(first) {
+        if let Some((heads, per_track)) = partitioned_for(sectors, first) {
             let cylinders = sectors / u64::from(heads * per_track);
             return Geometry::new(clamp(cylinders, MAX_CYLINDERS), heads, per_track);
         }
@@ -103,8 +106,10 @@ fn clamp(number: u64, most: u32) -> u32 {
     u32::try_from(number).map_or(most, |number| number.clamp(1, most))
 }
 
-/// Heads and sectors of the disk that a master boot record was written for: its partitions end with a cylinder.
-fn partitioned_for(first: &[u8; SECTOR_SIZE]) -> Option<(u32, u32)> {
+/// Heads and sectors of the disk that a master boot record was written for: its partitions end with a cylinder. What
+/// looks like a table in the code of a boot sector is taken for one, too, if the disk of `size` sectors has room for
+/// such a cylinder.
+fn partitioned_for(size: u64, first: &[u8; SECTOR_SIZE]) -> Option<(u32, u32)> {
     const TABLE: usize = 446;
     const ENTRY: usize = 16;
     if first[510..] != [0x55, 0xaa] {
@@ -115,6 +120,7 @@ fn partitioned_for(first: &[u8; SECTOR_SIZE]) -> Option<(u32, u32)> {
         let (heads, sectors) = (u32::from(entry[5]) + 1, u32::from(entry[6] & 0x3f));
         // A table for more heads was itself made for a translation, which follows from the size.
         let plausible = length != 0 && (2..=HARD_DISK.heads).contains(&heads) && sectors > 0;
+        let plausible = plausible && size >= u64::from(heads * sectors);
         plausible.then_some((heads, sectors))
     })
 }
@@ -132,6 +138,7 @@ mod tests {
         let formats = [
             (320, Geometry::new(40, 1, 8)),
             (720, Geometry::new(40, 2, 9)),
+            (1280, Geometry::new(80, 2, 8)),
             (1440, Geometry::new(80, 2, 9)),
             (2400, Geometry::new(80, 2, 15)),
             (2880, Geometry::new(80, 2, 18)),
@@ -177,6 +184,8 @@ mod tests {
         first[511] = 0xaa;
         first[446..462].copy_from_slice(&[0x80, 1, 1, 0, 6, 3, 17, 50, 17, 0, 0, 0, 1, 2, 0, 0]);
         assert_eq!(Geometry::hard_disk(4 * 17 * 100, &first), Geometry::new(100, 4, 17));
+        // Of a boot sector alone these bytes are code.
+        assert_eq!(Geometry::hard_disk(4 * 17 - 1, &first), Geometry::new(2, 16, 63));
     }
 
     #[test]

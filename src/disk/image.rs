@@ -1,7 +1,6 @@
 //! What is on a disk: a file of the host, or bytes, under the sectors that the guest has written.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -57,10 +56,12 @@ pub enum AccessError {
     #[error("the disk is write-protected")]
     Protected,
     /// The host failed.
-    #[error("the host cannot access sector {sector} of the disk image")]
+    #[error("cannot access sector {sector} of {name}")]
     Host {
         /// The first sector of the access.
         sector: u64,
+        /// The file.
+        name: String,
         /// The host's reason.
         #[source]
         source: io::Error,
@@ -70,7 +71,7 @@ pub enum AccessError {
 #[derive(Clone, Debug)]
 enum Source {
     Bytes(Arc<[u8]>),
-    File(Arc<File>),
+    File(Arc<File>, Arc<Path>),
 }
 
 /// An image: a row of sectors. A copy of it sees the same file, but not what is written afterwards.
@@ -109,7 +110,7 @@ impl Image {
         if len == 0 {
             return Err(ImageError::Empty(path.to_owned()));
         }
-        Ok(Image::new(Source::File(Arc::new(file)), len, access))
+        Ok(Image::new(Source::File(Arc::new(file), path.into()), len, access))
     }
 
     /// An image of `bytes`, which exists in memory only.
@@ -147,10 +148,31 @@ impl Image {
         self.sectors
     }
 
-    /// Whether writes fail.
+    /// What becomes of writes.
     #[must_use]
-    pub fn is_read_only(&self) -> bool {
-        self.access == Access::ReadOnly
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Whether writes go to a file of the host.
+    #[must_use]
+    pub fn changes_its_file(&self) -> bool {
+        self.access == Access::Writable && matches!(self.source, Source::File(..))
+    }
+
+    /// The file it is in, unless it is in memory only.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File(_, path) => Some(path),
+            Source::Bytes(_) => None,
+        }
+    }
+
+    /// Number of sectors that the guest has written and the file does not have.
+    #[must_use]
+    pub fn changed_sectors(&self) -> usize {
+        self.written.len()
     }
 
     /// Reads from `sector` on as many bytes as `data` has.
@@ -181,9 +203,13 @@ impl Image {
                     there.copy_from_slice(from);
                 }
             }
-            Source::File(file) => file
-                .read_exact_at(there, start)
-                .map_err(|source| AccessError::Host { sector, source })?,
+            Source::File(file, path) => file.read_exact_at(there, start).map_err(|source| {
+                let source = match source.kind() {
+                    io::ErrorKind::UnexpectedEof => io::Error::other("the file has become shorter"),
+                    _ => source,
+                };
+                AccessError::Host { sector, name: path.display().to_string(), source }
+            })?,
         }
         Ok(())
     }
@@ -197,9 +223,10 @@ impl Image {
             return Err(AccessError::Protected);
         }
         self.check(sector, data.len())?;
-        if let (Access::Writable, Source::File(file)) = (self.access, &self.source) {
-            file.write_all_at(data, sector * SECTOR_SIZE as u64)
-                .map_err(|source| AccessError::Host { sector, source })?;
+        if let (Access::Writable, Source::File(file, path)) = (self.access, &self.source) {
+            file.write_all_at(data, sector * SECTOR_SIZE as u64).map_err(|source| {
+                AccessError::Host { sector, name: path.display().to_string(), source }
+            })?;
             // A last sector that was cut short is whole from now on.
             self.len = self.len.max(sector * SECTOR_SIZE as u64 + data.len() as u64);
             return Ok(());
@@ -224,19 +251,6 @@ impl Image {
     /// Takes back what the guest has written and the file does not have.
     pub fn forget_changes(&mut self) {
         self.written.clear();
-    }
-}
-
-impl fmt::Display for Image {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} sectors of {SECTOR_SIZE} bytes, ", self.sectors)?;
-        match self.access {
-            Access::CopyOnWrite => {
-                write!(f, "{} of them changed, beside the file", self.written.len())
-            }
-            Access::Writable => f.write_str("writable"),
-            Access::ReadOnly => f.write_str("read-only"),
-        }
     }
 }
 
@@ -276,8 +290,7 @@ mod tests {
         image.write(0, &[3; SECTOR_SIZE]).unwrap();
         assert_eq!((sector(&image, 0)[0], sector(&image, 1)[0]), (3, 2));
         assert_eq!((sector(&before, 0)[0], sector(&before, 1)[0]), (1, 2));
-        let text = "2 sectors of 512 bytes, 2 of them changed, beside the file";
-        assert_eq!(image.to_string(), text);
+        assert_eq!(image.changed_sectors(), 2);
         assert_eq!(std::fs::read(on_disk.path()).unwrap(), [1; 1024]);
         image.forget_changes();
         assert_eq!(sector(&image, 1)[0], 1);
@@ -319,6 +332,18 @@ mod tests {
         image.access = Access::ReadOnly;
         let text = image.write(0, &[0; SECTOR_SIZE]).unwrap_err().to_string();
         assert_eq!(text, "the disk is write-protected");
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_is_named() {
+        let on_disk = file(&[7; 2048]);
+        let image = Image::open(on_disk.path(), Access::CopyOnWrite).unwrap();
+        on_disk.as_file().set_len(1024).unwrap();
+        assert_eq!(sector(&image, 1)[0], 7);
+        let error = image.read(2, &mut [0; SECTOR_SIZE]).unwrap_err();
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(reason, "the file has become shorter");
+        assert!(error.to_string().contains(&on_disk.path().display().to_string()));
     }
 
     #[test]

@@ -8,8 +8,6 @@ pub mod files;
 pub mod geometry;
 pub mod image;
 
-use std::fmt;
-
 pub use files::Files;
 pub use geometry::Geometry;
 pub use image::{Access, Image, ImageError};
@@ -37,12 +35,25 @@ pub struct Disk {
 pub struct Disks {
     /// Drives A and B.
     pub floppies: [Option<Disk>; FLOPPY_DRIVES],
-    /// Hard disks, the first ones in a row.
+    /// Hard disks.
     pub hard: [Option<Disk>; HARD_DISKS],
     /// The CD-ROM.
     pub cdrom: Option<Image>,
     /// The disk that the CD-ROM has been booted as.
     pub emulated: Option<Emulated>,
+    /// What has come of accesses that whoever runs the machine should know.
+    pub news: News,
+}
+
+/// What has come of accesses to disks besides what the guest learns.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// A file was written.
+    pub file_written: bool,
+    /// Why the host has refused an access.
+    pub trouble: Option<String>,
+    /// The user knows of such trouble.
+    pub told: bool,
 }
 
 /// The boot image of a CD-ROM, in the place of a disk.
@@ -101,6 +112,7 @@ impl Disks {
             disk.image.forget_changes();
         }
         self.emulated = None;
+        self.news = News::default();
     }
 
     /// Number of floppy drives: the first is always there, with or without a disk in it.
@@ -109,44 +121,10 @@ impl Disks {
         if self.floppies[1].is_some() { 2 } else { 1 }
     }
 
-    /// Number of hard disks: those before the first place that is empty.
+    /// Number of hard disks, as PCs count them: up to the last that is there.
     #[must_use]
     pub fn hard_disks(&self) -> u8 {
-        let count = self.hard.iter().take_while(|disk| disk.is_some()).count();
+        let count = self.hard.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         u8::try_from(count).unwrap_or(u8::MAX)
-    }
-}
-
-impl fmt::Display for Disk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Geometry { cylinders, heads, sectors } = self.geometry;
-        write!(f, "{cylinders} cylinders, {heads} heads, {sectors} sectors; {}", self.image)
-    }
-}
-
-impl fmt::Display for Disks {
-    /// The drives, a line each, for a person.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, floppy) in (0x00..).zip(&self.floppies) {
-            match floppy {
-                Some(disk) => writeln!(f, "{number:02x}h  floppy: {disk}")?,
-                None if number == 0 => writeln!(f, "00h  floppy: none in the drive")?,
-                None => {}
-            }
-        }
-        for (number, disk) in (0x80..).zip(self.hard.iter().flatten()) {
-            writeln!(f, "{number:02x}h  hard disk: {disk}")?;
-        }
-        if let Some(cdrom) = &self.cdrom {
-            writeln!(f, "e0h  CD-ROM: {cdrom}")?;
-        }
-        if let Some(Emulated { entry, disk }) = &self.emulated {
-            write!(f, "booted from sector {} of the CD-ROM", entry.first)?;
-            match disk {
-                Some(disk) => writeln!(f, " as a disk: {disk}")?,
-                None => writeln!(f, ", without emulation")?,
-            }
-        }
-        Ok(())
     }
 }

@@ -161,6 +161,7 @@ impl Machine {
         self.pass_service_time();
         let mut pc = self.lend(cpu);
         let outcome = service.serve(&mut pc);
+        self.note_disk_news();
         let ending = match outcome {
             Outcome::Return => None,
             Outcome::End(ending) => Some(ending),
@@ -188,6 +189,34 @@ impl Machine {
         }
         let ended = ending.map(|ending| StopReason::Firmware { ending, location });
         ended.or_else(|| Some(StopReason::HostFailure(followed.err()?.with_cause())))
+    }
+
+    /// Tells the user, once, that the host refuses an access to a disk. A run from before a change of a file cannot be
+    /// repeated.
+    fn note_disk_news(&mut self) {
+        let news = &mut self.disks.news;
+        if std::mem::take(&mut news.file_written)
+            && let Some(rewind) = &mut self.rewind
+        {
+            rewind.stale = true;
+        }
+        if let Some(text) = news.trouble.take()
+            && !std::mem::replace(&mut news.told, true)
+            && !self.rerunning
+        {
+            self.observer.notice(&text);
+        }
+    }
+
+    /// The disks, and how the firmware's last operations on them ended, a line each.
+    #[must_use]
+    pub fn describe_disks(&self) -> String {
+        let status = |at| {
+            let mut byte = [0];
+            let _ = self.read_phys(at, &mut byte);
+            byte[0]
+        };
+        bios::disk::describe::describe(&self.disks, status)
     }
 
     pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {

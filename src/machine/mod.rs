@@ -354,12 +354,6 @@ impl Machine {
         self.devices.frame()
     }
 
-    /// The disks, to be looked at.
-    #[must_use]
-    pub fn disks(&self) -> &Disks {
-        &self.disks
-    }
-
     /// The VGA, to be looked at.
     #[must_use]
     pub fn vga(&self) -> &Vga {

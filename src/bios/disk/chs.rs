@@ -70,8 +70,7 @@ fn crosses_dma_boundary(run: Run) -> bool {
 }
 
 /// AH = 05: formats the track CH of head DH, of which ES:BX lists the sectors.
-pub(super) fn format(pc: &mut Pc<'_>, number: usize) -> Status {
-    let drive = Drive::Floppy(number);
+pub(super) fn format(pc: &mut Pc<'_>, drive: Drive) -> Status {
     let Some(geometry) = drive.geometry(pc) else { return Status::ControllerFailure };
     let (cylinder, head) = (pc.high(Gpr::Rcx), pc.high(Gpr::Rdx));
     let count = u32::from(pc.low(Gpr::Rax)).min(geometry.sectors);
@@ -79,9 +78,8 @@ pub(super) fn format(pc: &mut Pc<'_>, number: usize) -> Status {
         let Some(first) = geometry.lba(cylinder.into(), head.into(), sector) else {
             return Status::InvalidParameter;
         };
-        let Some(image) = drive.image_mut(pc) else { return Status::ControllerFailure };
-        if let Err(error) = image.write(first, &[FILL; SECTOR_SIZE]) {
-            return error.into();
+        if let Err(status) = drive.put(pc, first, &[FILL; SECTOR_SIZE]) {
+            return status;
         }
     }
     Status::Success
@@ -114,7 +112,7 @@ pub(super) fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
 pub fn floppy_type(geometry: Geometry) -> u16 {
     match (geometry.cylinders, geometry.sectors) {
         (..=40, _) => 1,
-        (_, ..=9) => 3,
+        (_, ..=10) => 3,
         (_, ..=15) => 2,
         (_, ..=21) => 4,
         _ => 5,

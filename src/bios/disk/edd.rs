@@ -9,10 +9,10 @@ use crate::x86::{Gpr, Phys, SegOff, SegmentName};
 const VERSION: u8 = 0x30;
 /// Extended access, removable media control, and this information.
 const INTERFACES: u16 = 0x0007;
-/// Shortest packet that names sectors.
-const PACKET_SIZE: u8 = 16;
-/// One with a 64-bit address of the buffer.
+/// A packet with a 64-bit address of the buffer. The size of others is not looked at, as by SeaBIOS.
 const LONG_PACKET_SIZE: u8 = 24;
+/// The most bytes that one call transfers.
+const MAX_BYTES: usize = 0x1_0000;
 
 pub(super) fn serve(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
     match function {
@@ -44,9 +44,6 @@ fn access(
     let packet = packet(pc);
     let field = |offset| packet.offset(offset);
     let size = pc.read_u8(packet);
-    if size < PACKET_SIZE {
-        return Status::InvalidParameter;
-    }
     let pointer = pc.read_u32(field(4));
     let buffer = if pointer == u32::MAX && size >= LONG_PACKET_SIZE {
         Phys(quad(pc, field(16)))
@@ -57,7 +54,11 @@ fn access(
     if run.first >= drive.sectors(pc) {
         return Status::InvalidParameter;
     }
-    let (done, status) = transfer(drive, pc, run);
+    let (done, status) = if usize::from(run.count) * drive.sector_size() > MAX_BYTES {
+        (0, Status::DmaBoundary)
+    } else {
+        transfer(drive, pc, run)
+    };
     pc.write_u16(field(2), done);
     status
 }

@@ -6,9 +6,11 @@
 
 mod cdrom;
 mod chs;
+pub mod describe;
 mod edd;
 pub mod status;
 
+use super::power_on::EBDA;
 use super::{Outcome, Pc, data_area};
 use crate::disk::el_torito::Media;
 use crate::disk::geometry::Geometry;
@@ -38,7 +40,10 @@ enum Drive {
     CdRom,
 }
 
-/// Prepares the data area.
+/// Where the parameters of the two hard disks are, to which INT 41h and INT 46h point, in the extended data area.
+const HARD_DISK_PARAMETERS: [(u8, u16); 2] = [(0x41, 0x3d), (0x46, 0x4d)];
+
+/// Prepares the data areas.
 pub fn power_on(pc: &mut Pc<'_>) {
     // Drive A: is always there, with or without a disk in it.
     const FLOPPY_INSTALLED: u16 = 0x0001;
@@ -52,6 +57,30 @@ pub fn power_on(pc: &mut Pc<'_>) {
     for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
         pc.write_u8(status, Status::Success.code());
     }
+    for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
+        let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
+        let table = hard_disk_parameters(disk.geometry);
+        pc.write(Phys((u64::from(EBDA) << 4) + u64::from(offset)), &table);
+        pc.write_u16(Phys(u64::from(vector) * 4), offset);
+        pc.write_u16(Phys(u64::from(vector) * 4 + 2), EBDA);
+    }
+}
+
+/// The table of a hard disk (IBM PC/AT Technical Reference): cylinders, heads, where write precompensation begins
+/// (nowhere), control byte, landing zone, sectors of a track.
+fn hard_disk_parameters(geometry: Geometry) -> [u8; 16] {
+    const RETRIES_OFF: u8 = 0xc0;
+    const MORE_THAN_8_HEADS: u8 = 0x08;
+    let [cylinders, cylinders_high] = ((geometry.cylinders & 0xffff) as u16).to_le_bytes();
+    let many = if geometry.heads > 8 { MORE_THAN_8_HEADS } else { 0 };
+    let mut table = [0; 16];
+    (table[0], table[1]) = (cylinders, cylinders_high);
+    table[2] = (geometry.heads & 0xff) as u8;
+    (table[5], table[6]) = (0xff, 0xff);
+    table[8] = RETRIES_OFF | many;
+    (table[12], table[13]) = (cylinders, cylinders_high);
+    table[14] = (geometry.sectors & 0xff) as u8;
+    table
 }
 
 /// INT 13h.
@@ -88,7 +117,8 @@ fn find(pc: &Pc<'_>, number: u8) -> Option<Drive> {
         place -= 1;
     }
     if is_hard {
-        (place < pc.disks.hard_disks()).then_some(Drive::HardDisk(place.into()))
+        let disk = pc.disks.hard.get(usize::from(place));
+        disk.is_some_and(Option::is_some).then_some(Drive::HardDisk(place.into()))
     } else {
         (place < pc.disks.floppy_drives()).then_some(Drive::Floppy(place.into()))
     }
@@ -119,7 +149,7 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         (0x02, _) => chs::access(pc, drive, chs::read),
         (0x03, _) => chs::access(pc, drive, chs::write),
         (0x04, _) => chs::access(pc, drive, chs::verify),
-        (0x05, Drive::Floppy(number)) => chs::format(pc, number),
+        (0x05, _) if drive.is_floppy(pc) => chs::format(pc, drive),
         (0x08, _) => chs::parameters(pc, drive),
         (0x15, _) => chs::kind(pc, drive),
         // No floppy drive here can tell whether its disk was changed.
@@ -205,7 +235,8 @@ impl Drive {
         self.transfer(run, |first, at| {
             let mut data = [0; CD_SECTOR_SIZE];
             let data = &mut data[..self.sector_size()];
-            self.image(pc).ok_or(Status::MediaMissing)?.read(first, data)?;
+            let read = self.image(pc).ok_or(Status::MediaMissing)?.read(first, data);
+            read.map_err(|error| failed(pc, &error))?;
             pc.write(at, data);
             Ok(())
         })
@@ -217,9 +248,16 @@ impl Drive {
             let mut data = [0; CD_SECTOR_SIZE];
             let data = &mut data[..self.sector_size()];
             pc.read(at, data);
-            self.image_mut(pc).ok_or(Status::MediaMissing)?.write(first, data)?;
-            Ok(())
+            self.put(pc, first, data)
         })
+    }
+
+    /// Writes `data` from the sector `first` of the image on.
+    fn put(self, pc: &mut Pc<'_>, first: u64, data: &[u8]) -> Result<(), Status> {
+        let image = self.image_mut(pc).ok_or(Status::MediaMissing)?;
+        let (written, to_file) = (image.write(first, data), image.changes_its_file());
+        pc.disks.news.file_written |= to_file;
+        written.map_err(|error| failed(pc, &error))
     }
 
     /// Does `one` with each sector of `run`, as the image counts them, and its place in memory.
@@ -241,12 +279,16 @@ impl Drive {
     }
 }
 
-impl From<AccessError> for Status {
-    fn from(error: AccessError) -> Status {
-        match error {
-            AccessError::Outside { .. } => Status::BadTrack,
-            AccessError::Protected => Status::WriteProtected,
-            AccessError::Host { .. } => Status::ControllerFailure,
+/// What the guest learns of `error`, and whoever runs the machine of one of the host.
+fn failed(pc: &mut Pc<'_>, error: &AccessError) -> Status {
+    match error {
+        AccessError::Outside { .. } => Status::BadTrack,
+        AccessError::Protected => Status::WriteProtected,
+        AccessError::Host { source, .. } => {
+            let status = Status::ControllerFailure;
+            let text = format!("{error}: {source}; the guest gets status {:02X}h", status.code());
+            pc.disks.news.trouble = Some(text);
+            status
         }
     }
 }

@@ -49,6 +49,24 @@ impl Status {
         }
     }
 
+    /// The code and what it means.
+    #[must_use]
+    pub fn describe(self) -> String {
+        let text = match self {
+            Status::Success => "success",
+            Status::InvalidParameter => "no such service, drive or place",
+            Status::WriteProtected => "write-protected",
+            Status::Changed => "the disk may have been changed",
+            Status::DmaBoundary => "more than 64 KiB, or over a 64 KiB boundary",
+            Status::BadTrack => "behind the end of the disk",
+            Status::ControllerFailure => "no disk in the drive, or the host cannot access it",
+            Status::MediaMissing => "no disk",
+            Status::NotRemovable => "not removable",
+            Status::Other(_) => "none of the firmware's",
+        };
+        format!("{:02X}h, {text}", self.code())
+    }
+
     /// The status of `code`.
     #[must_use]
     pub fn of_code(code: u8) -> Status {

@@ -174,13 +174,21 @@ fn sectors_can_be_named_by_number() {
     pc.pc().write(Phys(0x602), &[4, 0]);
     assert_eq!(pc.call([0x4200, 0, 0, 0x0080]), (0x0c00, 0, 0x0080, true));
     assert_eq!(pc.pc().read_u16(Phys(0x602)), 2);
+    // The first sector that there is not, and more than 64 KiB.
+    pc.pc().write(Phys(0x602), &[1, 0, 0, 0, 0, 0x90, 0xe0]);
+    assert_eq!(pc.call([0x4200, 0, 0, 0x0080]), (0x0100, 0, 0x0080, true));
+    pc.pc().write(Phys(0x602), &[129, 0, 0, 0, 0, 0x10, 0, 0]);
+    assert_eq!(pc.call([0x4200, 0, 0, 0x0080]), (0x0900, 0, 0x0080, true));
+    assert_eq!(pc.pc().read_u16(Phys(0x602)), 0);
+    pc.pc().write(Phys(0x602), &[128, 0]);
+    assert_eq!(pc.call([0x4200, 0, 0, 0x0080]), (0x0000, 0, 0x0080, false));
+    assert_eq!(pc.byte(0x1_fe00), 127);
 }
 
 #[test]
-fn what_an_extended_read_would_take_for_a_packet_has_to_be_one() {
+fn extended_services_are_those_of_hard_disks() {
     let mut pc = hard_disk(2016);
     pc.pc().set_word(Gpr::Rsi, 0x600);
-    assert_eq!(pc.call([0x4200, 0, 0, 0x0080]), (0x0100, 0, 0x0080, true));
     assert_eq!(pc.call([0x4800, 0, 0, 0x0080]), (0x0100, 0, 0x0080, true));
     assert_eq!(floppy().call([0x4200, 0, 0, 0x0000]), (0x0100, 0, 0, true));
 }

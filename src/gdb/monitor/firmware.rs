@@ -23,5 +23,5 @@ pub(super) fn cmos(machine: &mut Machine, _: &str) -> Result<String, CommandErro
 /// Carries out `disk`.
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
 pub(super) fn disk(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
-    Ok(machine.disks().to_string())
+    Ok(machine.describe_disks())
 }

@@ -206,7 +206,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "disk",
         arguments: "",
-        help: "the disks: geometry, size, and how much of them was changed",
+        help: "the drives, their disks, sectors changed, and the last statuses of INT 13h",
         run: firmware::disk,
     },
     Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },
