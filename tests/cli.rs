@@ -9,9 +9,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::samples::{End, SAMPLES, Sample, sample};
+use common::samples::{End, SAMPLES, Sample, cdrom, sample};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
+use stepvisor::machine::bootable::CD_ROM;
 use tempfile::TempDir;
 
 /// What a command did.
@@ -136,7 +137,12 @@ fn refused(args: &[&str], code: i32, parts: &[&str]) {
 fn every_shipped_guest_shows_its_screen_flat_and_elf() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
         let (flat, elf) = (format!("{}.bin", sample.name), format!("{}.elf", sample.name));
+        let disc = tempfile::NamedTempFile::new().unwrap();
         let ways = match sample.drive {
+            Some(CD_ROM) => {
+                std::fs::write(disc.path(), cdrom(sample.bin, 0)).unwrap();
+                vec![(flat, vec![])]
+            }
             // An ELF is no disk, nor is what goes to an address.
             Some(drive) => vec![(flat, vec!["--drive".to_owned(), drive.to_string()])],
             None => vec![(flat, flags(sample)), (elf, keys(sample))],
@@ -144,7 +150,12 @@ fn every_shipped_guest_shows_its_screen_flat_and_elf() {
         for (file, flags) in ways {
             let image = shipped(&file);
             // Some guests show what they measure.
-            let args = ["run", "--clock", "virtual", &image].into_iter();
+            let disc = disc.path().to_str().unwrap();
+            let guest = match sample.drive {
+                Some(CD_ROM) => ["--cdrom", disc],
+                _ => ["--memory=64M", &image],
+            };
+            let args = ["run", "--clock", "virtual"].into_iter().chain(guest);
             let outcome = stepvisor(args.chain(flags.iter().map(String::as_str)));
             assert_eq!(outcome.code, Some(0), "{file}: {}", outcome.stderr);
             assert_eq!(outcome.stdout, sample.screen, "{file}");

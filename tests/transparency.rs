@@ -266,8 +266,9 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    a20 addloop banner calls cga colours com1 crtc cs07c0 demo disk faults font hello int keyboard lba long mode13h modes modex pages pixels
-    planar portio protected retrace scroll serial teletype timer triple vbebanked vbelinear
+    a20 addloop banner calls cdrom cga colours com1 crtc cs07c0 demo disk diskerrors fat12 faults font formatting geometry hello int
+    keyboard lba long mode13h modes modex pages partition pixels planar portio protected retrace scroll serial teletype timer tracks
+    triple vbebanked vbelinear
 }
 
 #[test]

@@ -5,6 +5,7 @@ firmware's own, so that programs that only teletype can be compared. From there 
 between two instructions, and gets a key whenever it has settled.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -30,6 +31,7 @@ SAMPLES = 5  # screens at the end
 EARLIER = 60  # screens on the way there
 ENTRY = 0x7C00
 RESET_VECTOR = 0xFFFF0
+SMALLEST_FLOPPY = 163840  # bytes
 
 
 class Qemu:
@@ -39,6 +41,8 @@ class Qemu:
         self.folder = folder
         self.entered = False
         media = {"floppy": "if=floppy", "disk": "if=ide", "cdrom": "if=ide,media=cdrom"}[drive]
+        if drive == "floppy" and os.path.getsize(image) < SMALLEST_FLOPPY:
+            image = self.grown(image)
         order = {"floppy": "a", "disk": "c", "cdrom": "d"}[drive]
         clock = ["2026-01-02T03:04:05", "2026-06-07T18:19:20"][variant % 2]
         command = ["qemu-system-x86_64", "-display", "none", "-vga", "std", "-accel", "tcg", "-m", "64"]
@@ -59,6 +63,13 @@ class Qemu:
             time.sleep(0.02)
         self.monitor = monitor
         self.remote = Remote(f"{folder}/gdb", PATIENCE)
+
+    def grown(self, image):
+        """The boot sector `image` as a floppy of the usual size, as it is for Stepvisor."""
+        path = pathlib.Path(self.folder) / "floppy"
+        path.write_bytes(pathlib.Path(image).read_bytes())
+        os.truncate(path, 1474560)
+        return path
 
     def close(self):
         self.process.kill()

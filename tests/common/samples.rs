@@ -1,7 +1,8 @@
 //! The guests that the project ships, and what a user sees of them.
 
 use stepvisor::devices::keyboard::keymap;
-use stepvisor::disk::{self, Disks};
+use stepvisor::disk::{self, CD_SECTOR_SIZE, Disks, SECTOR_SIZE};
+use stepvisor::machine::bootable::{CD_ROM, Order};
 use stepvisor::machine::{Boot, Image, Machine};
 use stepvisor::x86::{Phys, SegOff};
 
@@ -62,20 +63,25 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 38] = [
+pub const SAMPLES: [Sample; 45] = [
     sample!("a20"),
     Sample { end: End::Never, ..sample!("addloop") },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("calls"),
     sample!("cga"),
     sample!("colours"),
+    Sample { drive: Some(CD_ROM), ..sample!("cdrom" on firmware) },
     Sample { serial: "Hello from INT 14h", ..sample!("com1" on firmware) },
     sample!("crtc"),
     sample!("cs07c0"),
     sample!("demo"),
     Sample { drive: Some(0), ..sample!("disk" on firmware) },
+    Sample { drive: Some(0), ..sample!("diskerrors" on firmware) },
+    Sample { drive: Some(0), ..sample!("fat12" on firmware) },
     sample!("faults"),
     sample!("font"),
+    Sample { drive: Some(0), ..sample!("formatting" on firmware) },
+    Sample { drive: Some(0), ..sample!("geometry" on firmware) },
     sample!("hello"),
     sample!("int"),
     sample!("irq32"),
@@ -89,6 +95,7 @@ pub const SAMPLES: [Sample; 38] = [
     sample!("modex"),
     sample!("pages" on firmware),
     sample!("pixels" on firmware),
+    Sample { drive: Some(0x80), ..sample!("partition" on firmware) },
     Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
@@ -101,10 +108,36 @@ pub const SAMPLES: [Sample; 38] = [
     sample!("teletype" on firmware),
     sample!("ticks"),
     sample!("timer"),
+    Sample { drive: Some(0), ..sample!("tracks" on firmware) },
     Sample { end: End::Shutdown, ..sample!("triple") },
     sample!("vbebanked" on firmware),
     sample!("vbelinear" on firmware),
 ];
+
+/// A CD-ROM named STEPVISOR that boots `image` as the El Torito media type `media`: 0 none, 1 to 3 floppies, 4 a hard
+/// disk. Of an emulated disk one sector is loaded, else all.
+pub fn cdrom(image: &[u8], media: u8) -> Vec<u8> {
+    const VOLUME: usize = 16;
+    const RECORD: usize = 17;
+    const CATALOGUE: usize = 19;
+    const IMAGE: usize = 20;
+    let mut disc = vec![0; IMAGE * CD_SECTOR_SIZE];
+    let mut put = |sector: usize, offset: usize, bytes: &[u8]| {
+        disc[sector * CD_SECTOR_SIZE + offset..][..bytes.len()].copy_from_slice(bytes);
+    };
+    put(VOLUME, 0, b"\x01CD001\x01");
+    put(VOLUME, 40, b"STEPVISOR                       ");
+    put(RECORD, 0, b"\0CD001\x01EL TORITO SPECIFICATION");
+    put(RECORD, 0x47, &[CATALOGUE as u8]);
+    // The validation entry, whose words add up to 0, and the default entry.
+    put(CATALOGUE, 0, &[1]);
+    put(CATALOGUE, 28, &[0xaa, 0x55, 0x55, 0xaa]);
+    let load = if media == 0 { image.len().div_ceil(SECTOR_SIZE) } else { 1 };
+    put(CATALOGUE, 32, &[0x88, media, 0, 0, 0, 0, load as u8, 0, IMAGE as u8]);
+    disc.extend_from_slice(image);
+    disc.resize(disc.len().next_multiple_of(CD_SECTOR_SIZE), 0);
+    disc
+}
 
 /// The one called `name`.
 pub fn sample(name: &str) -> Sample {
@@ -115,9 +148,14 @@ impl Sample {
     /// A machine with default devices that boots it, and types what it asks for.
     pub fn machine(&self) -> Machine {
         let mut machine = if self.needs_firmware {
-            let disk = disk::Image::from_bytes(self.bin);
             let mut disks = Disks::default();
-            let boot = Boot::from_flat(self.bin.to_vec(), disk, self.drive, &mut disks);
+            let boot = if self.drive == Some(CD_ROM) {
+                disks.cdrom = Some(disk::Image::from_bytes(cdrom(self.bin, 0)));
+                Boot::from_disks(&Order::default(), &disks).expect("a CD-ROM")
+            } else {
+                let disk = disk::Image::from_bytes(self.bin);
+                Boot::from_flat(self.bin.to_vec(), disk, self.drive, &mut disks)
+            };
             super::machine_with_firmware(boot, disks)
         } else {
             super::machine(self.boot())
