@@ -176,6 +176,7 @@ impl Guest {
         } else if self.demo {
             self.boot(DEMO_IMAGE, disk::Image::from_bytes(DEMO_IMAGE), &mut disks)?
         } else if !files.is_empty() {
+            self.check_disks_alone()?;
             let order = self.disks.boot.clone().unwrap_or_default();
             Boot::from_disks(&order, &disks).map_err(|error| unusable(error.into()))?
         } else {
@@ -215,6 +216,23 @@ impl Guest {
         Err(Failure::new(ExitCode::Usage, text))
     }
 
+    /// What is booted from a disk goes where boot sectors go.
+    fn check_disks_alone(&self) -> Result<(), Failure> {
+        let others = [
+            (self.load.is_some(), "--load"),
+            (self.entry.is_some(), "--entry"),
+            (self.drive.is_some(), "--drive"),
+        ];
+        let Some((_, other)) = others.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+        let text =
+            format!("{other} is for an image: a disk is booted from its own drive, at 0000:7C00");
+        Err(Failure::new(ExitCode::Usage, text))
+    }
+
+    fn usage(&self, error: &dyn std::error::Error) -> Failure {
+        Failure::new(ExitCode::Usage, format!("{}: {error}", self.name()))
+    }
+
     fn read(&self, path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
         read_image(path, most).map_err(|error| {
             let hint = if path.is_dir() { " (a directory)" } else { "" };
@@ -239,7 +257,8 @@ impl Guest {
         }
         Ok(match image {
             Image::Flat(data) if self.load.is_none() && self.entry.is_none() => {
-                Boot::from_flat(data, disk, self.drive, disks)
+                let boot = Boot::from_flat(data, disk, self.drive, disks);
+                boot.map_err(|error| self.usage(&error))?
             }
             image => {
                 let drive = self.drive.unwrap_or(HARD_DISK);

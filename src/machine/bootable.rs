@@ -68,6 +68,16 @@ pub enum NotBootable {
         #[source]
         source: AccessError,
     },
+    /// An image of a disk for a drive that has one.
+    #[error(
+        "drive {0:02X}h has another disk in it: the image needs a place of its own, such as --drive {1:#04x}"
+    )]
+    Taken(u8, u8),
+    /// An image of a disk for a drive that no machine has.
+    #[error(
+        "there is no drive {0:02X}h that the image could be in: floppies are 00h and 01h, hard disks 80h and 81h"
+    )]
+    NoDrive(u8),
     /// A CD-ROM that is not bootable.
     #[error(transparent)]
     CdRom(#[from] el_torito::BootError),
@@ -144,14 +154,16 @@ impl Boot {
     /// 00h, any other 80h, when not given. If `data` is larger than a sector and its first one has the mark of a boot
     /// sector, the firmware loads that alone; otherwise all of it.
     ///
-    /// The disk takes its place in `disks`, if that is free.
-    #[must_use]
+    /// The disk takes its place in `disks`, if that is free. What is loaded whole does without.
+    ///
+    /// # Errors
+    /// It is to be booted from a drive that there is not, or that has a disk.
     pub fn from_flat(
         data: Vec<u8>,
         disk: crate::disk::Image,
         drive: Option<u8>,
         disks: &mut Disks,
-    ) -> Boot {
+    ) -> Result<Boot, NotBootable> {
         use crate::disk::geometry::Geometry;
         let usual = if Geometry::is_floppy_size(disk.sectors()) { FLOPPY } else { HARD_DISK };
         let drive = drive.unwrap_or(usual);
@@ -162,16 +174,14 @@ impl Boot {
         } else {
             (disks.hard.get_mut(number), Disk::hard(disk))
         };
-        let attached = match place {
-            Some(place) if place.is_none() => {
-                *place = Some(disk);
-                true
-            }
-            _ => false,
-        };
-        let image =
-            if is_disk && attached { Image::Disk(FromDisk::Sector) } else { Image::Flat(data) };
-        Boot { drive, ..Boot::new(image) }
+        match place {
+            Some(place) if place.is_none() => *place = Some(disk),
+            Some(_) if is_disk => return Err(NotBootable::Taken(drive, drive ^ 1)),
+            None if is_disk => return Err(NotBootable::NoDrive(drive)),
+            _ => {}
+        }
+        let image = if is_disk { Image::Disk(FromDisk::Sector) } else { Image::Flat(data) };
+        Ok(Boot { drive, ..Boot::new(image) })
     }
 
     /// Loads what is booted from a disk; nothing if the guest is loaded in another way.
@@ -268,7 +278,7 @@ mod tests {
     fn flat(data: Vec<u8>, drive: Option<u8>) -> (Boot, Disks) {
         let mut disks = Disks::default();
         let image = disk::Image::from_bytes(data.clone());
-        (Boot::from_flat(data, image, drive, &mut disks), disks)
+        (Boot::from_flat(data, image, drive, &mut disks).unwrap(), disks)
     }
 
     #[test]
@@ -289,6 +299,20 @@ mod tests {
         assert_eq!((bytes[0], bytes[511], bytes[512]), (0x90, 0xaa, 0));
         let (boot, _) = flat(bootable(2880), Some(0x80));
         assert_eq!(boot.drive, 0x80);
+    }
+
+    #[test]
+    fn an_image_of_a_disk_needs_a_drive_of_its_own() {
+        let (_, mut disks) = flat(bootable(4), None);
+        let mut refusal = |data: Vec<u8>, drive| {
+            let image = disk::Image::from_bytes(data.clone());
+            let boot = Boot::from_flat(data, image, drive, &mut disks);
+            boot.map(|boot| boot.drive).map_err(|error| error.to_string())
+        };
+        assert!(refusal(bootable(4), None).unwrap_err().contains("drive 80h has another disk"));
+        assert!(refusal(bootable(4), Some(0x82)).unwrap_err().contains("no drive 82h"));
+        assert_eq!(refusal(bootable(1), None), Ok(0x80));
+        assert_eq!(refusal(bootable(4), Some(0x81)), Ok(0x81));
     }
 
     #[test]

@@ -202,7 +202,8 @@ impl Test {
         Ok(match image {
             Image::Flat(data) if at_its_place => {
                 let disk = disk::Image::from_bytes(data.as_slice());
-                Boot::from_flat(data, disk, header.drive, disks)
+                let boot = Boot::from_flat(data, disk, header.drive, disks);
+                boot.map_err(|error| format!("{name}: {error}"))?
             }
             image => {
                 let drive = header.drive.unwrap_or(HARD_DISK);

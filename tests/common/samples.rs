@@ -154,7 +154,7 @@ impl Sample {
                 Boot::from_disks(&Order::default(), &disks).expect("a CD-ROM")
             } else {
                 let disk = disk::Image::from_bytes(self.bin);
-                Boot::from_flat(self.bin.to_vec(), disk, self.drive, &mut disks)
+                Boot::from_flat(self.bin.to_vec(), disk, self.drive, &mut disks).expect("a drive")
             };
             super::machine_with_firmware(boot, disks)
         } else {
