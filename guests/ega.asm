@@ -7,8 +7,8 @@
 ; screen: graphics mode 10h: 16 bars, all in shades of one colour but for those that were changed one by one
 ;
 ; Modes 0D (320x200), 0E (640x200) and 10 (640x350) have 16 colours in planes. The palette says which of 64 colours
-; they are: INT 10h AX=1002 takes 16 of them and the border's from ES:DX, AX=1000 sets register BL to BH. The six
-; bits of a colour are red, green and blue of 2/3 and of 1/3: rgbRGB.
+; they are: INT 10h AX=1002 takes 16 of them and the border's from ES:DX, AX=1000 sets register BL to BH. Bits 0 to
+; 2 of a colour are blue, green and red of 2/3, bits 3 to 5 the same of 1/3.
 ;
 ; Run:    stepvisor run guests/bin/ega.bin
 ; Debug:  stepvisor debug guests/bin/ega.elf

@@ -31,7 +31,7 @@ main:
     cld
     mov si, text
     call print
-    mov word [0x7e80], 0xf4fa   ; cli; hlt, a little behind
+    mov word [0x7e50], 0xf4fa   ; cli; hlt, a little behind
     mov ax, 0x0060              ; what is added to 0060:... does no harm
     mov ds, ax
     mov es, ax
@@ -44,6 +44,7 @@ main:
 %include "print.inc"
 
 text: db "This has no end.", 0
+times 480 - ($ - $$) db 0
 run_off:
 
 times 510 - ($ - $$) db 0

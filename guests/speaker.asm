@@ -6,7 +6,7 @@
 ; ends: cli; hlt
 ; screen: port 61 with the speaker off and on, and that the output went up and down
 ;
-; In mode 3 counter 2 divides 1193182 Hz by its count: 1193 make 1000 Hz. Port 61 bit 0 lets it count, bit 1 gives
+; In mode 3 counter 2 divides 1193182 Hz by its count: 100 make 11932 Hz. Port 61 bit 0 lets it count, bit 1 gives
 ; its output to the speaker, bit 5 reads the output. There is nothing to be heard here, but all of it can be seen.
 ;
 ; Run:    stepvisor run guests/bin/speaker.bin
@@ -32,7 +32,7 @@ main:
     call hex8
     mov al, 0xb6                ; counter 2, both bytes, mode 3
     out 0x43, al
-    mov ax, 1193
+    mov ax, 100
     out 0x42, al
     mov al, ah
     out 0x42, al

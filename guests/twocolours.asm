@@ -34,7 +34,8 @@ main:
     mov ds, ax
     cld
 
-    xor di, di                  ; 32 even rows, of which each fourth turns the squares over
+    xor di, di                  ; 32 even rows, and the odd ones below them
+    xor bx, bx
     mov ax, 0x00ff
 board:
     mov cx, 8
@@ -43,12 +44,13 @@ board:
     pop di
     mov cx, 8
     push di
-    add di, 0x2000              ; the odd row below
+    add di, 0x2000
     rep stosw
     pop di
     add di, 80
-    test di, 0x0040             ; not exactly squares, but quick
-    jz .same
+    inc bx
+    test bl, 0x03               ; after eight rows
+    jnz .same
     xchg al, ah
 .same:
     cmp di, 80 * 32
