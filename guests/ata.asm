@@ -12,7 +12,7 @@
 ;
 ; Run:    stepvisor run guests/bin/ata.bin
 ; Debug:  stepvisor debug guests/bin/ata.elf
-;         (gdb) catch-out 0x1f2
+;         (gdb) break-out 0x1f2
 ;         (gdb) continue
 
 bits 16

@@ -13,7 +13,8 @@
 ;
 ; Run:    stepvisor run guests/bin/cmos.bin
 ; Debug:  stepvisor debug guests/bin/cmos.elf
-;         (gdb) catch-out 0x70
+;         (gdb) break-out 0x70
+;         (gdb) continue
 ;         (gdb) monitor cmos
 
 bits 16

@@ -11,9 +11,7 @@
 ;
 ; Run:    stepvisor run guests/bin/exitcode.bin
 ; Debug:  stepvisor debug guests/bin/exitcode.elf
-;         (gdb) catch-out 0xf4
-;         (gdb) continue
-;         (gdb) print $al
+;         (gdb) continue                  "exited with code 053": in octal
 
 bits 16
 cpu 386

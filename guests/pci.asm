@@ -12,7 +12,7 @@
 ;
 ; Run:    stepvisor run guests/bin/pci.bin
 ; Debug:  stepvisor debug guests/bin/pci.elf
-;         (gdb) catch-out 0xcf8
+;         (gdb) break-out 0xcf8
 ;         (gdb) continue
 ;         (gdb) break-int 0x1a
 

@@ -11,7 +11,7 @@
 ;
 ; Run:    stepvisor run guests/bin/reset64.bin
 ; Debug:  stepvisor debug guests/bin/reset64.elf
-;         (gdb) catch-out 0x64
+;         (gdb) break-out 0x64
 ;         (gdb) continue
 ;         (gdb) print/x $al
 

@@ -11,7 +11,7 @@
 ;
 ; Run:    stepvisor run guests/bin/reset92.bin
 ; Debug:  stepvisor debug guests/bin/reset92.elf
-;         (gdb) catch-out 0x92
+;         (gdb) break-out 0x92
 ;         (gdb) continue
 ;         (gdb) print/x $al
 

@@ -14,7 +14,7 @@
 ; Debug:  stepvisor debug guests/bin/strings.elf
 ;         (gdb) break-int 0x10 ah=0x13
 ;         (gdb) continue
-;         (gdb) x/s 0x7c00 - 0x7c00 + $bp
+;         (gdb) x/s $bp
 ;         (gdb) nexti
 ;         (gdb) x/2bx 0x450                the cursor
 

@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 88] = [
+pub const SAMPLES: [Sample; 89] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -101,6 +101,7 @@ pub const SAMPLES: [Sample; 88] = [
     Sample { end: End::Leaves(Ending::Returned), ..sample!("farreturn" on firmware) },
     Sample { drive: Some(0), ..sample!("fat12" on firmware) },
     sample!("faults"),
+    sample!("fdc" on firmware),
     sample!("font"),
     Sample { drive: Some(0), ..sample!("formatting" on firmware) },
     sample!("fourcolours" on firmware),
