@@ -957,7 +957,12 @@ fn the_gdb_script_is_printed_or_kept_in_a_file_whose_path_is_printed() {
             (Some(0), &*format!("{cache}/stepvisor/stepvisor.gdb\n"))
         );
         assert_eq!(stderr, "");
-        assert_eq!(fs::read_to_string(stdout.trim_end()).unwrap(), printed.stdout);
+        // gdb's commands and Python are in a file each: gdb reads its own ones slowly.
+        let commands = fs::read_to_string(stdout.trim_end()).unwrap();
+        let source = format!("source {cache}/stepvisor/stepvisor.py");
+        assert_eq!(commands.lines().filter(|line| *line == source).count(), 1, "{commands}");
+        let python = fs::read_to_string(format!("{cache}/stepvisor/stepvisor.py")).unwrap();
+        assert_eq!(commands.replace(&source, &format!("python\n{python}end")), printed.stdout);
     }
     let nowhere = files.file("file", b"");
     let outcome = command().args(["gdb-script", "--file"]).env("XDG_CACHE_HOME", nowhere).output();

@@ -206,7 +206,7 @@ fn a_missing_gdb_is_told_and_tests_without_one_run_still() {
 fn a_gdb_without_python_is_told() {
     // What a gdb without Python does: it prints what our script says to it, and takes the runner's Python for
     // commands of gdb's.
-    let says = stepvisor::gdb::script::SCRIPT
+    let says = stepvisor::gdb::extension::SCRIPT
         .lines()
         .find_map(|line| line.strip_prefix("echo ")?.strip_suffix("\\n"))
         .unwrap();

@@ -5,6 +5,11 @@
 
 use crate::x86::Phys;
 
+/// Segment of the extended BIOS data area: the last KiB of conventional memory.
+pub const EBDA: u16 = 0x9fc0;
+/// Where that is.
+pub const EBDA_RANGE: std::ops::Range<u64> = 0x9_fc00..0xa_0000;
+
 const fn at(offset: u64) -> Phys {
     Phys(0x400 + offset)
 }

@@ -3,7 +3,7 @@
 //! Values are those that SeaBIOS leaves, so far as they say something about this machine.
 
 use super::data_area::{
-    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
+    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
     KEYBOARD_BUFFER_START, KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS,
     MEMORY_SIZE,
 };
@@ -11,10 +11,6 @@ use super::{Pc, disk, rom, system, timer, video};
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{Gpr, Phys, SegmentName};
 
-/// Segment of the extended BIOS data area: the last KiB of conventional memory.
-pub const EBDA: u16 = 0x9fc0;
-/// Where that is.
-pub const EBDA_RANGE: std::ops::Range<u64> = 0x9_fc00..0xa_0000;
 /// KiB of conventional memory below it.
 const CONVENTIONAL: u16 = 639;
 /// The key buffer, as offsets in segment 40h.

@@ -65,6 +65,13 @@ const TRAP: [u8; 2] = [0xe6, TRAP_PORT as u8];
 /// clock, INT 15h AH=4F at each scan code, an extended data area; then INT 16h AH=09.
 const CONFIGURATION_TABLE: [u8; 10] = [8, 0, MODEL_AT, SUBMODEL, REVISION, 0x74, 0x40, 0, 0, 0];
 
+/// The parameters of a 1.44 MB drive to which INT 1Eh points (IBM PC/AT Technical Reference): step rate and head
+/// unload time, head load time and DMA, motor off delay in ticks, sector size code, sectors of a track, gaps in
+/// reading and formatting, data length, fill byte, head settle time in milliseconds, motor start time in 1/8
+/// seconds.
+pub const DISKETTE_TABLE: [u8; 11] =
+    [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08];
+
 /// Stubs that do nothing but call their service: where each is.
 const STUBS: [(u16, Service); 19] = [
     (0xe2c3, Service::Interrupt(0x02)),
@@ -256,7 +263,7 @@ fn contents() -> Vec<(u16, Vec<u8>)> {
     contents.extend(video::pieces());
     contents.extend([
         (CONFIGURATION, CONFIGURATION_TABLE.to_vec()),
-        (DISKETTE_PARAMETERS, super::disk::DISKETTE_PARAMETERS.to_vec()),
+        (DISKETTE_PARAMETERS, DISKETTE_TABLE.to_vec()),
         (MAKER, b"Stepvisor BIOS".to_vec()),
         (DATE, b"06/23/99".to_vec()),
         (MODEL, vec![MODEL_AT]),

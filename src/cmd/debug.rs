@@ -13,9 +13,9 @@ use anyhow::Context;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use stepvisor::gdb::client;
 use stepvisor::gdb::server::Server;
 use stepvisor::gdb::transport::{Address, Listener};
+use stepvisor::gdb::{client, extension};
 use stepvisor::machine::observer::Deaf;
 
 use super::interruptions;
@@ -109,7 +109,7 @@ fn start_gdb(
     command.arg("-q");
     if !args.no_gdb_script {
         // Before the program, and before what the user asks for.
-        let script = client::write_script(directory).context("cannot write the script for gdb")?;
+        let script = extension::write(directory).context("cannot write the script for gdb")?;
         command.arg("-ix").arg(script);
     }
     command.arg("-e").arg(program).arg("-d").arg(directory);

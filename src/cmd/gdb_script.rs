@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use stepvisor::gdb::script::SCRIPT;
+use stepvisor::gdb::extension::{self, SCRIPT};
 use stepvisor::script::cache;
 
 use crate::cli::GdbScript;
@@ -26,12 +26,7 @@ pub fn run(args: &GdbScript) -> anyhow::Result<ExitCode> {
 /// pipe for example, it does not even open.
 fn write() -> anyhow::Result<PathBuf> {
     let directory = cache::directory();
-    let path = directory.join("stepvisor.gdb");
-    let failed = || format!("cannot write {}", path.display());
-    fs::create_dir_all(&directory).with_context(failed)?;
-    // Another gdb may be reading it.
-    let mut file = tempfile::NamedTempFile::new_in(&directory).with_context(failed)?;
-    file.write_all(SCRIPT.as_bytes()).with_context(failed)?;
-    file.persist(&path).with_context(failed)?;
-    Ok(path)
+    fs::create_dir_all(&directory)
+        .and_then(|()| extension::write(&directory))
+        .with_context(|| format!("cannot write the script to {}", directory.display()))
 }

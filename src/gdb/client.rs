@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::script::SCRIPT;
 use super::{follow, srecord};
 use crate::machine::Boot;
 
-/// Writes the programs that gdb looks for into `directory`, all with the guest of `boot` in S-records, and gives the one to start it with (`-e`). The
-/// directory has to be among gdb's sources (`-d`): when the guest gets into another mode gdb looks for a program
+/// Writes the programs that gdb looks for into `directory`, all with the guest of `boot` in S-records, and gives the
+/// one to start it with (`-e`).
+///
+/// The directory has to be among gdb's sources (`-d`): when the guest gets into another mode gdb looks for a program
 /// of that name, and complains about one that it does not find there.
 ///
 /// # Errors
@@ -22,14 +23,4 @@ pub fn write_programs(directory: &Path, boot: &Boot) -> io::Result<PathBuf> {
         fs::hard_link(&program, path)?;
     }
     Ok(program)
-}
-
-/// Writes the script of gdb's side into `directory`, and gives the file to start gdb with (`-ix`).
-///
-/// # Errors
-/// It cannot be written.
-pub fn write_script(directory: &Path) -> io::Result<PathBuf> {
-    let script = directory.join("stepvisor.gdb");
-    fs::write(&script, SCRIPT)?;
-    Ok(script)
 }

@@ -11,7 +11,7 @@ use kvm_ioctls::{Cap, IoEventAddress, Kvm, VmFd};
 use super::probe::known_facts;
 use super::slots::Slots;
 use super::{KvmError, Vcpu, high_interrupts};
-use crate::memory::{Ram, layout};
+use crate::memory::{Ram, Region, layout};
 use crate::x86::{Features, Phys};
 
 /// Path of the KVM device file.
@@ -55,6 +55,14 @@ impl Vm {
     #[must_use]
     pub fn ram(&self) -> &Ram {
         &self.ram
+    }
+
+    /// Fills all RAM with zeros, as at power-on. ROM is kept.
+    pub fn clear_ram(&self) {
+        // The host's memory behind it is given back: to look at every page takes far longer.
+        if !self.ram.writable_regions().all(discard) {
+            self.ram.clear();
+        }
     }
 
     /// Lets KVM queue guest writes to `size` bytes from `start` instead of leaving the guest for each.
@@ -107,6 +115,14 @@ impl Vm {
         vcpu.moves_table = true;
         Ok(())
     }
+}
+
+/// Has the host take back the pages behind `region`, which reads as zeros then; whether it has.
+fn discard(region: Region) -> bool {
+    let Ok(len) = usize::try_from(region.size) else { return false };
+    // SAFETY: the range is part of a private anonymous mapping of `ram`, whose contents are the guest's alone: no
+    // reference to them exists, and losing them is what was asked for.
+    unsafe { libc::madvise(region.host as *mut libc::c_void, len, libc::MADV_DONTNEED) == 0 }
 }
 
 /// What the guest's CPUID answers.

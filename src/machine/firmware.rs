@@ -53,7 +53,7 @@ impl Machine {
         bios::power_on(&mut pc, own_stack);
         let Boot { image, .. } = &self.boot;
         let load = self.boot.load_address();
-        if image.takes(load, &bios::power_on::EBDA_RANGE) {
+        if image.takes(load, &bios::data_area::EBDA_RANGE) {
             // What somebody loads there is theirs.
             image.load(self.vm.ram(), load)?;
         }

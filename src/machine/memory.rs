@@ -1,6 +1,8 @@
 //! Memory as a debugger sees it: through the guest's own translation, devices included, without side
 //! effects and without access checks.
 
+use std::slice;
+
 use super::Machine;
 use crate::kvm::KvmError;
 use crate::x86::instruction::MAX_LEN;
@@ -43,10 +45,17 @@ impl Machine {
             let from_ram = self.vm.ram().read(at, &mut data[done..]);
             if from_ram > 0 {
                 done += from_ram;
-            } else if self.devices.mmio_peek(self.vm.ram().through_a20(at), &mut data[done..=done])
-            {
-                done += 1;
-            } else {
+                continue;
+            }
+            let gap = self.vm.ram().gap(at, data.len() - done);
+            let there = self.vm.ram().through_a20(at);
+            let bytes = data[done..done + gap].iter_mut();
+            let from_device = (0..).zip(bytes).map_while(|(offset, byte)| {
+                self.devices.mmio_peek(there.offset(offset), slice::from_mut(byte)).then_some(())
+            });
+            let read = from_device.count();
+            done += read;
+            if read < gap || gap == 0 {
                 break;
             }
         }

@@ -269,7 +269,7 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub fn reset(&mut self) -> Result<(), MachineError> {
-        self.vm.ram().clear();
+        self.vm.clear_ram();
         self.devices.reset();
         self.follow_a20()?;
         self.disks.forget_changes();

@@ -192,6 +192,16 @@ impl Ram {
     /// All that the guest finds, in ascending order, ROM and RAM apart.
     #[must_use]
     pub fn stretches(&self) -> Vec<Stretch> {
+        self.wrapped(self.pieces())
+    }
+
+    /// The pieces of RAM in ascending order, without what is ROM.
+    pub fn writable_regions(&self) -> impl Iterator<Item = Region> {
+        self.pieces().into_iter().filter(|piece| !piece.read_only).map(|piece| piece.region)
+    }
+
+    /// All that there is, in its own place.
+    fn pieces(&self) -> Vec<Stretch> {
         let mut stretches = Vec::new();
         for Region { start, size, host } in self.regions() {
             let mut at = start.0;
@@ -212,7 +222,7 @@ impl Ram {
                 at = until;
             }
         }
-        self.wrapped(stretches)
+        stretches
     }
 
     /// The pieces of RAM in ascending order.
@@ -239,6 +249,18 @@ impl Ram {
         let region = self.region_of(addr);
         let rest = region.map_or(0, |region| region.start.0 + region.size - addr.0);
         usize::try_from(rest).map_or(len, |rest| rest.min(len))
+    }
+
+    /// Number of bytes from `addr` on, at most `len`, where there is neither RAM nor ROM.
+    #[must_use]
+    pub fn gap(&self, addr: Phys, len: usize) -> usize {
+        let (addr, len) = self.route(addr, len);
+        if self.region_of(addr).is_some() {
+            return 0;
+        }
+        let next = self.regions().map(|region| region.start.0).find(|start| *start > addr.0);
+        let gap = next.map_or(u64::MAX, |start| start - addr.0);
+        usize::try_from(gap).map_or(len, |gap| gap.min(len))
     }
 
     /// The pieces of RAM, each with a bit for every page of it that was written through this mapping since the
@@ -423,6 +445,14 @@ mod tests {
         for size in [0, 0xf_ffff, 0x10_0001, 0xc000_1000, u64::MAX] {
             assert!(matches!(Ram::new(size), Err(MemoryError::Size { .. })), "{size:#x}");
         }
+    }
+
+    #[test]
+    fn gaps_end_where_ram_begins() {
+        let ram = Ram::new(2 << 20).unwrap();
+        let gaps =
+            [0x9_ffff, 0xa_0000, 0xb_fffe, 0xc_0000, 0x20_0000].map(|at| ram.gap(Phys(at), 0x1000));
+        assert_eq!(gaps, [0, 0x1000, 2, 0, 0x1000]);
     }
 
     #[test]

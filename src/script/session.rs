@@ -32,9 +32,9 @@ use super::judge::{self, Finding};
 use super::test::{NOTHING_ASSERTED, Options, Test};
 use super::transcript::filter;
 use super::verdict::{Outcome, Verdict};
-use crate::gdb::client;
 use crate::gdb::server::{End, Server};
 use crate::gdb::transport::{Address, Listener};
+use crate::gdb::{client, extension};
 use crate::machine::observer::Deaf;
 use crate::machine::{Config, Machine, StopReason};
 
@@ -220,7 +220,7 @@ fn start_gdb(
     let (reader, writer) = io::pipe().map_err(failed)?;
     let mut command = Command::new(&options.gdb);
     command.args(["-nx", "-q", "-batch"]);
-    command.arg("-ix").arg(client::write_script(directory).map_err(failed)?);
+    command.arg("-ix").arg(extension::write(directory).map_err(failed)?);
     SETTINGS.iter().for_each(|setting| {
         command.args(["-iex", setting]);
     });

@@ -10,8 +10,8 @@ pub mod describe;
 mod edd;
 pub mod status;
 
-use super::power_on::EBDA;
-use super::{Outcome, Pc, data_area};
+use super::data_area::{self, EBDA};
+use super::{Outcome, Pc};
 use crate::disk::el_torito::Media;
 use crate::disk::geometry::Geometry;
 use crate::disk::image::AccessError;
@@ -23,12 +23,6 @@ use status::Status;
 pub const HARD_DISK: u8 = 0x80;
 /// The CD-ROM's number.
 pub const CD_ROM: u8 = 0xe0;
-
-/// The parameters of a 1.44 MB drive to which INT 1Eh points (IBM PC/AT Technical Reference): step rate and head unload time, head load time
-/// and DMA, motor off delay in ticks, sector size code, sectors of a track, gaps in reading and formatting, data
-/// length, fill byte, head settle time in milliseconds, motor start time in 1/8 seconds.
-pub const DISKETTE_PARAMETERS: [u8; 11] =
-    [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08];
 
 /// What a drive number names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -213,7 +213,7 @@ fn formatting_a_track_fills_it() {
     assert_eq!((pc.byte(0x9000), pc.byte(0x9200)), (53, FILL_BYTE));
 }
 
-const FILL_BYTE: u8 = DISKETTE_PARAMETERS[8];
+const FILL_BYTE: u8 = rom::DISKETTE_TABLE[8];
 
 #[test]
 fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {

@@ -1,7 +1,7 @@
 //! INT 15h AH=87, 88, E8: memory above 1 MiB.
 
 use crate::bios::Pc;
-use crate::bios::power_on::EBDA;
+use crate::bios::data_area::EBDA;
 use crate::bios::rom;
 use crate::memory::layout;
 use crate::x86::{Gpr, Phys, SegmentName};

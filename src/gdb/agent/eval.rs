@@ -5,28 +5,13 @@
 //! take their operands; floating point is refused, as gdb itself never emits it.
 
 use super::LONGEST_TEXT;
+use super::context::Context;
 use super::format::{self, FormatError};
 
 /// Deepest stack; gdb's own expressions stay far below.
 const STACK: usize = 256;
 /// Most bytecodes in one evaluation: they can loop.
 const STEPS: u32 = 1 << 16;
-
-/// What bytecode sees.
-pub trait Context {
-    /// The register with the number `number` in the client's layout, zero-extended; `None` if there is no
-    /// such integer register.
-    fn register(&mut self, number: usize) -> Option<u64>;
-
-    /// Fills `data` from linear memory; how many bytes were there.
-    fn memory(&mut self, addr: u64, data: &mut [u8]) -> usize;
-
-    /// The trace state variable `number`.
-    fn variable(&mut self, number: u16) -> u64;
-
-    /// Sets the trace state variable `number`.
-    fn set_variable(&mut self, number: u16, value: u64);
-}
 
 /// Why bytecode has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The formats of `dprintf`, as gdb hands them over: C's escapes and conversions still in them.
 
 use super::LONGEST_TEXT;
-use super::eval::Context;
+use super::context::Context;
 
 /// A width or a precision beyond this is a mistake.
 const WIDEST: usize = 4096;

@@ -6,12 +6,14 @@
 //!
 //! Knows neither breakpoints nor machines: it sees registers and memory through a [`Context`].
 
+mod context;
 mod eval;
 mod format;
 
 use super::frame::{decode_hex, decode_number};
 
-pub use eval::{BytecodeError, Context};
+pub use context::Context;
+pub use eval::BytecodeError;
 
 /// Longest text that a single command may print, in bytes.
 const LONGEST_TEXT: usize = 1 << 16;

@@ -6,12 +6,31 @@ use gdbstub_arch::x86::reg::{X86_64CoreRegs, X86CoreRegs, X86SegmentRegs, X87Fpu
 use crate::x86::registers::{RFLAGS_FIXED, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState, Gpr, SegmentName};
 
-use super::system::{check_canonical, check_width};
-use super::table::ORDER_64;
+use super::value::{check_canonical, check_width, low_64};
 use super::{Change, RegisterError, RegisterFile, Row};
 
 /// Flags that exist (SDM vol. 1, 3.4.3); the processor keeps the others as they are.
 const FLAGS: u64 = 0x3f_7fd5;
+
+/// gdb's order of the 64-bit registers is not that of the instruction encoding: rbx comes second, rbp seventh.
+pub(super) const ORDER_64: [Gpr; 16] = [
+    Gpr::Rax,
+    Gpr::Rbx,
+    Gpr::Rcx,
+    Gpr::Rdx,
+    Gpr::Rsi,
+    Gpr::Rdi,
+    Gpr::Rbp,
+    Gpr::Rsp,
+    Gpr::R8,
+    Gpr::R9,
+    Gpr::R10,
+    Gpr::R11,
+    Gpr::R12,
+    Gpr::R13,
+    Gpr::R14,
+    Gpr::R15,
+];
 
 /// A register of the features that gdbstub_arch's structs cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,9 +246,4 @@ fn x87(fpu: &FpuState) -> X87FpuInternalRegs {
 #[allow(clippy::cast_possible_truncation)]
 fn low_32(value: u64) -> u32 {
     value as u32
-}
-
-#[allow(clippy::cast_possible_truncation)]
-pub(super) fn low_64(value: u128) -> u64 {
-    value as u64
 }

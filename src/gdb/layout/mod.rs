@@ -14,6 +14,7 @@ mod error;
 mod system;
 mod table;
 mod types;
+mod value;
 mod xml;
 
 use std::sync::LazyLock;

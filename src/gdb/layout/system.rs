@@ -3,7 +3,7 @@
 use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LMA, EFER_LME};
 use crate::x86::{CpuMode, CpuState, Gpr, SegmentName};
 
-use super::core::low_64;
+use super::value::{check_canonical, check_width, low_64};
 use super::{Change, RegisterError, RegisterFile, Row};
 
 /// CR0.NW and CR0.CD: the first needs the second (SDM vol. 3A, 2.5).
@@ -173,22 +173,6 @@ pub(super) fn mode_number(mode: CpuMode) -> u8 {
         CpuMode::Compatibility32 => 5,
         CpuMode::Long64 => 6,
     }
-}
-
-/// Refuses a value of more than `bits` bits.
-pub(super) fn check_width(row: &Row, value: u128, bits: u32) -> Result<(), RegisterError> {
-    if value >> bits == 0 {
-        return Ok(());
-    }
-    Err(RegisterError::TooWide { name: row.name.clone(), value, bits })
-}
-
-/// Refuses an address whose upper bits are no copy of bit 47.
-pub(super) fn check_canonical(row: &Row, value: u64) -> Result<(), RegisterError> {
-    if matches!(value >> 47, 0 | 0x1_ffff) {
-        return Ok(());
-    }
-    Err(RegisterError::NotCanonical { name: row.name.clone(), value })
 }
 
 /// Refuses a linear address that the mode has not: 32 bits, or in long mode a canonical one.

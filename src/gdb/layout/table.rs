@@ -3,7 +3,7 @@
 use crate::x86::{CpuMode, Gpr, SegmentName};
 
 use super::Field;
-use super::core::CoreField;
+use super::core::{CoreField, ORDER_64};
 use super::system::SystemField;
 
 /// The architectures that gdb tells apart, by what it does with them: disassembly, names and sizes.
@@ -146,26 +146,6 @@ fn general_32() -> Vec<Row> {
         Row::core("eflags", 32, "i386_eflags", CoreField::Flags),
     ]
 }
-
-/// gdb's order of the 64-bit registers is not that of the instruction encoding: rbx comes second, rbp seventh.
-pub(super) const ORDER_64: [Gpr; 16] = [
-    Gpr::Rax,
-    Gpr::Rbx,
-    Gpr::Rcx,
-    Gpr::Rdx,
-    Gpr::Rsi,
-    Gpr::Rdi,
-    Gpr::Rbp,
-    Gpr::Rsp,
-    Gpr::R8,
-    Gpr::R9,
-    Gpr::R10,
-    Gpr::R11,
-    Gpr::R12,
-    Gpr::R13,
-    Gpr::R14,
-    Gpr::R15,
-];
 
 fn general_64() -> Vec<Row> {
     let row = |gpr: Gpr| {

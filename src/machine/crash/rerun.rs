@@ -10,7 +10,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::search::Search;
+use super::search::{Lost, Search};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError};
 use crate::machine::checkpoint::{Course, Pages, Rest, Rewind, overlay};
@@ -27,29 +27,6 @@ const MOST_IDLE: u32 = 3;
 const ACCESSED: u8 = 1 << 5;
 /// A run is looked at so often.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// Why the instruction was not found.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::machine) enum Lost {
-    /// There is no checkpoint.
-    #[error("there is nothing to go back to")]
-    NoCheckpoint,
-    /// What happened depends on when an interrupt came.
-    #[error("interrupts came in between, and a second run would get them elsewhere")]
-    Interrupted,
-    /// Something else happened than before.
-    #[error("a second run took another course")]
-    OtherCourse,
-    /// It took too long.
-    #[error("a second run takes too long")]
-    TooLong,
-    /// The user wants something else.
-    #[error("the search was interrupted")]
-    Kicked,
-    /// A second run cannot be bounded.
-    #[error("{0}")]
-    NoTimer(String),
-}
 
 /// What is searched for, or why it is not found.
 type Found<T = ()> = Result<Result<T, Lost>, KvmError>;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::rerun::Lost;
 use crate::kvm::Deadline;
 use crate::machine::Observer;
 
@@ -19,6 +18,29 @@ const STEPPING: Duration = Duration::from_secs(30);
 /// What the user is told.
 const TOLD: &str = "the processor shut down, and this host's KVM has destroyed its registers: the guest is run \
                     a second time, unheard, to find them; ^C ends that";
+
+/// Why the instruction was not found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::machine) enum Lost {
+    /// There is no checkpoint.
+    #[error("there is nothing to go back to")]
+    NoCheckpoint,
+    /// What happened depends on when an interrupt came.
+    #[error("interrupts came in between, and a second run would get them elsewhere")]
+    Interrupted,
+    /// Something else happened than before.
+    #[error("a second run took another course")]
+    OtherCourse,
+    /// It took too long.
+    #[error("a second run takes too long")]
+    TooLong,
+    /// The user wants something else.
+    #[error("the search was interrupted")]
+    Kicked,
+    /// A second run cannot be bounded.
+    #[error("{0}")]
+    NoTimer(String),
+}
 
 /// A search under way.
 pub(super) struct Search {
