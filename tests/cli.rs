@@ -526,6 +526,38 @@ fn the_second_serial_port_has_its_own_output() {
 }
 
 #[test]
+fn keys_are_typed_at_their_time_in_the_guest() {
+    // Reads two keys by INT 16h, and prints each.
+    let code = b"\xb9\x02\x00\x31\xc0\xcd\x16\xb4\x0e\x31\xdb\xcd\x10\xe2\xf4\xfa\xf4";
+    for clock in ["virtual", "wall"] {
+        let late_first = ["--clock", clock, "--keys-at", "120ms:{Shift+b}", "--keys-at", "60ms:a"];
+        let Outcome { code, stdout, stderr } = run(code, &late_first);
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "aB\n", ""), "{clock}");
+    }
+}
+
+#[test]
+fn keys_typed_ahead_wait_for_room_in_the_firmwares_buffer() {
+    // Waits for 40 ticks of the timer, then reads 40 keys by INT 16h, and prints each.
+    let code = b"\xa1\x6c\x04\x05\x28\x00\xf4\x39\x06\x6c\x04\x72\xf9\
+        \xb9\x28\x00\x31\xc0\xcd\x16\xb4\x0e\x31\xdb\xcd\x10\xe2\xf4\xfa\xf4";
+    let text = "abcdefghijklmnopqrstuvwxyz0123456789.,-=";
+    let Outcome { code, stdout, .. } = run(code, &["--clock", "virtual", "--keys", text]);
+    assert_eq!((code, stdout.as_str()), (Some(0), &*format!("{text}\n")));
+}
+
+#[test]
+fn keys_at_no_time_are_refused() {
+    for (keys, expected) in [
+        ("hi", "`hi` is not TIME:KEYS, such as 500ms:hi{Enter}"),
+        ("soon:hi", "soon"),
+        ("1s:{Foo}", "no key is called `Foo`"),
+    ] {
+        refused(&["run", "--demo", "--keys-at", keys], 2, &["--keys-at", expected]);
+    }
+}
+
+#[test]
 fn keys_that_no_keyboard_has_are_named_with_their_place() {
     let image = shipped("keyboard.bin");
     let cases = [

@@ -146,7 +146,7 @@ impl Machine {
         }
         let takes = self.takes_interrupts();
         if takes {
-            self.devices.chipset_mut().send_key();
+            self.let_key_come();
         }
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
@@ -373,7 +373,7 @@ impl Machine {
             if !self.takes_interrupts() || !self.may_interrupt() {
                 return Ok(Some(self.halted_stop()));
             }
-            self.devices.chipset_mut().send_key();
+            self.let_key_come();
             if self.devices.chipset().interrupt() {
                 return Ok(match self.take_interrupt()? {
                     Look::Stop(stop) => Some(stop),

@@ -37,7 +37,7 @@ pub use image::Image;
 pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
-pub use outside::OutsideError;
+pub use outside::{OutsideError, Typing};
 pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
@@ -56,7 +56,6 @@ use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
-use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
@@ -167,7 +166,7 @@ pub struct Machine {
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
-    keys_at_start: Vec<KeyEvent>,
+    typing: Typing,
     guard: run::endless::Guard,
     record: record::Record,
     observer: Box<dyn Observer>,
@@ -234,7 +233,7 @@ impl Machine {
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
-            keys_at_start: Vec::new(),
+            typing: Typing::default(),
             guard: run::endless::Guard::default(),
             record: record::Record::default(),
             observer: Box::new(observer::Deaf),
@@ -273,8 +272,7 @@ impl Machine {
         self.devices.reset();
         self.follow_a20()?;
         self.disks.forget_changes();
-        // They waited at its first start too.
-        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
+        self.type_again();
         self.power_on()
     }
 

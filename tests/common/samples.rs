@@ -4,7 +4,7 @@ use stepvisor::bios::Ending;
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::{self, CD_SECTOR_SIZE, Disks, SECTOR_SIZE};
 use stepvisor::machine::bootable::{CD_ROM, Order};
-use stepvisor::machine::{Boot, Image, Machine};
+use stepvisor::machine::{Boot, Image, Machine, Typing};
 use stepvisor::x86::{Phys, SegOff};
 
 /// One shipped guest.
@@ -211,7 +211,8 @@ impl Sample {
         } else {
             super::machine(self.boot())
         };
-        machine.type_at_start(keymap::parse(self.keys).unwrap()).unwrap();
+        let keys = keymap::parse(self.keys).unwrap();
+        machine.type_at_start(Typing { keys, ..Typing::default() }).unwrap();
         machine
     }
 
