@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 89] = [
+pub const SAMPLES: [Sample; 93] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -97,11 +97,13 @@ pub const SAMPLES: [Sample; 89] = [
     sample!("displays" on firmware),
     sample!("ega" on firmware),
     sample!("entry" on firmware),
+    sample!("eventwait" on firmware),
     Sample { end: End::Exits(43), ..sample!("exitcode" on firmware) },
     Sample { end: End::Leaves(Ending::Returned), ..sample!("farreturn" on firmware) },
     Sample { drive: Some(0), ..sample!("fat12" on firmware) },
     sample!("faults"),
     sample!("fdc" on firmware),
+    Sample { keys: "axa{Ctrl+Pause}{Esc}", ..sample!("filters" on firmware) },
     sample!("font"),
     Sample { drive: Some(0), ..sample!("formatting" on firmware) },
     sample!("fourcolours" on firmware),
@@ -149,6 +151,7 @@ pub const SAMPLES: [Sample; 89] = [
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
     sample!("setclock" on firmware),
+    Sample { keys: "a{CapsLock}aA{NumLock}{KP7}{Esc}", ..sample!("shifts" on firmware) },
     sample!("speaker" on firmware),
     sample!("strings" on firmware),
     sample!("teletype" on firmware),
@@ -157,6 +160,7 @@ pub const SAMPLES: [Sample; 89] = [
     Sample { drive: Some(0), ..sample!("tracks" on firmware) },
     Sample { end: End::Shutdown, ..sample!("triple") },
     sample!("twocolours" on firmware),
+    Sample { serial: "Sent by IRQ 4\r\n", ..sample!("uartirq" on firmware) },
     sample!("unreal" on firmware),
     sample!("vbebanked" on firmware),
     sample!("vbeinfo" on firmware),

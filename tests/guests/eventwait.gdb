@@ -1,3 +1,3 @@
 # guest: ../../guests/bin/eventwait.elf
 # ends: halt
-# screen row 0: 000180
+# screen file: ../screens/eventwait.txt
