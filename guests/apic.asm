@@ -7,9 +7,8 @@
 ; screen: that there is none
 ;
 ; CPUID function 1 says in EDX, bit 9, whether the processor has a local interrupt controller; its registers are at
-; FEE00000, the version at FEE00030. Here is none, and the pair of 8259 delivers all interrupts: the address reads
-; as ones, even where the host's CPUID promises more. The register is read in real mode, by a segment of 4 GiB: see
-; `unreal`.
+; FEE00000, the version at FEE00030. Here is none, and the pair of 8259 delivers all interrupts. Where CPUID promises
+; one, the register is read all the same, in real mode, by a segment of 4 GiB: see `unreal`.
 ;
 ; Run:    stepvisor run guests/bin/apic.bin
 ; Debug:  stepvisor debug guests/bin/apic.elf

@@ -204,7 +204,9 @@ impl Machine {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
             vm.catch_high_interrupts(&mut vcpu, Ram::new(smallest)?)?;
         }
-        let reset_state = vcpu.cpu().clone();
+        let mut reset_state = vcpu.cpu().clone();
+        // There is no local APIC, whose enable bit CPUID follows.
+        reset_state.apic_base = 0;
         let mut machine = Machine {
             vcpu,
             vm,
