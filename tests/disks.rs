@@ -86,6 +86,8 @@ fn a_cd_rom_boots_without_emulation_as_a_floppy_and_as_a_hard_disk() {
     for (name, media) in [("cdrom", 0), ("fat12", 2), ("partition", 4)] {
         let disc = folder.file("cd.iso", &cdrom(sample(name).bin, media));
         shows(&["--cdrom", &disc], &sample(name));
+        // By itself, it is known by its boot record.
+        shows(&[&disc], &sample(name));
     }
 }
 
@@ -160,6 +162,11 @@ fn what_is_no_disk_is_named_with_the_reason() {
     damaged[19 * 2048 + 4] = 1;
     let damaged = folder.file("damaged.iso", &damaged);
     refused(&["--cdrom", &damaged], 4, &["boot catalogue", "sector 19", "checksum"]);
+    refused(&[&damaged], 4, &["damaged.iso", "boot catalogue", "sector 19", "checksum"]);
+    let disc = folder.file("disc.iso", &cdrom(&[0; 2048], 0));
+    refused(&[&disc, "--cdrom", &damaged], 2, &["disc.iso", "another disc"]);
+    let unmarked = folder.file("unmarked.img", &vec![0; 1_474_560]);
+    refused(&[&unmarked], 4, &["unmarked.img", "does not fit", "would end in 55 AA"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::disk::{self, Disks};
-use stepvisor::machine::bootable::{HARD_DISK, Order};
+use stepvisor::machine::bootable::{HARD_DISK, NotBootable, Order};
 use stepvisor::machine::image::{ImageError, ROM_SIZES};
 use stepvisor::machine::{
     Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed, Typing,
@@ -265,7 +265,12 @@ impl Guest {
         Ok(match image {
             Image::Flat(data) if self.load.is_none() && self.entry.is_none() => {
                 let boot = Boot::from_flat(data, disk, self.drive, disks);
-                boot.map_err(|error| self.usage(&error))?
+                boot.map_err(|error| match error {
+                    NotBootable::CdRom(_) => {
+                        Failure::new(ExitCode::Image, format!("{}: {error}", self.name()))
+                    }
+                    _ => self.usage(&error),
+                })?
             }
             image => {
                 let drive = self.drive.unwrap_or(HARD_DISK);

@@ -56,17 +56,18 @@ pub enum BootError {
     Media(u8),
 }
 
+/// Whether `disk` says of itself that it is a CD-ROM to boot from, which [`boot_entry`] may deny.
+#[must_use]
+pub fn has_boot_record(disk: &Image) -> bool {
+    boot_record(disk).is_some()
+}
+
 /// Finds what `cdrom` boots.
 ///
 /// # Errors
 /// It is not bootable, or not as the specification says.
 pub fn boot_entry(cdrom: &Image) -> Result<BootEntry, BootError> {
-    let mut record = [0; SECTOR_SIZE];
-    let read = cdrom.read(BOOT_RECORD * SECTORS, &mut record);
-    let name = b"\0CD001\x01EL TORITO SPECIFICATION";
-    if read.is_err() || !record.starts_with(name) {
-        return Err(BootError::NoBootRecord);
-    }
+    let record = boot_record(cdrom).ok_or(BootError::NoBootRecord)?;
     let sector = u32::from_le_bytes([record[0x47], record[0x48], record[0x49], record[0x4a]]);
     let damaged = |what| BootError::Catalogue { sector, what };
     let mut catalogue = [0; SECTOR_SIZE];
@@ -101,6 +102,13 @@ pub fn boot_entry(cdrom: &Image) -> Result<BootEntry, BootError> {
         sectors: u16::from_le_bytes([entry[6], entry[7]]).max(1),
         first: u32::from_le_bytes([entry[8], entry[9], entry[10], entry[11]]),
     })
+}
+
+/// The sector that points to the catalogue, if `disk` has one.
+fn boot_record(disk: &Image) -> Option<[u8; SECTOR_SIZE]> {
+    let mut record = [0; SECTOR_SIZE];
+    disk.read(BOOT_RECORD * SECTORS, &mut record).ok()?;
+    record.starts_with(b"\0CD001\x01EL TORITO SPECIFICATION").then_some(record)
 }
 
 #[cfg(test)]

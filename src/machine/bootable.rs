@@ -78,6 +78,9 @@ pub enum NotBootable {
         "there is no drive {0:02X}h that the image could be in: floppies are 00h and 01h, hard disks 80h and 81h"
     )]
     NoDrive(u8),
+    /// An image of a CD-ROM for a machine that has one.
+    #[error("the image is that of a CD-ROM, and the drive has another disc in it")]
+    CdRomTaken,
     /// A CD-ROM that is not bootable.
     #[error(transparent)]
     CdRom(#[from] el_torito::BootError),
@@ -152,12 +155,14 @@ impl Boot {
 
     /// Boots the flat image `data`, which `disk` has as well, as the disk `drive`: one of a floppy's size is drive
     /// 00h, any other 80h, when not given. If `data` is larger than a sector and its first one has the mark of a boot
-    /// sector, the firmware loads that alone; otherwise all of it.
+    /// sector, the firmware loads that alone; otherwise all of it. If it has not that mark, but the boot record of a
+    /// CD-ROM, and no `drive` is given, it is one.
     ///
     /// The disk takes its place in `disks`, if that is free. What is loaded whole does without.
     ///
     /// # Errors
-    /// It is to be booted from a drive that there is not, or that has a disk.
+    /// It is to be booted from a drive that there is not, or that has a disk; or it is a CD-ROM that cannot be
+    /// booted.
     pub fn from_flat(
         data: Vec<u8>,
         disk: crate::disk::Image,
@@ -165,10 +170,18 @@ impl Boot {
         disks: &mut Disks,
     ) -> Result<Boot, NotBootable> {
         use crate::disk::geometry::Geometry;
+        let bootable = has_signature(&data);
+        if !bootable && drive.is_none() && el_torito::has_boot_record(&disk) {
+            if disks.cdrom.is_some() {
+                return Err(NotBootable::CdRomTaken);
+            }
+            disks.cdrom = Some(disk);
+            return from_device(Device::CdRom, disks);
+        }
         let usual = if Geometry::is_floppy_size(disk.sectors()) { FLOPPY } else { HARD_DISK };
         let drive = drive.unwrap_or(usual);
         let number = usize::from(drive & !HARD_DISK);
-        let is_disk = data.len() > SECTOR_SIZE && has_signature(&data);
+        let is_disk = data.len() > SECTOR_SIZE && bootable;
         let (place, disk) = if drive < HARD_DISK {
             (disks.floppies.get_mut(number), Disk::floppy(disk))
         } else {
@@ -319,6 +332,26 @@ mod tests {
     fn what_has_no_signature_is_loaded_whole() {
         let data = vec![0x90; 3 * SECTOR_SIZE];
         assert_eq!(flat(data.clone(), None).0.image, Image::Flat(data));
+    }
+
+    #[test]
+    fn an_image_of_a_cd_rom_is_one_unless_a_drive_is_named_or_it_is_a_hard_disk_too() {
+        let mut disc = vec![0; 20 * CD_SECTOR_SIZE];
+        disc[17 * CD_SECTOR_SIZE..][..30].copy_from_slice(b"\0CD001\x01EL TORITO SPECIFICATION");
+        let boot = |disc: &[u8], drive, disks: &mut Disks| {
+            let image = disk::Image::from_bytes(disc.to_vec());
+            let boot = Boot::from_flat(disc.to_vec(), image, drive, disks);
+            boot.map(|boot| boot.drive).map_err(|error| error.to_string())
+        };
+        // It has no catalogue, which is told of CD-ROMs only.
+        let error = boot(&disc, None, &mut Disks::default()).unwrap_err();
+        assert!(error.contains("boot catalogue"), "{error}");
+        let inside = disk::Image::from_bytes(vec![0; CD_SECTOR_SIZE]);
+        let mut full = Disks { cdrom: Some(inside), ..Disks::default() };
+        assert!(boot(&disc, None, &mut full).unwrap_err().contains("another disc"));
+        assert_eq!(boot(&disc, Some(0x80), &mut Disks::default()), Ok(0x80));
+        disc[SIGNATURE_AT..SECTOR_SIZE].copy_from_slice(&SIGNATURE);
+        assert_eq!(boot(&disc, None, &mut Disks::default()), Ok(0x80));
     }
 
     #[test]

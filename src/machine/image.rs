@@ -101,7 +101,10 @@ pub enum ImageError {
         addr: Phys,
     },
     /// Part of it lies outside RAM.
-    #[error("the image does not fit (--load moves a flat one, --memory makes room)")]
+    #[error(
+        "the image does not fit (--load moves a flat one, --memory makes room; the first sector of a disk to boot \
+         from would end in 55 AA)"
+    )]
     DoesNotFit(#[from] MemoryError),
 }
 
