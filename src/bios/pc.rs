@@ -102,6 +102,22 @@ impl Pc<'_> {
         self.address(SegmentName::Ss, self.word(Gpr::Rsp).wrapping_add(4))
     }
 
+    /// What the IRET will load, as it is on the caller's stack: IP, CS and FLAGS.
+    #[must_use]
+    pub fn frame(&self) -> [u16; 3] {
+        let stack = self.word(Gpr::Rsp);
+        let read = |at| self.read_u16(self.address(SegmentName::Ss, stack.wrapping_add(at)));
+        [0, 2, 4].map(read)
+    }
+
+    /// Puts `frame` back to where it was read from.
+    pub fn set_frame(&mut self, frame: [u16; 3]) {
+        let stack = self.word(Gpr::Rsp);
+        for (at, word) in [0, 2, 4].into_iter().zip(frame) {
+            self.write_u16(self.address(SegmentName::Ss, stack.wrapping_add(at)), word);
+        }
+    }
+
     /// Where the caller goes on: what the IRET will load into CS:IP.
     #[must_use]
     pub fn return_address(&self) -> SegOff {

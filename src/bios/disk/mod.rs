@@ -78,8 +78,12 @@ fn hard_disk_parameters(geometry: Geometry) -> [u8; 16] {
 }
 
 /// INT 13h.
+///
+/// What is read may cover the caller's stack: programs load themselves over it, and still get back, as under firmware
+/// that has a stack of its own.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     let function = pc.high(Gpr::Rax);
+    let frame = pc.frame();
     let status = match find(pc, pc.low(Gpr::Rdx)) {
         // Of the CD-ROM that was booted, whatever drive is asked.
         _ if function == 0x4b => cdrom::emulation(pc),
@@ -91,6 +95,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     if !answers {
         pc.set_high(Gpr::Rax, status.code());
     }
+    pc.set_frame(frame);
     pc.set_carry(status != Status::Success);
     pc.write_u8(last_status(pc), status.code());
     Outcome::Return

@@ -70,6 +70,28 @@ fn hard_disk(sectors: usize) -> Bench {
 }
 
 #[test]
+fn a_read_over_the_callers_stack_returns_to_the_caller() {
+    let mut bench = hard_disk(64);
+    let [ip, cs, flags] = [0x7c1d, 0x0000, 0x0246];
+    for (ax, bytes) in [(0x0208, 8 * SECTOR_SIZE), (0x0240, 0)] {
+        let mut pc = bench.pc();
+        pc.set_word(Gpr::Rsp, STACK);
+        pc.set_frame([ip, cs, flags]);
+        pc.set_segment(SegmentName::Es, 0);
+        pc.set_word(Gpr::Rax, ax);
+        // The stack is in the midst of the first sector.
+        pc.set_word(Gpr::Rbx, STACK - 0x100);
+        pc.set_word(Gpr::Rcx, 0x0002);
+        pc.set_word(Gpr::Rdx, 0x0080);
+        assert_eq!(serve(&mut pc), Outcome::Return);
+        let failed = u16::from(bytes == 0);
+        assert_eq!(pc.frame(), [ip, cs, flags | failed], "{ax:04x}");
+        assert_eq!(bench.byte(u64::from(STACK) - 1), 1, "what was read is there");
+        assert_eq!(bench.byte(u64::from(STACK) + 6), 1, "around the frame");
+    }
+}
+
+#[test]
 fn sectors_are_read_over_the_ends_of_tracks() {
     let mut pc = floppy();
     // 36 sectors from the last one of cylinder 0, head 0.
