@@ -265,3 +265,35 @@ impl Session<'_> {
 fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     a.into_iter().chain(b).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn all_keys_that_a_terminal_sends_can_be_typed(parts in proptest::collection::vec(
+            proptest::sample::select(b"\x1b\x1b\x1b[[OA~1;5MPZ?c{} \t\r\x00\x7f\x1f\xc3\xa9a".to_vec()), 0..12,
+        )) {
+            let mut decoder = Decoder::default();
+            let mut inputs = decoder.feed(&parts);
+            inputs.extend(decoder.give_up());
+            for input in inputs {
+                if let Input::Keys(keys) = input {
+                    proptest::prop_assert!(keymap::parse(&keys).is_ok(), "{}", keys);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_byte_that_is_a_key_can_be_typed() {
+        for byte in 0..=0x7f {
+            let mut decoder = Decoder::default();
+            let mut inputs = decoder.feed(&[byte]);
+            inputs.extend(decoder.give_up());
+            let [Input::Keys(keys)] = inputs.as_slice() else { panic!("{byte:#x}: {inputs:?}") };
+            assert!(keymap::parse(keys).is_ok(), "{byte:#x}: {keys}");
+        }
+    }
+}

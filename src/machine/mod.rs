@@ -152,8 +152,11 @@ pub struct Machine {
     behind_load_of_ss: bool,
     /// What was set when the guest last went on.
     remembered: BreakpointSet,
-    /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
+    /// The last step was over an access or another instruction that KVM emulated, whose trap some processors keep
+    /// for later.
     trap_may_linger: bool,
+    /// The last step was over an instruction that is left to KVM on hardware, such as CPUID.
+    stepped_special: bool,
     /// KVM may queue writes to video memory.
     coalescing: bool,
     /// Where it does: in the window that video memory was last seen in, or nowhere.
@@ -201,7 +204,9 @@ impl Machine {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
             vm.catch_high_interrupts(&mut vcpu, Ram::new(smallest)?)?;
         }
-        let reset_state = vcpu.cpu().clone();
+        let mut reset_state = vcpu.cpu().clone();
+        // There is no local APIC, whose enable bit CPUID follows.
+        reset_state.apic_base = 0;
         let mut machine = Machine {
             vcpu,
             vm,
@@ -226,6 +231,7 @@ impl Machine {
             behind_load_of_ss: false,
             remembered: BreakpointSet::default(),
             trap_may_linger: false,
+            stepped_special: false,
             coalescing: false,
             coalesced: None,
             told_slow: false,

@@ -180,7 +180,6 @@ fn sequence(parameters: &[u8], last: u8) -> Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::keyboard::keymap;
 
     /// The keys that `bytes` are, in one text.
     fn typed(bytes: &[u8]) -> String {
@@ -243,34 +242,5 @@ mod tests {
             Decoder::default().feed(b"\x1b[?62;4;22ca"),
             [Input::Attributes(vec![62, 4, 22]), keys("a")]
         );
-    }
-
-    #[test]
-    fn all_keys_can_be_typed_whatever_is_sent() {
-        let mut random = crate::devices::tests::random::Random::new(7);
-        let parts: [&[u8]; 14] = [
-            b"\x1b", b"[", b"O", b"A", b"~", b"1", b";", b"5", b"M", b"?", b"c", b"{", b" ",
-            b"\xc3",
-        ];
-        for _ in 0..20_000 {
-            let mut bytes = Vec::new();
-            for _ in 0..random.below(9) {
-                bytes.extend_from_slice(parts[random.below(parts.len() as u32) as usize]);
-            }
-            bytes.push((random.below(256)) as u8);
-            let mut decoder = Decoder::default();
-            let mut inputs = decoder.feed(&bytes);
-            inputs.extend(decoder.give_up());
-            for input in inputs {
-                if let Input::Keys(text) = input {
-                    assert!(keymap::parse(&text).is_ok(), "{bytes:?}: {text}");
-                }
-            }
-        }
-        for byte in 0..=0x7f {
-            if let Input::Keys(text) = ascii(byte) {
-                assert!(keymap::parse(&text).is_ok(), "{byte:#x}: {text}");
-            }
-        }
     }
 }
