@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::{SIGTSTP, SIGWINCH};
 use stepvisor::devices::keyboard::keymap;
+use stepvisor::gdb::client::Target;
 use stepvisor::gdb::server;
 use stepvisor::kvm::Kicker;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui::keys::{Decoder, Input};
 
 use super::console::Console;
-use super::gdb::{Gdb, Target};
+use super::gdb::Gdb;
 use super::interruptions::{self, Interruption, Interruptions};
 use super::run::End;
 use super::symbols::Symbols;
