@@ -3,12 +3,12 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use stepvisor::gdb::client::Target;
+
 use super::gdb::Gdb;
 use super::symbols::Symbols;
 use crate::cli::{Debug, ModeEvents};
 use crate::exit_code::ExitCode;
-use stepvisor::gdb::client::Target;
-
 /// Carries out `stepvisor debug`.
 pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     let gdb = Gdb {
