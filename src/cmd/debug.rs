@@ -9,6 +9,7 @@ use super::gdb::Gdb;
 use super::symbols::Symbols;
 use crate::cli::{Debug, ModeEvents};
 use crate::exit_code::ExitCode;
+
 /// Carries out `stepvisor debug`.
 pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
     let gdb = Gdb {
