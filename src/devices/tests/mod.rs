@@ -1,5 +1,6 @@
 //! Tests of the dispatch to devices; each device's own tests are in its file.
 
+mod pair;
 mod properties;
 pub(crate) mod random;
 
