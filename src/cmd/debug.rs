@@ -3,7 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use super::gdb::{Gdb, Target};
+use stepvisor::gdb::client::Target;
+
+use super::gdb::Gdb;
 use super::symbols::Symbols;
 use crate::cli::{Debug, ModeEvents};
 use crate::exit_code::ExitCode;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -12,9 +12,9 @@ use anyhow::Context;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use stepvisor::gdb::client::{Client, Target};
 use stepvisor::gdb::server::{End, Server};
 use stepvisor::gdb::transport::{Address, Listener};
-use stepvisor::gdb::{client, extension};
 use stepvisor::machine::Machine;
 use stepvisor::machine::observer::Deaf;
 
@@ -32,15 +32,6 @@ pub struct Gdb<'a> {
     pub loads_script: bool,
     pub target: Target,
     pub args: &'a [OsString],
-}
-
-/// What a guest is to gdb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Started by it, and may be started anew.
-    Started,
-    /// Found running, and goes on when gdb leaves.
-    Found,
 }
 
 /// How a session went.
@@ -63,18 +54,27 @@ impl Gdb<'_> {
             .tempdir()
             .context("cannot make a directory for the socket")?;
         let directory = directory.path();
-        let socket = directory.join("gdb");
-        let listener = Listener::bind(&Address::Unix(socket.clone()), false)?;
-        let program = client::write_programs(directory, machine.boot());
-        let program = program.context("cannot write the program for gdb")?;
-        let mut command = self.command(directory, &socket, &program)?;
+        let symbols = self.symbols_in(directory)?;
+        let client = Client {
+            gdb: self.program,
+            directory,
+            loads_script: self.loads_script,
+            symbols: symbols.as_deref(),
+            target: self.target,
+        };
+        let listener = Listener::bind(&Address::Unix(client.socket()), false)?;
+        let command = client.command(machine.boot());
+        let mut command = command.context("cannot write the program for gdb")?;
+        command.args(self.args);
         let mut server = Server::new(machine, listener, Box::new(Deaf))?;
         server.expect_no_architecture();
 
         // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
         interruptions::ignore_keyboard()?;
         let terminal = Terminal::remember();
-        let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| Failure::new(ExitCode::Gdb, client.not_started(&error)))?;
         // A termination signal ends both, gdb in its own good order.
         // The number of a gdb that has been waited for may be another process's.
         let gdb = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
@@ -105,28 +105,6 @@ impl Gdb<'_> {
         Ok(Session { status, end })
     }
 
-    /// gdb, told to connect before anything the user asks for.
-    fn command(&self, directory: &Path, socket: &Path, program: &Path) -> anyhow::Result<Command> {
-        let mut command = Command::new(self.program);
-        command.arg("-q");
-        if self.loads_script {
-            // Before the program, and before what the user asks for.
-            let script = extension::write(directory);
-            command.arg("-ix").arg(script.context("cannot write the script for gdb")?);
-        }
-        command.arg("-e").arg(program).arg("-d").arg(directory);
-        if let Some(symbols) = self.symbols_in(directory)? {
-            command.arg("-s").arg(symbols);
-        }
-        let mut target = OsString::from(match self.target {
-            Target::Started => "target extended-remote ",
-            Target::Found => "target remote ",
-        });
-        target.push(socket);
-        command.arg("-ex").arg(target).args(self.args);
-        Ok(command)
-    }
-
     /// The file with the symbols; it is made in `directory` if there is none.
     fn symbols_in(&self, directory: &Path) -> anyhow::Result<Option<PathBuf>> {
         Ok(match &self.symbols {
@@ -138,16 +116,6 @@ impl Gdb<'_> {
             }
             None => None,
         })
-    }
-
-    fn not_started(&self, error: &std::io::Error) -> Failure {
-        let gdb = self.program.display();
-        let text = if error.kind() == std::io::ErrorKind::NotFound {
-            format!("{gdb} is not installed: apt-get install gdb, or name another with --gdb")
-        } else {
-            format!("cannot start {gdb}: {error}")
-        };
-        Failure::new(ExitCode::Gdb, text)
     }
 }
 

@@ -12,18 +12,19 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::{SIGTSTP, SIGWINCH};
 use stepvisor::devices::keyboard::keymap;
+use stepvisor::gdb::client::Target;
 use stepvisor::gdb::server;
 use stepvisor::kvm::Kicker;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui::keys::{Decoder, Input};
 
 use super::console::Console;
-use super::gdb::{Gdb, Target};
+use super::gdb::Gdb;
 use super::interruptions::{self, Interruption, Interruptions};
 use super::run::End;
 use super::symbols::Symbols;
@@ -34,6 +35,9 @@ use terminal::Terminal;
 /// The key that leaves, and the one that starts gdb; how they are called in our line.
 const LEAVE: (&str, &str) = ("{Ctrl+]}", "Ctrl-]");
 const DEBUG: (&str, &str) = ("{Ctrl+\\}", "Ctrl-\\");
+
+/// So long an answer of the terminal is waited for before somebody else has it.
+const ANSWER: Duration = Duration::from_millis(200);
 
 /// Whether the screen is to be shown while the guest runs.
 pub fn is_wanted(args: &Run) -> bool {
@@ -53,7 +57,9 @@ pub fn run(
     interruptions: &Interruptions,
 ) -> anyhow::Result<End> {
     let terminal = Terminal::take()?;
-    let line = format!("{}   {} leaves, {} starts gdb", args.guest.name(), LEAVE.1, DEBUG.1);
+    let name = args.guest.name();
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let line = format!("{name}   {} leaves, {} starts gdb", LEAVE.1, DEBUG.1);
     let screen = Screen::new(line, &machine.kicker())?;
     let mut session = Session {
         terminal,
@@ -67,7 +73,7 @@ pub fn run(
     machine.expect_input(true);
     session.observe(machine);
     let end = session.run(machine, interruptions);
-    session.terminal.give_back();
+    session.give_back();
     session.screen.borrow_mut().say_what_was_held(&mut session.console.borrow_mut());
     end
 }
@@ -148,7 +154,7 @@ impl Session<'_> {
     /// Types what has come from the terminal.
     fn take_input(&mut self, machine: &mut Machine) -> io::Result<Option<Wish>> {
         let mut inputs = Vec::new();
-        while let Some(bytes) = self.terminal.read()? {
+        while let Some(bytes) = self.terminal.read(Duration::ZERO)? {
             if bytes.is_empty() {
                 return Ok(Some(Wish::HangUp));
             }
@@ -159,18 +165,27 @@ impl Session<'_> {
             inputs.extend(self.decoder.give_up());
         }
         screen.expect_more_input(self.decoder.is_waiting());
+        let mut wish = None;
         for input in inputs {
             let typed = match &input {
-                Input::Keys(keys) if keys == LEAVE.0 => return Ok(Some(Wish::Leave)),
-                Input::Keys(keys) if keys == DEBUG.0 => return Ok(Some(Wish::Debug)),
+                Input::Attributes(attributes) => {
+                    screen.learn(attributes);
+                    true
+                }
+                // What follows is not the guest's any more.
+                _ if wish.is_some() => true,
+                Input::Keys(keys) if keys == LEAVE.0 => {
+                    wish = Some(Wish::Leave);
+                    true
+                }
+                Input::Keys(keys) if keys == DEBUG.0 => {
+                    wish = Some(Wish::Debug);
+                    true
+                }
                 Input::Keys(keys) => {
                     screen.was_typed_to();
                     // More than wait already are not taken.
                     keymap::parse(keys).is_ok_and(|events| machine.type_keys(&events).is_ok())
-                }
-                Input::Attributes(attributes) => {
-                    screen.learn(attributes);
-                    true
                 }
                 Input::NoKey => false,
             };
@@ -178,12 +193,36 @@ impl Session<'_> {
                 terminal::write("\x07");
             }
         }
-        Ok(None)
+        Ok(wish)
+    }
+
+    /// Gives the terminal back. An answer of it that is still on its way would be typed to who has it next: it is
+    /// waited for, with what is typed meanwhile.
+    fn give_back(&mut self) {
+        if self.screen.borrow_mut().stop_awaiting_answer() {
+            let deadline = Instant::now() + ANSWER;
+            let left = || deadline.saturating_duration_since(Instant::now());
+            // Ends at its end as well.
+            while let Ok(Some(bytes)) = self.terminal.read(left())
+                && !bytes.is_empty()
+            {
+                let inputs = self.decoder.feed(&bytes);
+                let answer = inputs.iter().find_map(|input| match input {
+                    Input::Attributes(attributes) => Some(attributes),
+                    _ => None,
+                });
+                if let Some(attributes) = answer {
+                    self.screen.borrow_mut().learn(attributes);
+                    break;
+                }
+            }
+        }
+        self.terminal.give_back();
     }
 
     /// Stops until the shell lets us go on.
     fn suspend(&mut self) -> anyhow::Result<()> {
-        self.terminal.give_back();
+        self.give_back();
         kill_process(getpid(), Signal::STOP)?;
         self.take_back()
     }
@@ -196,7 +235,7 @@ impl Session<'_> {
 
     /// Has the user debug the guest where it is. Gives an end if the run is over then.
     fn debug(&mut self, machine: &mut Machine) -> anyhow::Result<Option<End>> {
-        self.terminal.give_back();
+        self.give_back();
         say!("stepvisor: `detach` or `quit` goes back to the guest, `kill` ends it");
         let gdb = Gdb {
             program: &self.args.gdb,

@@ -54,6 +54,17 @@ pub(super) fn push_change(out: &mut String, from: Option<Look>, to: Option<Look>
     }
 }
 
+/// The same without colours: reverse video is all that there is.
+pub(super) fn push_reversal(out: &mut String, from: Option<Look>, to: Option<Look>) {
+    let light = |colour: Rgb| colour.iter().map(|part| u32::from(*part)).sum::<u32>();
+    let is_reverse = |look: Look| light(look.background) > light(look.foreground);
+    match (from.is_some_and(is_reverse), to.is_some_and(is_reverse)) {
+        (false, true) => out.push_str("\x1b[7m"),
+        (true, false) => out.push_str("\x1b[27m"),
+        _ => {}
+    }
+}
+
 /// The SGR parameter of a colour, where `base` is that of black: one of the 16, or the colour in full.
 fn parameter(rgb: Rgb, base: u8) -> String {
     match (0..).zip(VGA_PALETTE).find(|(_, known)| *known == rgb) {

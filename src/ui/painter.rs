@@ -5,7 +5,7 @@
 //! [sixels](super::sixel) where the terminal has them.
 
 use super::blocks::{UPPER_HALF, pairs};
-use super::look::{BLACK, Look, push_change};
+use super::look::{BLACK, Look, push_change, push_reversal};
 use super::sixel::sixels;
 use crate::devices::frame::{Cursor, Frame, Rgb, TextFrame, VGA_PALETTE};
 use crate::font::cp437;
@@ -48,6 +48,7 @@ struct Caret {
 #[derive(Clone, Debug)]
 pub struct Painter {
     size: Size,
+    colours: bool,
     /// The terminal's rows; empty if it is not known what it shows.
     shown: Vec<Vec<Glyph>>,
     caret: Option<Caret>,
@@ -56,10 +57,11 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// For a terminal of which nothing is known but its size.
+    /// For a terminal of which nothing is known but its size. Without `colours` characters that are darker than what
+    /// is behind them are in reverse video, and of pictures there is only the mode.
     #[must_use]
-    pub fn new(size: Size) -> Painter {
-        Painter { size, shown: Vec::new(), caret: None, picture: None }
+    pub fn new(size: Size, colours: bool) -> Painter {
+        Painter { size, colours, shown: Vec::new(), caret: None, picture: None }
     }
 
     /// What has to be sent for the terminal to show `frame`, and `line` as our own line. Nothing, if it does already.
@@ -69,7 +71,7 @@ impl Painter {
         let Size { columns, rows, cell } = self.size;
         let mut out = String::new();
         let picture = match (frame, cell) {
-            (Frame::Graphics(_), Some(cell)) => Some(cell),
+            (Frame::Graphics(_), Some(cell)) if self.colours => Some(cell),
             _ => None,
         };
         if self.shown.is_empty() || self.picture.is_some() && picture.is_none() {
@@ -87,6 +89,13 @@ impl Painter {
                     if line_is_needed && height >= rows { rows.saturating_sub(1) } else { rows };
                 caret = draw_text(text, &mut wanted[..room.min(rows)]);
                 height.min(room)
+            }
+            Frame::Graphics(graphics) if !self.colours => {
+                let text = format!("[{}]", graphics.mode);
+                for (glyph, character) in wanted.iter_mut().flatten().zip(text.chars()) {
+                    glyph.character = character;
+                }
+                rows.saturating_sub(1)
             }
             Frame::Graphics(_) => {
                 let room = rows.saturating_sub(1);
@@ -117,7 +126,7 @@ impl Painter {
             self.picture = Some(frame.clone());
         }
         for (row, (shown, wanted)) in self.shown.iter().zip(&wanted).enumerate() {
-            push_row(&mut out, row, shown, wanted);
+            push_row(&mut out, row, shown, wanted, self.colours);
         }
         self.shown = wanted;
         if out.is_empty() && caret == self.caret {
@@ -159,7 +168,8 @@ fn half_block((upper, lower): (Rgb, Option<Rgb>)) -> Glyph {
 }
 
 /// Sends what of a row has changed.
-fn push_row(out: &mut String, row: usize, shown: &[Glyph], wanted: &[Glyph]) {
+fn push_row(out: &mut String, row: usize, shown: &[Glyph], wanted: &[Glyph], colours: bool) {
+    let push_change = if colours { push_change } else { push_reversal };
     let changed: Vec<usize> =
         (0..wanted.len()).filter(|&x| shown.get(x) != Some(&wanted[x])).collect();
     for run in changed.chunk_by(|a, b| b - a <= GAP) {
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn only_what_has_changed_is_sent() {
-        let mut painter = Painter::new(size(10, 3));
+        let mut painter = Painter::new(size(10, 3), true);
         let first = paint(&mut painter, text(10, 2, b"hello     "));
         assert_eq!(
             first,
@@ -232,8 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn without_colours_there_is_reverse_video() {
+        let mut painter = Painter::new(size(3, 2), false);
+        let cells = [(b'a', 0x07), (b'b', 0x1e), (b'c', 0x70)];
+        let cells = cells.map(|(character, attribute)| Cell { character, attribute }).to_vec();
+        let shown = paint(&mut painter, TextFrame::new(3, 1, cells));
+        assert_eq!(shown, "^[?25l^[0m^[2J^[1;1Hab^[7mc^[27m^[2;1H^[7mown^[27m");
+        let mut painter = Painter::new(Size { cell: Some((10, 20)), ..size(8, 3) }, false);
+        let shown = painter.paint(&picture(1), "own", false).replace('\x1b', "^");
+        assert!(shown.contains("^[1;1H[a test]^[") && shown.contains("^[7mown"), "{shown}");
+    }
+
+    #[test]
     fn the_cursor_is_where_the_guests_is_and_looks_like_it() {
-        let mut painter = Painter::new(size(10, 3));
+        let mut painter = Painter::new(size(10, 3), true);
         let mut frame = text(10, 2, b"");
         let _ = paint(&mut painter, frame.clone());
         frame.cursor = Some(Cursor { row: 1, column: 4, first_line: 13, last_line: 14 });
@@ -246,7 +268,7 @@ mod tests {
 
     #[test]
     fn of_a_screen_larger_than_the_terminal_the_part_with_the_cursor_is_shown() {
-        let mut painter = Painter::new(size(2, 2));
+        let mut painter = Painter::new(size(2, 2), true);
         let mut frame = text(4, 4, b"abcdefghijklmnop");
         frame.cursor = Some(Cursor { row: 3, column: 2, first_line: 14, last_line: 15 });
         let shown = paint(&mut painter, frame.clone());
@@ -259,7 +281,7 @@ mod tests {
 
     #[test]
     fn pictures_are_half_blocks() {
-        let mut painter = Painter::new(size(4, 3));
+        let mut painter = Painter::new(size(4, 3), true);
         let shown = painter.paint(&picture(1), "own", false).replace('\x1b', "^");
         assert!(shown.contains("^[1;1H^[97;107m    ^[0m^[2;1H^[97;107m    ^[0m"), "{shown}");
         assert_eq!(painter.paint(&picture(1), "own", false), "");
@@ -269,7 +291,7 @@ mod tests {
 
     #[test]
     fn pictures_are_pixels_where_the_terminal_has_them() {
-        let mut painter = Painter::new(Size { cell: Some((10, 20)), ..size(4, 3) });
+        let mut painter = Painter::new(Size { cell: Some((10, 20)), ..size(4, 3) }, true);
         let shown = painter.paint(&picture(1), "own", false);
         assert!(shown.contains("\x1bP0;1q\"1;1;40;40") && shown.contains("own"), "{shown:?}");
         assert_eq!(painter.paint(&picture(1), "own", false), "");

@@ -13,7 +13,7 @@ use stepvisor::ui::painter::Painter;
 
 use super::ticker::Ticker;
 use super::{earlier, terminal};
-use crate::cmd::console::Console;
+use crate::cmd::console::{Console, wants_colours};
 
 /// From one picture to the next; pictures in pixels take a terminal longer.
 const PAUSE: Duration = Duration::from_millis(33);
@@ -36,6 +36,8 @@ pub struct Screen {
     /// The guest has been typed to, so that its user knows how that is done.
     was_typed_to: bool,
     has_asked: bool,
+    /// The terminal has not answered yet.
+    awaits_answer: bool,
     draws_pixels: bool,
     /// Bytes came that may be the beginning of a key: until when the rest is waited for.
     decoding: Option<Instant>,
@@ -60,13 +62,14 @@ impl Screen {
     /// The system has no threads left.
     pub fn new(line: String, kicker: &Kicker) -> io::Result<Screen> {
         Ok(Screen {
-            painter: Painter::new(terminal::size(false)),
+            painter: painter(false),
             ticker: Ticker::start(kicker.clone())?,
             line,
             notice: String::new(),
             next: Instant::now(),
             was_typed_to: false,
             has_asked: false,
+            awaits_answer: false,
             draws_pixels: false,
             decoding: None,
             held: Vec::new(),
@@ -77,7 +80,7 @@ impl Screen {
 
     /// The terminal shows anything, and has any size.
     pub fn begin_anew(&mut self) {
-        self.painter = Painter::new(terminal::size(self.draws_pixels));
+        self.painter = painter(self.draws_pixels);
         self.next = Instant::now();
     }
 
@@ -91,8 +94,8 @@ impl Screen {
 
     fn paint(&mut self, frame: &Frame) {
         let is_picture = matches!(frame, Frame::Graphics(_));
-        if is_picture && !self.has_asked {
-            self.has_asked = true;
+        if is_picture && !self.has_asked && wants_colours() {
+            (self.has_asked, self.awaits_answer) = (true, true);
             terminal::write(ASK_ATTRIBUTES);
         }
         let line = match self.notice.as_str() {
@@ -109,10 +112,16 @@ impl Screen {
 
     /// What the terminal can.
     pub fn learn(&mut self, attributes: &[u16]) {
+        self.awaits_answer = false;
         self.draws_pixels = attributes.contains(&SIXELS);
         if self.draws_pixels {
             self.begin_anew();
         }
+    }
+
+    /// Whether the terminal has not said yet what it can; it is not waited for twice.
+    pub fn stop_awaiting_answer(&mut self) -> bool {
+        std::mem::take(&mut self.awaits_answer)
     }
 
     /// Somebody has typed.
@@ -164,6 +173,11 @@ impl Screen {
             ));
         }
     }
+}
+
+/// For the terminal as large as it is at present.
+fn painter(draws_pixels: bool) -> Painter {
+    Painter::new(terminal::size(draws_pixels), wants_colours())
 }
 
 /// Hears what the guest does, for the screen.

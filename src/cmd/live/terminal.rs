@@ -5,6 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -73,15 +74,15 @@ impl Terminal {
         give_back();
     }
 
-    /// What has been typed, if anything has; nothing in it at the end of the terminal.
+    /// What has been typed, or is within `wait`, if anything is; nothing in it at the end of the terminal.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    pub fn read(&mut self, wait: Duration) -> io::Result<Option<Vec<u8>>> {
+        let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         let stdin = io::stdin();
         let mut files = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut files, Some(&now)) {
+        match poll(&mut files, Some(&wait)) {
             Ok(0) | Err(Errno::INTR) => return Ok(None),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
