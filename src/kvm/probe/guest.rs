@@ -39,7 +39,7 @@ const IDT32: u64 = 0x6800;
 const IDT64: u64 = 0x7000;
 /// Gates of 16 bits for protected mode.
 pub const GATES16: u64 = 0x7400;
-/// Gates for protected mode of which only that of #NP is present.
+/// Gates for protected mode of which only those of #NP and #DF are present.
 pub const ABSENT_GATES: u64 = 0x7600;
 const TSS: u64 = 0x8000;
 const RING0_STACK: u64 = 0x8800;
@@ -60,6 +60,8 @@ const DESCRIPTORS: [u64; 6] = [
 ];
 /// Vectors that the tables hold.
 const VECTORS: u64 = 0x30;
+/// #DF, double fault.
+const VECTOR_DF: u64 = 8;
 /// #NP, segment not present.
 const VECTOR_NP: u64 = 11;
 /// In a gate: it is present.
@@ -168,7 +170,8 @@ impl Guest {
             self.write(IDT64 + vector * 16, &gate(CODE64).to_le_bytes());
             let gate16 = gate(CODE32) & !GATE_32_BIT;
             self.write(GATES16 + vector * 8, &gate16.to_le_bytes());
-            let present = if vector == VECTOR_NP { GATE_PRESENT } else { 0 };
+            let is_present = [VECTOR_NP, VECTOR_DF].contains(&vector);
+            let present = if is_present { GATE_PRESENT } else { 0 };
             let absent = gate(CODE32) & !GATE_PRESENT | present;
             self.write(ABSENT_GATES + vector * 8, &absent.to_le_bytes());
         }

@@ -130,16 +130,21 @@ fn enter_width(guest: &mut Guest) -> Result<bool, KvmError> {
     Ok(guest.run_free()? == End::Finished && guest.cpu().get(Gpr::Rsp) == STACK - 4)
 }
 
-/// `ud2` where only #NP has a gate that is present: whether that comes, and its error code has EXT set.
+/// `ud2` with a gate that is not present: whether #NP comes, and its error code has EXT set.
 fn absent_gate(guest: &mut Guest) -> Result<(bool, bool), KvmError> {
-    guest.load(Mode::Protected, &UD2, |cpu| cpu.idtr.base = ABSENT_GATES)?;
-    let comes = guest.run_free()? == End::Handled;
-    let error_code = guest.read_word(STACK - 16);
-    Ok((comes, comes && error_code & 1 != 0))
+    let error_code = fault_without_gate(guest, &UD2)?;
+    let comes = error_code.is_some_and(|error_code| error_code != 0);
+    Ok((comes, comes && error_code.is_some_and(|error_code| error_code & 1 != 0)))
 }
 
-/// `div ecx` by zero where only #NP has a gate that is present.
+/// `div ecx` by zero with a gate that is not present.
 fn double_fault(guest: &mut Guest) -> Result<bool, KvmError> {
-    guest.load(Mode::Protected, &[0xf7, 0xf1], |cpu| cpu.idtr.base = ABSENT_GATES)?;
-    Ok(guest.run_free()? == End::Shutdown)
+    Ok(fault_without_gate(guest, &[0xf7, 0xf1])? == Some(0))
+}
+
+/// The error code that #NP or #DF pushes, for `code` whose own exception has no gate. That of #DF is 0.
+fn fault_without_gate(guest: &mut Guest, code: &[u8]) -> Result<Option<u16>, KvmError> {
+    guest.load(Mode::Protected, code, |cpu| cpu.idtr.base = ABSENT_GATES)?;
+    let handled = guest.run_free()? == End::Handled;
+    Ok(handled.then(|| guest.read_word(STACK - 16)))
 }
