@@ -66,11 +66,10 @@ picture:                        ; from one retrace to the next
     inc bx
 .rest:
     in al, dx
-    test al, RETRACE
-    jnz print
-    test al, NOT_SHOWN
+    test al, RETRACE | NOT_SHOWN
     jz .rest
-    jmp .shown
+    test al, RETRACE
+    jz .shown
 
 print:
     mov ax, 0xb800

@@ -62,29 +62,40 @@ draw:
     mov ds, ax
     mov es, ax
     mov ss, ax
+    cld
     mov edi, [framebuffer]
     movzx ebp, word [INFORMATION + PITCH]
-    mov edx, 16                 ; rows
-.row:
-    push edi
+    mov ebx, edi                ; the row that others are like
     xor ecx, ecx
 .pixel:
-    mov eax, ecx                ; 0 to 319 as 0 to 254 of red
-    imul eax, eax, 204
+    imul eax, ecx, 204          ; 0 to 319 as 0 to 254 of red
     and eax, 0xff00
     shl eax, 8
-    cmp edx, 8
-    ja .store
-    mov eax, 0x000000ff         ; blue
-.store:
     stosd
     inc ecx
     cmp ecx, 320
     jb .pixel
-    pop edi
-    add edi, ebp
+
+    mov edx, 7                  ; seven more rows
+.copy:
+    add ebx, ebp
+    mov edi, ebx
+    mov esi, ebx
+    sub esi, ebp
+    mov ecx, 320
+    rep movsd
     dec edx
-    jnz .row
+    jnz .copy
+
+    mov edx, 8                  ; and eight in blue
+    mov eax, 0x000000ff
+.blue:
+    add ebx, ebp
+    mov edi, ebx
+    mov ecx, 320
+    rep stosd
+    dec edx
+    jnz .blue
 
 halt:
     cli

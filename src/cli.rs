@@ -82,6 +82,12 @@ pub struct Run {
     /// Ends a run that does not end by itself: a number with ms, s or m.
     #[arg(long, value_name = "TIME", value_parser = value::time)]
     pub timeout: Option<Duration>,
+    /// Whether the screen is shown, and keys are taken, while the guest runs: auto, on a terminal; or never.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub live: Live,
+    /// The gdb that Ctrl-\ starts while the screen is shown.
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb", env = "STEPVISOR_GDB")]
+    pub gdb: PathBuf,
     /// Prints how guest, KVM and VMM shared the work: exits by reason and time.
     #[arg(long)]
     pub stats: bool,
@@ -91,6 +97,15 @@ pub struct Run {
     /// Writes every exit to FILE as Chrome trace events; opens in https://ui.perfetto.dev.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+/// `--live`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Live {
+    /// If standard input and output are a terminal.
+    Auto,
+    /// Not at all: the screen is printed at the end.
+    Never,
 }
 
 /// `stepvisor gdbserver`.
@@ -226,6 +241,8 @@ impl Cli {
                 guest: Guest::demo(),
                 screen: Vec::new(),
                 timeout: None,
+                live: Live::Auto,
+                gdb: "gdb".into(),
                 stats: false,
                 report: None,
                 trace: None,

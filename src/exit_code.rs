@@ -81,7 +81,7 @@ Exit codes:
    38  the guest returned to the firmware
    40  the guest switched the power off (APM)
    42  the guest waits for a key, and no more are typed
-  130  interrupted
+  130  interrupted, or left by the user
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
 impl ExitCode {

@@ -187,7 +187,19 @@ impl Test {
     /// [`keymap`].
     pub fn keys(mut self, text: &str) -> Test {
         match keymap::parse(text) {
-            Ok(keys) => self.test.header.keys = keys,
+            Ok(keys) => self.test.header.typing.keys = keys,
+            Err(error) => {
+                self.error.get_or_insert(error.to_string());
+            }
+        }
+        self
+    }
+
+    /// Types these keys when so much of the guest's time has passed since its start, which is virtual: a microsecond
+    /// for each access to a port. May be given more than once.
+    pub fn keys_at(mut self, time: Duration, text: &str) -> Test {
+        match keymap::parse(text) {
+            Ok(keys) => self.test.header.typing.timed.push((time, keys)),
             Err(error) => {
                 self.error.get_or_insert(error.to_string());
             }

@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use common::samples::{End, SAMPLES, Sample, cdrom, sample};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
+use stepvisor::bios::Ending;
 use stepvisor::machine::bootable::CD_ROM;
 use tempfile::TempDir;
 
@@ -133,6 +134,54 @@ fn refused(args: &[&str], code: i32, parts: &[&str]) {
 
 // --- Guests that run --------------------------------------------------------------------------------
 
+/// The guests that look for what is not there: how many lines tell of it, and one of them. Twice a port is one line.
+const TO_NOTHING: [(&str, usize, &str); 4] = [
+    ("ata", 8, "read of 1 byte from port 0x01f7"),
+    ("fdc", 2, "read of 1 byte from port 0x03f4"),
+    ("pci", 2, "read of 4 bytes from port 0x0cfc"),
+    ("portio", 1, "read of 1 byte from port 0x1234"),
+];
+
+/// Of these it depends on when the host looks at the guest whether there is a line.
+const MAY_TELL: [(&str, &str); 1] = [("padding", "the guest executes zeros")];
+
+#[test]
+fn a_guest_that_does_not_halt_ends_with_the_exit_code_of_its_ending() {
+    for sample in &SAMPLES {
+        let (code, message) = match sample.end {
+            End::Halt | End::Never => continue,
+            End::Shutdown => (20, "triple fault"),
+            End::Leaves(Ending::NoBootDevice) => (34, "INT 18h"),
+            End::Leaves(Ending::Bootstrap) => (36, "INT 19h"),
+            End::Leaves(Ending::Returned) => (38, "returned to the firmware"),
+            End::Leaves(Ending::PowerOff) => (40, "switched the power off"),
+            End::Leaves(Ending::Key) => (42, "waits for a key"),
+            End::Leaves(Ending::Reset) | End::Resets => (32, "the machine through"),
+            End::Exits(status) => (status as i32, "exit with status"),
+        };
+        let image = shipped(&format!("{}.bin", sample.name));
+        let outcome = stepvisor(["run", &image]);
+        assert_eq!(outcome.code, Some(code), "{}: {}", sample.name, outcome.stderr);
+        assert_eq!(outcome.stdout, sample.screen, "{}", sample.name);
+        assert!(outcome.stderr.contains(message), "{}: {}", sample.name, outcome.stderr);
+    }
+}
+
+#[test]
+fn a_guest_that_runs_off_its_end_is_told_of() {
+    // mov byte [0x9000], 0xe9; mov word [0x9001], 0xedfd: a jump back to 7E00, far behind the end
+    let mut sector = vec![0xc6, 0x06, 0x00, 0x90, 0xe9, 0xc7, 0x06, 0x01, 0x90, 0xfd, 0xed];
+    // No zeros in front of the signature: it is told of once, wherever the guest is then.
+    sector.resize(510, 0x90);
+    sector.extend([0x55, 0xaa]);
+    let image = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(image.path(), sector).unwrap();
+    let outcome = stepvisor(["run", "--timeout", "300ms", image.path().to_str().unwrap()]);
+    assert_eq!(outcome.code, Some(26), "{}", outcome.stderr);
+    let told = "the guest executes zeros: it has run off the end of its program, through its boot signature";
+    assert_eq!(outcome.stderr.matches(told).count(), 1, "{}", outcome.stderr);
+}
+
 #[test]
 fn every_shipped_guest_shows_its_screen_flat_and_elf() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
@@ -162,10 +211,13 @@ fn every_shipped_guest_shows_its_screen_flat_and_elf() {
             let output = [sample.console, sample.serial].concat();
             assert!(outcome.stderr.starts_with(&output), "{file}: {}", outcome.stderr);
             let notices = &outcome.stderr[output.len()..];
-            if sample.name == "portio" {
-                // Twice the port, one line.
-                assert!(notices.contains("read of 1 byte from port 0x1234"), "{notices}");
-                assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
+            if let Some((_, lines, one)) = TO_NOTHING.iter().find(|(name, ..)| *name == sample.name)
+            {
+                assert!(notices.contains(one), "{notices}");
+                assert_eq!(notices.trim_start().lines().count(), *lines, "{notices}");
+            } else if let Some((_, may)) = MAY_TELL.iter().find(|(name, _)| *name == sample.name) {
+                assert!(notices.is_empty() || notices.contains(may), "{notices}");
+                assert!(notices.trim_start().lines().count() <= 1, "{notices}");
             } else if sample.screen.starts_with('[') {
                 assert!(notices.contains("the screen shows graphics"), "{notices}");
                 assert_eq!(notices.trim_start().lines().count(), 1, "{notices}");
@@ -471,6 +523,38 @@ fn the_second_serial_port_has_its_own_output() {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     assert_eq!([one, two].map(|file| fs::read_to_string(file).unwrap()), ["1", "2"]);
     assert_eq!(run(&code, &[]).stderr, "12");
+}
+
+#[test]
+fn keys_are_typed_at_their_time_in_the_guest() {
+    // Reads two keys by INT 16h, and prints each.
+    let code = b"\xb9\x02\x00\x31\xc0\xcd\x16\xb4\x0e\x31\xdb\xcd\x10\xe2\xf4\xfa\xf4";
+    for clock in ["virtual", "wall"] {
+        let late_first = ["--clock", clock, "--keys-at", "120ms:{Shift+b}", "--keys-at", "60ms:a"];
+        let Outcome { code, stdout, stderr } = run(code, &late_first);
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "aB\n", ""), "{clock}");
+    }
+}
+
+#[test]
+fn keys_typed_ahead_wait_for_room_in_the_firmwares_buffer() {
+    // Waits for 40 ticks of the timer, then reads 40 keys by INT 16h, and prints each.
+    let code = b"\xa1\x6c\x04\x05\x28\x00\xf4\x39\x06\x6c\x04\x72\xf9\
+        \xb9\x28\x00\x31\xc0\xcd\x16\xb4\x0e\x31\xdb\xcd\x10\xe2\xf4\xfa\xf4";
+    let text = "abcdefghijklmnopqrstuvwxyz0123456789.,-=";
+    let Outcome { code, stdout, .. } = run(code, &["--clock", "virtual", "--keys", text]);
+    assert_eq!((code, stdout.as_str()), (Some(0), &*format!("{text}\n")));
+}
+
+#[test]
+fn keys_at_no_time_are_refused() {
+    for (keys, expected) in [
+        ("hi", "`hi` is not TIME:KEYS, such as 500ms:hi{Enter}"),
+        ("soon:hi", "soon"),
+        ("1s:{Foo}", "no key is called `Foo`"),
+    ] {
+        refused(&["run", "--demo", "--keys-at", keys], 2, &["--keys-at", expected]);
+    }
 }
 
 #[test]

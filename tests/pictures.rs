@@ -4,7 +4,7 @@
 mod common;
 
 use common::samples::sample;
-use common::{boot, halted, machine, read, record, write};
+use common::{boot, halted, read, record, write};
 use stepvisor::devices::frame::{Frame, GraphicsFrame, Rgb, TextFrame};
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui::raster::Raster;
@@ -14,7 +14,7 @@ const GRAPHICS_MEMORY: u64 = 0xa_0000;
 
 /// The shipped guest `name`, run to its end.
 fn at_its_end(name: &str) -> Machine {
-    let mut machine = machine(sample(name).boot());
+    let mut machine = sample(name).machine();
     assert!(matches!(machine.run(), StopReason::Halted { .. }), "{name}");
     machine
 }
@@ -100,6 +100,52 @@ fn cga_rows_are_in_two_banks() {
 }
 
 #[test]
+fn pixels_of_the_bios_are_in_all_planes() {
+    assert_picture("mode12h", (640, 480), |x, y| match (x, y) {
+        (0..120, _) if x == y => basic(15),
+        (0..64, 202) if x % 2 == 0 => basic(15 - x / 4),
+        (0..64, 200..204) => basic(x / 4),
+        (320, 240) => basic(10),
+        _ => BLACK,
+    });
+}
+
+#[test]
+fn a_cga_has_four_colours_of_a_palette_and_a_background() {
+    let colours = [1, 10, 12, 14].map(basic);
+    assert_picture("fourcolours", (320, 200), |x, y| match (x, y) {
+        (0..64, 0..4) => colours[x / 16],
+        _ => colours[0],
+    });
+}
+
+#[test]
+fn a_line_that_is_inverted_twice_is_as_it_was() {
+    assert_picture("twocolours", (640, 200), |x, y| match (x, y) {
+        (0..128, 0..64) if (x / 8 + y / 8) % 2 == 0 => basic(15),
+        _ => BLACK,
+    });
+}
+
+#[test]
+fn an_ega_has_16_of_64_colours() {
+    let mut palette: Vec<u8> = [0x00, 0x08, 0x01, 0x09, 0x08, 0x01, 0x09, 0x39].repeat(2);
+    palette[1] = 0x3e;
+    let colour = |number: usize| {
+        let part = |bit: u8| {
+            let (high, low) = (palette[number] >> bit & 1, palette[number] >> (bit + 3) & 1);
+            high * 42 + low * 21
+        };
+        rgb([part(2), part(1), part(0)])
+    };
+    assert_picture("ega", (640, 350), |x, y| match (x, y) {
+        (0..64, 340 | 341) => colour(x / 4),
+        (319, 199) => colour(10),
+        _ => BLACK,
+    });
+}
+
+#[test]
 fn the_cursor_is_where_the_registers_say() {
     let frame = text(&at_its_end("crtc"));
     let cursor = frame.cursor.unwrap();
@@ -126,6 +172,29 @@ fn a_guests_own_font_is_in_the_picture() {
         (line(2, 0), line(3, 5)),
         (vec![true; 8], [&[true][..], &[false; 6], &[true]].concat())
     );
+}
+
+#[test]
+fn a_font_that_the_bios_loads_is_in_the_picture() {
+    let machine = at_its_end("ownfont");
+    let frame = text(&machine);
+    assert_eq!(frame.rows().len(), 50);
+    let raster = Raster::of(&Frame::Text(frame));
+    let face = [0x3c, 0x42, 0xa5, 0x81, 0xa5, 0x99, 0x42, 0x3c];
+    for (y, bits) in face.into_iter().enumerate() {
+        let line =
+            (0..8).fold(0, |line, x| line << 1 | u8::from(raster.colour(x, 48 * 8 + y) != BLACK));
+        assert_eq!(line, bits, "line {y}");
+    }
+}
+
+#[test]
+fn colours_of_the_dac_are_those_that_are_shown() {
+    let frame = text(&at_its_end("dac"));
+    assert_eq!((frame.palette[7], frame.palette[4]), (rgb([63, 32, 0]), basic(4)));
+    // Blinking off and page 0 again, but the border and a colour are the guest's.
+    let frame = text(&at_its_end("palette"));
+    assert_eq!((frame.blink, frame.palette[7]), (false, rgb([63, 32, 16])));
 }
 
 /// Code that puts video memory at A0000 with four planes, after which `then` runs with DX = 3CEh and ES = A000h.

@@ -59,6 +59,11 @@ fn ports_and_console_are_heard() -> Result<(), Failed> {
 fn keys_are_typed_and_serial_output_is_heard() -> Result<(), Failed> {
     Test::guest("guests/bin/keyboard.bin").keys("ab{Esc}").screen_row(0, "ab").run()?;
     Test::guest("guests/bin/serial.bin").serial_contains("COM1").run()?;
+    Test::guest("guests/bin/keyboard.bin")
+        .keys_at(Duration::from_millis(300), "{Esc}")
+        .keys_at(Duration::from_millis(100), "ab")
+        .screen_row(0, "ab")
+        .run()?;
     let failed = Test::guest("guests/bin/serial.bin").keys("{No}").serial("x").run().unwrap_err();
     assert_eq!(failed.verdict(), Verdict::BadHeader);
     Ok(())

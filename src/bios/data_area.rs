@@ -80,6 +80,9 @@ pub const DISK_COUNT: Phys = at(0x75);
 pub const LPT_TIMEOUTS: Phys = at(0x78);
 /// Timeouts of the serial ports.
 pub const COM_TIMEOUTS: Phys = at(0x7c);
+/// In the extended data area: ticks left of a serial port's timeout in the upper word, the last tick that was seen
+/// in the lower; 0 while no service waits for a port.
+pub const SERIAL_WAIT: Phys = Phys(EBDA_RANGE.start + 0x10);
 /// Offset in segment 40h of the key buffer's first word, a word.
 pub const KEYBOARD_BUFFER_START: Phys = at(0x80);
 /// Offset behind its last, a word.

@@ -93,7 +93,9 @@ fn data_area(pc: &mut Pc<'_>) {
     }
     pc.write_u8(KEYBOARD_FLAGS_3, ENHANCED);
     pc.write_u8(LPT_TIMEOUTS, 0x14);
-    pc.write_u8(COM_TIMEOUTS, 0x0a);
+    for number in 0..u64::from(ports) {
+        pc.write_u8(COM_TIMEOUTS.offset(number), 0x0a);
+    }
 }
 
 /// The battery-backed memory, as the setup of a PC/AT leaves it.

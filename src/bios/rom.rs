@@ -120,7 +120,7 @@ pub const ALARM: u16 = 0xd060;
 /// INT 75h, the coprocessor's error, which goes on to INT 02h.
 const COPROCESSOR: u16 = 0xd425;
 /// Waiting for an interrupt on behalf of a service.
-const WAITS: [(u16, u8); 3] = [(0xd080, 0x16), (0xd088, 0x15), (0xd090, 0x13)];
+const WAITS: [(u16, u8); 4] = [(0xd080, 0x16), (0xd088, 0x15), (0xd090, 0x13), (0xd098, 0x14)];
 
 /// All traps: where the OUT is, and for which service.
 fn traps() -> impl Iterator<Item = (u16, Service)> {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -10,7 +11,9 @@ use stepvisor::devices::keyboard::{KeyEvent, keymap};
 use stepvisor::disk::{self, Disks};
 use stepvisor::machine::bootable::{HARD_DISK, Order};
 use stepvisor::machine::image::{ImageError, ROM_SIZES};
-use stepvisor::machine::{Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed};
+use stepvisor::machine::{
+    Boot, Catchpoint, Clock, Config, Image, Machine, Marks, OnUnclaimed, Typing,
+};
 use stepvisor::script::value::{self, Bios};
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
@@ -96,6 +99,10 @@ struct Outside {
     /// Types TEXT when the guest asks its keyboard: `hi{Enter}`, `{F1}`, `{Ctrl+C}`, `{Up}`; {{ is a brace.
     #[arg(long, value_name = "TEXT", value_parser = parse_keys)]
     keys: Option<Keys>,
+    /// Types KEYS, written as for --keys, when so much of the guest's time has passed since its start:
+    /// `500ms:hi{Enter}`. May be given more than once.
+    #[arg(long, value_name = "TIME:KEYS", value_parser = parse_timed_keys)]
+    keys_at: Vec<(Duration, Keys)>,
     /// Where COM1 sends to: a file, or - for standard output. Given again, the same for COM2 [default: where the
     /// debug console goes].
     #[arg(long, value_name = "FILE")]
@@ -330,12 +337,12 @@ impl Outside {
             connected
                 .map_err(|error| Failure::new(ExitCode::Usage, format!("--serial: {error}")))?;
         }
-        if let Some(Keys(events)) = &self.keys {
-            machine
-                .type_at_start(events.clone())
-                .map_err(|error| Failure::new(ExitCode::Usage, format!("--keys: {error}")))?;
-        }
-        Ok(())
+        let typing = Typing {
+            keys: self.keys.as_ref().map(|Keys(events)| events.clone()).unwrap_or_default(),
+            timed: self.keys_at.iter().map(|(at, Keys(events))| (*at, events.clone())).collect(),
+        };
+        let typed = machine.type_at_start(typing);
+        typed.map_err(|error| Failure::new(ExitCode::Usage, format!("--keys: {error}")).into())
     }
 }
 
@@ -350,6 +357,11 @@ fn read_image(path: &Path, memory: u64) -> io::Result<Vec<u8>> {
     let whole = data == MAGIC && file.metadata()?.is_file();
     file.take(if whole { u64::MAX } else { memory }).read_to_end(&mut data)?;
     Ok(data)
+}
+
+fn parse_timed_keys(text: &str) -> Result<(Duration, Keys), value::ValueError> {
+    let (at, keys) = value::timed_keys(text, |keys| Ok(keys.to_owned()))?;
+    Ok((at, Keys(keys)))
 }
 
 fn parse_keys(text: &str) -> Result<Keys, String> {

@@ -1,6 +1,7 @@
 //! What ends a run from outside: ^C, termination signals and the time limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub enum Interruption {
 #[derive(Debug)]
 pub struct Interruptions {
     events: Receiver<Interruption>,
+    /// ^C is somebody else's at present.
+    ignores_keyboard: Arc<AtomicBool>,
     /// Dropped to end the timer's thread.
     _cancel: Sender<()>,
 }
@@ -32,9 +35,17 @@ impl Interruptions {
         let (sender, events) = channel();
         let (cancel, cancelled) = channel::<()>();
         let (signal_sender, signal_kicker) = (sender.clone(), kicker.clone());
-        on_signal(move || {
+        let interrupt = move || {
             if signal_sender.send(Interruption::Signal).is_ok() {
                 signal_kicker.kick();
+            }
+        };
+        on_termination(interrupt.clone())?;
+        let ignores_keyboard = Arc::new(AtomicBool::new(false));
+        let ignores = Arc::clone(&ignores_keyboard);
+        on_signals(&[SIGINT], move || {
+            if !ignores.load(Ordering::SeqCst) {
+                interrupt();
             }
         })?;
         if let Some(timeout) = timeout {
@@ -46,7 +57,15 @@ impl Interruptions {
                 }
             })?;
         }
-        Ok(Interruptions { events, _cancel: cancel })
+        Ok(Interruptions { events, ignores_keyboard, _cancel: cancel })
+    }
+
+    /// Does `work`, during which ^C is somebody else's.
+    pub fn without_keyboard<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.ignores_keyboard.store(true, Ordering::SeqCst);
+        let result = work();
+        self.ignores_keyboard.store(false, Ordering::SeqCst);
+        result
     }
 
     /// What has come up, if anything has.
@@ -65,7 +84,8 @@ pub fn on_termination(action: impl Fn() + Send + 'static) -> std::io::Result<()>
     on_signals(&[SIGTERM, SIGHUP], action)
 }
 
-fn on_signals(signals: &[i32], action: impl Fn() + Send + 'static) -> std::io::Result<()> {
+/// Calls `action` on a thread of its own whenever one of `signals` comes.
+pub fn on_signals(signals: &[i32], action: impl Fn() + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new(signals)?;
     let run = move || signals.forever().for_each(|_| action());
     thread::Builder::new().name("signals".to_owned()).spawn(run).map(drop)

@@ -3,9 +3,11 @@
 mod console;
 mod debug;
 mod doctor;
+mod gdb;
 mod gdb_script;
 mod gdbserver;
 mod interruptions;
+mod live;
 mod report;
 mod run;
 mod symbols;

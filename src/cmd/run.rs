@@ -15,16 +15,20 @@ use stepvisor::ui;
 
 use super::console::{Console, wants_colours};
 use super::interruptions::{Interruption, Interruptions};
+use super::live;
 use super::report::{self, Heard};
 use crate::cli::Run;
 use crate::exit_code::{ExitCode, Failure};
 
 /// How a run ended.
-enum End {
+#[derive(Debug)]
+pub enum End {
     /// By itself.
     Stop(StopReason),
     /// From outside.
     Interruption(Interruption),
+    /// The user has left it, or killed it in gdb.
+    Left,
 }
 
 impl End {
@@ -41,6 +45,7 @@ impl End {
             End::Interruption(Interruption::Signal) => {
                 ("interrupted".to_owned(), "interrupted".to_owned())
             }
+            End::Left => ("left".to_owned(), "left by the user".to_owned()),
         }
     }
 }
@@ -59,14 +64,18 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         console = console.keeping(heard.clone());
     }
     let line = console.line();
-    machine.set_observer(Box::new(console));
     if let Some(path) = &args.trace {
         machine.set_trace(create_trace(path)?);
     }
 
     let interruptions = Interruptions::watch(machine.kicker(), args.timeout)?;
     let start = Instant::now();
-    let end = run_to_end(&mut machine, &interruptions);
+    let end = if live::is_wanted(args) {
+        live::run(&mut machine, args, console, &interruptions)?
+    } else {
+        machine.set_observer(Box::new(console));
+        run_to_end(&mut machine, &interruptions)
+    };
     let elapsed = start.elapsed();
 
     let printed = print_screen(&machine);
@@ -191,6 +200,10 @@ fn tell(machine: &Machine, end: &End) -> ExitCode {
                 say!("{}", registers(machine));
             }
             ExitCode::of_stop(stop)
+        }
+        End::Left => {
+            say!("stepvisor: left at {}", machine.cpu().location());
+            ExitCode::Interrupted
         }
         End::Interruption(interruption) => {
             let (what, code) = match interruption {

@@ -4,10 +4,12 @@
 //! One owner for all that every PC has at fixed ports, so that a port write of one can act on another, as that
 //! of port 92h on A20. Tells its owner what concerns the whole machine by a [`PortEffect`].
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use super::clock::Time;
-use super::keyboard::{self, Controller};
+use super::keyboard::{self, Controller, KeyEvent};
 use super::pic::{self, Pics};
 use super::pit::{self, Pit};
 use super::rtc::{self, Rtc};
@@ -62,6 +64,10 @@ pub struct Chipset {
     now: Time,
     /// When the guest last took something from the keyboard controller.
     key_read: Time,
+    /// What will be typed, and when, the earliest first.
+    timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
+    /// The guest has no room for another key.
+    keys_held: bool,
 }
 
 /// All that a guest can have changed in a [`Chipset`].
@@ -76,6 +82,7 @@ pub struct State {
     pics: pic::State,
     now: Time,
     key_read: Time,
+    timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
 }
 
 impl Default for Chipset {
@@ -90,6 +97,8 @@ impl Default for Chipset {
             pics: Pics::default(),
             now: Time::default(),
             key_read: Time::default(),
+            timed_keys: VecDeque::new(),
+            keys_held: false,
         };
         chipset.settle();
         chipset
@@ -212,7 +221,34 @@ impl Chipset {
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
         self.rtc.pass(self.now);
+        self.type_timed_keys();
         self.set_lines();
+    }
+
+    fn type_timed_keys(&mut self) {
+        while self.timed_keys.front().is_some_and(|(at, _)| *at <= self.now) {
+            let Some((_, keys)) = self.timed_keys.pop_front() else { return };
+            // What too many keys wait before is lost, as on a keyboard.
+            self.keyboard.type_keys(&keys);
+        }
+    }
+
+    /// Types `keys` when the time is `at`, after all that is typed by then.
+    pub fn type_keys_at(&mut self, at: Time, keys: Vec<KeyEvent>) {
+        let place = self.timed_keys.partition_point(|(other, _)| *other <= at);
+        self.timed_keys.insert(place, (at, keys));
+        self.type_timed_keys();
+    }
+
+    /// Whether keys will be typed later.
+    #[must_use]
+    pub fn has_timed_keys(&self) -> bool {
+        !self.timed_keys.is_empty()
+    }
+
+    /// Says whether the guest has no room for another key at present, so that none is sent with an interrupt.
+    pub fn hold_keys(&mut self, hold: bool) {
+        self.keys_held = hold;
     }
 
     /// The time.
@@ -265,8 +301,10 @@ impl Chipset {
             let now = self.now.cycles(pit::FREQUENCY);
             Time::of_cycles(now.saturating_add(cycles), pit::FREQUENCY)
         });
-        let can_send = self.keyboard.can_send() && self.pics.would_interrupt(KEYBOARD_LINE);
-        let key = can_send.then(|| self.key_due());
+        let listens = self.pics.would_interrupt(KEYBOARD_LINE) && !self.keys_held;
+        let key = (listens && self.keyboard.can_send()).then(|| self.key_due());
+        let timed = self.timed_keys.front().filter(|_| listens && self.keyboard.would_send());
+        let key = key.or(timed.map(|(at, _)| (*at).max(self.key_due())));
         let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
         tick.into_iter().chain(key).chain(clock).min()
     }
@@ -277,7 +315,8 @@ impl Chipset {
 
     /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
     pub fn send_key(&mut self) {
-        let can_send = self.keyboard.can_send() && self.key_due() <= self.now;
+        let may_send = !self.keys_held && self.key_due() <= self.now;
+        let can_send = may_send && self.keyboard.can_send();
         if can_send && self.pics.would_interrupt(KEYBOARD_LINE) {
             self.keyboard.send();
             self.set_lines();
@@ -349,6 +388,8 @@ impl Chipset {
         self.pics = Pics::default();
         self.now = Time::default();
         self.key_read = Time::default();
+        self.timed_keys.clear();
+        self.keys_held = false;
         self.settle();
     }
 
@@ -365,12 +406,24 @@ impl Chipset {
             pics: self.pics.save(),
             now: self.now,
             key_read: self.key_read,
+            timed_keys: self.timed_keys.clone(),
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave.
     pub fn restore(&mut self, state: &State) {
-        let State { serial, keyboard, control_a, control_b, pit, rtc, pics, now, key_read } = state;
+        let State {
+            serial,
+            keyboard,
+            control_a,
+            control_b,
+            pit,
+            rtc,
+            pics,
+            now,
+            key_read,
+            timed_keys,
+        } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
             uart.restore(state);
         }
@@ -382,5 +435,6 @@ impl Chipset {
         self.pics.restore(pics);
         self.now = *now;
         self.key_read = *key_read;
+        self.timed_keys.clone_from(timed_keys);
     }
 }

@@ -92,10 +92,11 @@ impl Vm {
     /// # Errors
     /// A failed ioctl.
     pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
-        let cpuid = self
+        let mut cpuid = self
             .kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(KvmError::ioctl("KVM_GET_SUPPORTED_CPUID"))?;
+        cpuid.as_mut_slice().iter_mut().for_each(hide_local_apic);
         let fd = self.fd.create_vcpu(0).map_err(KvmError::ioctl("KVM_CREATE_VCPU"))?;
         fd.set_cpuid2(&cpuid).map_err(KvmError::ioctl("KVM_SET_CPUID2"))?;
         let offered =
@@ -123,6 +124,20 @@ fn discard(region: Region) -> bool {
     // SAFETY: the range is part of a private anonymous mapping of `ram`, whose contents are the guest's alone: no
     // reference to them exists, and losing them is what was asked for.
     unsafe { libc::madvise(region.host as *mut libc::c_void, len, libc::MADV_DONTNEED) == 0 }
+}
+
+/// There is no local APIC: CPUID names neither it nor its modes (SDM vol. 2A, CPUID; APM vol. 3, E.4.1).
+fn hide_local_apic(entry: &mut kvm_cpuid_entry2) {
+    const APIC: u32 = 1 << 9;
+    const X2APIC_AND_DEADLINE: u32 = 1 << 21 | 1 << 24;
+    match entry.function {
+        1 => {
+            entry.edx &= !APIC;
+            entry.ecx &= !X2APIC_AND_DEADLINE;
+        }
+        0x8000_0001 => entry.edx &= !APIC,
+        _ => {}
+    }
 }
 
 /// What the guest's CPUID answers.

@@ -20,6 +20,7 @@ const FIRST_PIC: u16 = 0x20;
 /// Interrupt vectors and data area.
 const DATA: Range<u64> = 0..0x500;
 const IRET: u8 = 0xcf;
+const KEYBOARD_INTERRUPT: u8 = 0x09;
 const KEYBOARD_SERVICE: u8 = 0x16;
 /// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
 const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
@@ -228,16 +229,38 @@ impl Machine {
     /// itself does something at each tick.
     fn may_get_key(&self) -> bool {
         let keyboard = self.devices.chipset().keyboard();
-        let on_its_way = keyboard.waiting_keys() > 0 || keyboard.has_output();
-        let hooked = |vector: &u8| {
-            let mut entry = [0; 4];
-            let read = self.vm.ram().read(Phys(u64::from(*vector) * 4), &mut entry);
-            let [a, b, c, d] = entry;
-            let entry = SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b]));
-            let ours = rom::entry(*vector).map(|offset| SegOff::new(rom::SEGMENT, offset));
-            read == 4 && Some(entry) != ours
-        };
-        on_its_way || self.expects_input() || TICKS.iter().any(hooked)
+        let on_its_way = keyboard.waiting_keys() > 0
+            || keyboard.has_output()
+            || self.devices.chipset().has_timed_keys();
+        on_its_way || self.expects_input() || TICKS.iter().any(|vector| self.hooks(*vector))
+    }
+
+    /// Whether the guest has put a handler of its own in the place of the firmware's.
+    fn hooks(&self, vector: u8) -> bool {
+        let mut entry = [0; 4];
+        let read = self.vm.ram().read(Phys(u64::from(vector) * 4), &mut entry);
+        let [a, b, c, d] = entry;
+        let entry = SegOff::new(u16::from_le_bytes([c, d]), u16::from_le_bytes([a, b]));
+        let ours = rom::entry(vector).map(|offset| SegOff::new(rom::SEGMENT, offset));
+        read == 4 && Some(entry) != ours
+    }
+
+    /// The guest takes interrupts: lets the next scan code come if it is time. Who types ahead waits for room in the
+    /// firmware's buffer, as long as it is the firmware that takes the keys: a person would hear it beep.
+    pub(super) fn let_key_come(&mut self) {
+        let full = self.devices.chipset().keyboard().waiting_keys() > 0 && self.is_buffer_full();
+        self.devices.chipset_mut().hold_keys(full);
+        self.devices.chipset_mut().send_key();
+    }
+
+    /// Whether the firmware takes the keys and has no room for another.
+    fn is_buffer_full(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        let calls_firmware = self.firmware
+            && matches!(cpu.mode(), CpuMode::Real | CpuMode::Virtual8086)
+            && self.devices.chipset().pics().first_vectors() == VECTORS
+            && !self.hooks(KEYBOARD_INTERRUPT);
+        calls_firmware && bios::keyboard::is_full(self.vm.ram())
     }
 
     /// Whether the halted guest, behind its HLT, only jumps back to that, and nothing but the firmware's own handlers
@@ -281,7 +304,7 @@ impl Machine {
         if u64::from(u16::from_le_bytes(flags)) & RFLAGS_IF == 0 || !self.may_interrupt() {
             return false;
         }
-        self.devices.chipset_mut().send_key();
+        self.let_key_come();
         self.devices.chipset().interrupt()
     }
 

@@ -146,7 +146,7 @@ impl Machine {
         }
         let takes = self.takes_interrupts();
         if takes {
-            self.devices.chipset_mut().send_key();
+            self.let_key_come();
         }
         if !takes || !self.devices.chipset().interrupt() {
             return Ok(Look::Nothing);
@@ -373,7 +373,7 @@ impl Machine {
             if !self.takes_interrupts() || !self.may_interrupt() {
                 return Ok(Some(self.halted_stop()));
             }
-            self.devices.chipset_mut().send_key();
+            self.let_key_come();
             if self.devices.chipset().interrupt() {
                 return Ok(match self.take_interrupt()? {
                     Look::Stop(stop) => Some(stop),
@@ -389,11 +389,19 @@ impl Machine {
             let next = self.devices.chipset().next_interrupt();
             let left = next.map(|at| at.0.saturating_sub(self.devices.now().0));
             match (left, self.clock()) {
-                (None, _) if self.interrupts.expects_input => self.vcpu.sleep(None),
+                (None, _) if self.interrupts.expects_input => self.sleep(None),
                 (None, _) => return Ok(Some(self.halted_stop())),
-                (Some(left), Clock::Wall) => self.vcpu.sleep(Some(Duration::from_nanos(left))),
+                (Some(left), Clock::Wall) => self.sleep(Some(Duration::from_nanos(left))),
                 (Some(left), Clock::Virtual) => self.devices.pass(left.max(1)),
             }
         }
+    }
+
+    /// Sleeps for `time`, or for ever, or until a kick.
+    fn sleep(&mut self, time: Option<Duration>) {
+        let devices = &self.devices;
+        self.observer.sleeps(&|| devices.frame());
+        self.vcpu.sleep(time);
+        self.observer.wakes();
     }
 }

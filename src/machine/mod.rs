@@ -37,7 +37,7 @@ pub use image::Image;
 pub use interrupts::Interrupts;
 pub use memory::Physical;
 pub use observer::Observer;
-pub use outside::OutsideError;
+pub use outside::{OutsideError, Typing};
 pub use plan::DebugPlan;
 pub use registers::RegisterError;
 pub use stats::Stats;
@@ -56,7 +56,6 @@ use self::framebuffer::Framebuffer;
 use crate::bios::rom;
 use crate::bus::Conflict;
 use crate::devices::frame::Frame;
-use crate::devices::keyboard::KeyEvent;
 use crate::devices::vga::{Vga, vbe};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
@@ -153,8 +152,11 @@ pub struct Machine {
     behind_load_of_ss: bool,
     /// What was set when the guest last went on.
     remembered: BreakpointSet,
-    /// The last step was over an access that KVM emulated, whose trap some processors keep for later.
+    /// The last step was over an access or another instruction that KVM emulated, whose trap some processors keep
+    /// for later.
     trap_may_linger: bool,
+    /// The last step was over an instruction that is left to KVM on hardware, such as CPUID.
+    stepped_special: bool,
     /// KVM may queue writes to video memory.
     coalescing: bool,
     /// Where it does: in the window that video memory was last seen in, or nowhere.
@@ -167,7 +169,7 @@ pub struct Machine {
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
     /// Typed each time the guest starts.
-    keys_at_start: Vec<KeyEvent>,
+    typing: Typing,
     guard: run::endless::Guard,
     record: record::Record,
     observer: Box<dyn Observer>,
@@ -202,7 +204,9 @@ impl Machine {
             let smallest = *crate::memory::layout::RAM_SIZES.start();
             vm.catch_high_interrupts(&mut vcpu, Ram::new(smallest)?)?;
         }
-        let reset_state = vcpu.cpu().clone();
+        let mut reset_state = vcpu.cpu().clone();
+        // There is no local APIC, whose enable bit CPUID follows.
+        reset_state.apic_base = 0;
         let mut machine = Machine {
             vcpu,
             vm,
@@ -227,6 +231,7 @@ impl Machine {
             behind_load_of_ss: false,
             remembered: BreakpointSet::default(),
             trap_may_linger: false,
+            stepped_special: false,
             coalescing: false,
             coalesced: None,
             told_slow: false,
@@ -234,7 +239,7 @@ impl Machine {
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
-            keys_at_start: Vec::new(),
+            typing: Typing::default(),
             guard: run::endless::Guard::default(),
             record: record::Record::default(),
             observer: Box::new(observer::Deaf),
@@ -273,8 +278,7 @@ impl Machine {
         self.devices.reset();
         self.follow_a20()?;
         self.disks.forget_changes();
-        // They waited at its first start too.
-        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.keys_at_start);
+        self.type_again();
         self.power_on()
     }
 

@@ -1,5 +1,7 @@
 //! What a machine has to tell while it runs, and to whom.
 
+use crate::devices::frame::Frame;
+
 /// Somebody who is told things the moment they happen, while the guest runs.
 pub trait Observer {
     /// A line for the user, without a newline: something the guest did that its author will want to know.
@@ -12,6 +14,14 @@ pub trait Observer {
     fn serial(&mut self, port: usize, bytes: &[u8]) {
         let _ = (port, bytes);
     }
+
+    /// The guest sleeps from now on, until something happens; `screen` gives what it shows.
+    fn sleeps(&mut self, screen: &dyn Fn() -> Frame) {
+        let _ = screen;
+    }
+
+    /// The guest sleeps no more.
+    fn wakes(&mut self) {}
 }
 
 /// Hears nothing.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::time::Duration;
 
 use super::Machine;
 use crate::devices::chipset::SERIAL_PORTS;
@@ -34,6 +35,15 @@ pub enum OutsideError {
     },
 }
 
+/// What is typed on the guest's keyboard each time it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Typing {
+    /// At once; the guest gets these when it asks for them.
+    pub keys: Vec<KeyEvent>,
+    /// Later: so much of the guest's time after its start.
+    pub timed: Vec<(Duration, Vec<KeyEvent>)>,
+}
+
 /// Where the guest's serial ports send to, if not to the observer.
 #[derive(Default)]
 pub(super) struct SerialSinks([Option<Box<dyn Write>>; SERIAL_PORTS]);
@@ -60,14 +70,30 @@ impl Machine {
         Ok(())
     }
 
-    /// Types `events` now, and again each time the guest is started anew.
+    /// Types what `typing` says now and later, and again each time the guest is started anew.
     ///
     /// # Errors
     /// As of [`Machine::type_keys`].
-    pub fn type_at_start(&mut self, events: Vec<KeyEvent>) -> Result<(), OutsideError> {
-        self.type_keys(&events)?;
-        self.keys_at_start = events;
+    pub fn type_at_start(&mut self, typing: Typing) -> Result<(), OutsideError> {
+        self.type_keys(&typing.keys)?;
+        self.typing = typing;
+        self.type_later();
         Ok(())
+    }
+
+    /// The guest starts anew: types as at its first start.
+    pub(super) fn type_again(&mut self) {
+        // They waited at its first start too.
+        let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.typing.keys);
+        self.type_later();
+    }
+
+    fn type_later(&mut self) {
+        let start = self.devices.now();
+        for (after, keys) in &self.typing.timed {
+            let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+            self.devices.chipset_mut().type_keys_at(start.after(after), keys.clone());
+        }
     }
 
     /// Sends `bytes` to the guest's serial port `port`, 1 for COM1.

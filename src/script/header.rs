@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::check::{self, Check};
 use super::ending::Ending;
 use super::value::{self, Bios, ValueError};
-use crate::devices::keyboard::{KeyEvent, keymap};
+use crate::devices::keyboard::keymap;
 use crate::disk;
 use crate::machine::bootable::Order;
-use crate::machine::{Catchpoint, Marks, OnUnclaimed};
+use crate::machine::{Catchpoint, Marks, OnUnclaimed, Typing};
 use crate::x86::exceptions::ExceptionSet;
 use crate::x86::{Phys, SegOff};
 
@@ -48,8 +48,8 @@ pub struct Header {
     pub break_on: Marks,
     /// Interrupts, ports and switches of the mode to stop at.
     pub stop_at: Vec<Catchpoint>,
-    /// Keys that are typed when the guest starts.
-    pub keys: Vec<KeyEvent>,
+    /// Keys that are typed when the guest starts, and later.
+    pub typing: Typing,
     /// How long the test may take.
     pub timeout: Option<Duration>,
     /// How many instructions the guest may execute.
@@ -108,6 +108,7 @@ const KEYS: &[&str] = &[
     "break-on",
     "stop-at",
     "keys",
+    "keys-at",
     "timeout",
     "limit",
     "transcript",
@@ -195,7 +196,10 @@ impl Header {
             }
             "keys" => {
                 let keys = keymap::parse(&value::text(value)?);
-                self.keys = keys.map_err(|error| ValueError(error.to_string()))?;
+                self.typing.keys = keys.map_err(|error| ValueError(error.to_string()))?;
+            }
+            "keys-at" => {
+                self.typing.timed.push(value::timed_keys(value, |keys| value::text(keys.trim()))?);
             }
             "timeout" => self.timeout = Some(value::time(value)?),
             "limit" => {
@@ -359,7 +363,7 @@ fn refuse_strays(script: &[(usize, String)]) -> Result<(), HeaderError> {
 
 /// Whether a key may be given more than once.
 fn repeats(key: &str) -> bool {
-    key.ends_with("contains") || key.ends_with("lacks")
+    key.ends_with("contains") || key.ends_with("lacks") || key == "keys-at"
 }
 
 /// The message for an unknown key.

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::verdict::Scene;
-use crate::devices::keyboard::KeyEvent;
 use crate::machine::record::Executed;
-use crate::machine::{Config, Machine, StopReason};
+use crate::machine::{Config, Machine, StopReason, Typing};
 use crate::x86::{CpuState, disasm, instruction};
 
 /// How many instructions are shown.
@@ -57,13 +56,13 @@ impl Snapshot {
     }
 
     /// The scene, with the source line from the ELF `symbols` and the instructions that led there. `again` is
-    /// what the machine is made of, and `keys` what is typed at its start.
+    /// what the machine is made of, and `typing` what is typed at its start.
     #[must_use]
-    pub fn scene(self, symbols: Option<&Path>, again: &Config, keys: &[KeyEvent]) -> Scene {
+    pub fn scene(self, symbols: Option<&Path>, again: &Config, typing: &Typing) -> Scene {
         let Snapshot { mut scene, cpu, halted, recent } = self;
         scene.source = symbols.and_then(|path| source_line(path, cpu.pc().0));
         let recent = if recent.is_empty() {
-            last_instructions(&cpu, halted, again, keys)
+            last_instructions(&cpu, halted, again, typing)
         } else {
             Ok(recent)
         };
@@ -113,11 +112,11 @@ fn last_instructions(
     cpu: &CpuState,
     halted: bool,
     again: &Config,
-    keys: &[KeyEvent],
+    typing: &Typing,
 ) -> Result<Vec<Executed>, String> {
     let failed = |reason: String| format!("the instructions before are not known: {reason}");
     let mut machine = Machine::new(again.clone()).map_err(|error| failed(error.to_string()))?;
-    machine.type_at_start(keys.to_vec()).map_err(|error| failed(error.to_string()))?;
+    machine.type_at_start(typing.clone()).map_err(|error| failed(error.to_string()))?;
     machine.remember_instructions(SHOWN);
     for _ in 0..MOST_STEPS {
         if same_place(machine.cpu(), cpu) && machine.is_halted() == halted {

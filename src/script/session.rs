@@ -4,7 +4,6 @@
 //! happens. What it wants to know of the machine it asks by `monitor stepvisor-test`; see `answer.rs`.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -32,9 +31,9 @@ use super::judge::{self, Finding};
 use super::test::{NOTHING_ASSERTED, Options, Test};
 use super::transcript::filter;
 use super::verdict::{Outcome, Verdict};
+use crate::gdb::client::{Client, Target};
 use crate::gdb::server::{End, Server};
 use crate::gdb::transport::{Address, Listener};
-use crate::gdb::{client, extension};
 use crate::machine::observer::Deaf;
 use crate::machine::{Config, Machine, StopReason};
 
@@ -128,18 +127,24 @@ fn play(
     directory: &TempDir,
     live: &Rc<RefCell<Live>>,
 ) -> Result<Played, String> {
-    let socket = directory.path().join("gdb");
-    let address = Address::Unix(socket.clone());
+    let client = Client {
+        gdb: &options.gdb,
+        directory: directory.path(),
+        loads_script: true,
+        symbols,
+        target: Target::Started,
+    };
+    let address = Address::Unix(client.socket());
     let listener = Listener::bind(&address, false).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| error.to_string();
-    let program = client::write_programs(directory.path(), machine.boot()).map_err(unprepared)?;
+    let command = client.command(machine.boot()).map_err(unprepared)?;
     let mut server = Server::new(machine, listener, Box::new(Deaf)).map_err(failed)?;
     server.expect_no_architecture();
     server.stop_at_waits();
     let answerer = Answerer { test: test.clone(), golden: options.golden, live: Rc::clone(live) };
     server.extend_monitor(Box::new(move |machine, line| answerer.answer(machine, line)));
 
-    let (mut child, output) = start_gdb(test, options, directory.path(), &program, symbols)?;
+    let (mut child, output) = start_gdb(test, &client, command)?;
     let stopper = server.stopper();
     let at_end = server.stopper();
     let reached = Arc::new(AtomicUsize::new(0));
@@ -198,12 +203,11 @@ fn unprepared(error: io::Error) -> String {
 
 fn start_gdb(
     test: &Test,
-    options: &Options,
-    directory: &Path,
-    program: &Path,
-    symbols: Option<&Path>,
+    client: &Client<'_>,
+    mut command: Command,
 ) -> Result<(Child, io::PipeReader), String> {
     let failed = unprepared;
+    let directory = client.directory;
     let prelude = directory.join("prelude.py");
     fs::write(&prelude, PRELUDE).map_err(failed)?;
     let words: Vec<&str> = check::KEYS.iter().filter_map(|key| key.split(' ').next()).collect();
@@ -218,23 +222,15 @@ fn start_gdb(
     fs::write(&task, content.to_string()).map_err(failed)?;
 
     let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut command = Command::new(&options.gdb);
-    command.args(["-nx", "-q", "-batch"]);
-    command.arg("-ix").arg(extension::write(directory).map_err(failed)?);
+    command.args(["-nx", "-batch"]);
     SETTINGS.iter().for_each(|setting| {
         command.args(["-iex", setting]);
     });
-    command.arg("-e").arg(program).arg("-d").arg(directory);
     // Where the guest's source is found by its last component.
     if let Some(parent) = test.header.guest.parent().filter(|path| path.is_dir()) {
         command.arg("-d").arg(parent);
     }
-    if let Some(symbols) = symbols {
-        command.arg("-s").arg(symbols);
-    }
-    let mut target = OsString::from("target extended-remote ");
-    target.push(directory.join("gdb"));
-    command.arg("-ex").arg(target).arg("-x").arg(prelude);
+    command.arg("-x").arg(prelude);
     command
         .env("STEPVISOR_TASK", task)
         .env("LC_ALL", "C.UTF-8")
@@ -245,15 +241,7 @@ fn start_gdb(
         .stderr(writer)
         // ^C is for the runner, which ends its gdb by itself.
         .process_group(0);
-    let child = command.spawn().map_err(|error| {
-        let gdb = options.gdb.display();
-        match error.kind() {
-            io::ErrorKind::NotFound => {
-                format!("{gdb} is not installed: apt-get install gdb, or name another with --gdb")
-            }
-            _ => format!("cannot start {gdb}: {error}"),
-        }
-    })?;
+    let child = command.spawn().map_err(|error| client.not_started(&error))?;
     // `command` is dropped here, and with it the writing ends of ours.
     Ok((child, reader))
 }

@@ -227,7 +227,7 @@ impl Test {
         for catchpoint in &header.stop_at {
             machine.stop_on_mut().catchpoints.insert(catchpoint.clone());
         }
-        machine.type_at_start(header.keys.clone()).map_err(|error| error.to_string())
+        machine.type_at_start(header.typing.clone()).map_err(|error| error.to_string())
     }
 
     /// FILE:LINE, or the name.
@@ -252,7 +252,7 @@ impl Test {
         let runs = verdict == Verdict::Hang && machine.instructions().is_none();
         let scene = |snapshot: Snapshot| match runs {
             true => snapshot.scene_of_hang(symbols, machine),
-            false => snapshot.scene(symbols, config, &self.header.keys),
+            false => snapshot.scene(symbols, config, &self.header.typing),
         };
         let scene = snapshot.map(scene);
         let place = self.place(line);

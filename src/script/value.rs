@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::devices::keyboard::{KeyEvent, keymap};
 use crate::memory::layout;
 use crate::x86::{self, Linear, SegOff};
 
@@ -88,6 +89,22 @@ pub fn time(text: &str) -> Result<Duration, ValueError> {
         _ => None,
     };
     millis.map(Duration::from_millis).ok_or_else(bad)
+}
+
+/// Keys and when they are typed, as TIME:KEYS; the keys as [`keymap`] reads them, behind `unquote`.
+///
+/// # Errors
+/// There is no colon, or one of both is none.
+pub fn timed_keys(
+    text: &str,
+    unquote: impl FnOnce(&str) -> Result<String, ValueError>,
+) -> Result<(Duration, Vec<KeyEvent>), ValueError> {
+    let (at, keys) = text.split_once(':').ok_or_else(|| {
+        ValueError(format!("`{text}` is not TIME:KEYS, such as 500ms:hi{{Enter}}"))
+    })?;
+    let at = time(at.trim())?;
+    let keys = keymap::parse(&unquote(keys)?);
+    Ok((at, keys.map_err(|error| ValueError(format!("in the keys, {error}")))?))
 }
 
 /// A text: as it stands, or in double quotes with the escapes `\n \r \t \\ \" \xNN`.

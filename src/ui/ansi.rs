@@ -1,6 +1,4 @@
-//! A frame as text with colours, for a terminal: SGR sequences of ECMA-48 with the 16 colours of
-//! aixterm (30-37 and 90-97, 40-47 and 100-107), which every terminal has. A colour that the guest has made its
-//! own is sent in full (38;2 and 48;2).
+//! A frame as text with colours, for a terminal.
 //!
 //! Attribute 07h, what the BIOS fills the screen with, is shown in the terminal's own colours, so that
 //! plain output blends in; any other attribute names both its colours. As on a VGA in its power-on state,
@@ -8,8 +6,9 @@
 //! line ends in the terminal's own colours, and a sequence is sent only where the look changes. For graphics see
 //! [`blocks`](super::blocks).
 
+use super::look::{BLACK, Look, push_change};
 use super::text;
-use crate::devices::frame::{Cell, Frame, Rgb, TextFrame, VGA_PALETTE};
+use crate::devices::frame::{Cell, Frame, TextFrame};
 use crate::font::cp437;
 
 /// The frame's text with its colours. As in [`text::plain`], what can't be seen at the
@@ -31,34 +30,15 @@ pub fn ansi(frame: &Frame) -> String {
     out
 }
 
-/// How a terminal is set to draw; `None` where this is said of it: its own colours.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Look {
-    foreground: Rgb,
-    background: Rgb,
-    blink: bool,
-}
-
-const BLACK: Rgb = [0; 3];
-
-impl Look {
-    /// The look that `attribute` asks for; `None` for the terminal's own.
-    fn of(attribute: u8, text: &TextFrame) -> Option<Look> {
-        let high = attribute >> 4;
-        let colour = |number: u8| text.palette[usize::from(number & 15)];
-        let look = Look {
-            foreground: colour(attribute),
-            background: colour(if text.blink { high & 7 } else { high }),
-            blink: text.blink && high & 8 != 0,
-        };
-        let own = Look { foreground: VGA_PALETTE[7], background: BLACK, blink: false };
-        (attribute != Cell::BLANK.attribute || look != own).then_some(look)
-    }
+/// The look that `attribute` asks for; `None` for the terminal's own.
+fn look_of(attribute: u8, text: &TextFrame) -> Option<Look> {
+    let look = Look::of(attribute, text);
+    (attribute != Cell::BLANK.attribute || look != Look::DEFAULT).then_some(look)
 }
 
 /// Whether `cell` shows nothing at all.
 fn is_invisible(cell: Cell, text: &TextFrame) -> bool {
-    let black = Look::of(cell.attribute, text).is_none_or(|look| look.background == BLACK);
+    let black = look_of(cell.attribute, text).is_none_or(|look| look.background == BLACK);
     cp437::is_blank(cell.character) && black
 }
 
@@ -66,7 +46,7 @@ fn is_invisible(cell: Cell, text: &TextFrame) -> bool {
 fn push_line(out: &mut String, line: &[Cell], text: &TextFrame) {
     let mut now = None;
     for &Cell { character, attribute } in line {
-        let mut wanted = Look::of(attribute, text);
+        let mut wanted = look_of(attribute, text);
         if cp437::is_blank(character) {
             // Of a blank only the background shows, and black may well be the terminal's own.
             let background = |look: Option<Look>| look.map_or(BLACK, |look| look.background);
@@ -79,46 +59,6 @@ fn push_line(out: &mut String, line: &[Cell], text: &TextFrame) {
         out.push(cp437::to_char(character));
     }
     push_change(out, now, None);
-}
-
-/// Appends the shortest sequence that turns the look `from` into `to`.
-fn push_change(out: &mut String, from: Option<Look>, to: Option<Look>) {
-    let mut parameters: Vec<String> = Vec::new();
-    match to {
-        None if from.is_some() => parameters.push("0".to_owned()),
-        None => {}
-        Some(to) => {
-            if from.is_none_or(|from| from.foreground != to.foreground) {
-                parameters.push(parameter(to.foreground, 30));
-            }
-            if from.is_none_or(|from| from.background != to.background) {
-                parameters.push(parameter(to.background, 40));
-            }
-            if from.is_some_and(|from| from.blink) != to.blink {
-                parameters.push(if to.blink { "5" } else { "25" }.to_owned());
-            }
-        }
-    }
-    if !parameters.is_empty() {
-        out.push_str(&format!("\x1b[{}m", parameters.join(";")));
-    }
-}
-
-/// The SGR parameter of a colour, where `base` is that of black: one of the 16, or the colour in full.
-fn parameter(rgb: Rgb, base: u8) -> String {
-    match (0..).zip(VGA_PALETTE).find(|(_, known)| *known == rgb) {
-        Some((vga, _)) => colour(vga, base).to_string(),
-        None => format!("{};2;{};{};{}", base + 8, rgb[0], rgb[1], rgb[2]),
-    }
-}
-
-/// The SGR parameter of a VGA colour, where `base` is that of black.
-///
-/// VGA counts blue as 1 and red as 4, ECMA-48 the other way round; the bright colours begin at 60 more.
-fn colour(vga: u8, base: u8) -> u8 {
-    let (red, green, blue) = (vga >> 2 & 1, vga >> 1 & 1, vga & 1);
-    let bright = if vga & 8 != 0 { 60 } else { 0 };
-    base + bright + red + 2 * green + 4 * blue
 }
 
 #[cfg(test)]
@@ -139,14 +79,6 @@ mod tests {
     fn grey_on_black_is_plain_text() {
         assert_eq!(show(row(&[("hello", 7)])), "hello\n");
         assert_eq!(show(row(&[("", 7)])), "");
-    }
-
-    #[test]
-    fn each_colour_has_its_parameter() {
-        let foreground: Vec<u8> = (0..16).map(|vga| colour(vga, 30)).collect();
-        assert_eq!(foreground[..8], [30, 34, 32, 36, 31, 35, 33, 37]);
-        assert_eq!(foreground[8..], [90, 94, 92, 96, 91, 95, 93, 97]);
-        assert_eq!([colour(4, 40), colour(12, 40)], [41, 101]);
     }
 
     #[test]

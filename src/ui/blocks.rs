@@ -13,30 +13,43 @@ use crate::devices::frame::{Frame, Rgb};
 /// The picture of `frame` in at most `columns` and `rows` of a terminal, each row a line.
 #[must_use]
 pub fn half_blocks(frame: &Frame, columns: usize, rows: usize) -> String {
-    let raster = Raster::of(frame);
-    let (width, height) = size(&raster, columns, rows);
     let mut out = String::new();
-    for row in 0..height.div_ceil(2) {
+    for row in pairs(frame, columns, rows) {
         let mut now = None;
-        for x in 0..width {
-            let colour = |y: usize| {
-                let whole = y < height;
-                whole.then(|| {
-                    mean(&raster, share(raster.width, x, width), share(raster.height, y, height))
-                })
-            };
-            let colours = (colour(2 * row).unwrap_or_default(), colour(2 * row + 1));
+        for colours in row {
             if now != Some(colours) {
                 let ([r, g, b], lower) = colours;
                 let below = lower.map_or("49".to_owned(), |[r, g, b]| format!("48;2;{r};{g};{b}"));
                 out.push_str(&format!("\x1b[38;2;{r};{g};{b};{below}m"));
                 now = Some(colours);
             }
-            out.push('▀');
+            out.push(UPPER_HALF);
         }
         out.push_str("\x1b[0m\n");
     }
     out
+}
+
+/// The character whose upper half has the foreground's colour.
+pub(super) const UPPER_HALF: char = '▀';
+
+/// The colours of the upper and the lower half of each character; the last row may have no lower ones.
+pub(super) fn pairs(
+    frame: &Frame,
+    columns: usize,
+    rows: usize,
+) -> impl Iterator<Item = Vec<(Rgb, Option<Rgb>)>> {
+    let raster = Raster::of(frame);
+    let (width, height) = size(&raster, columns, rows);
+    (0..height.div_ceil(2)).map(move |row| {
+        let colour = |x: usize, y: usize| {
+            let across = share(raster.width, x, width);
+            (y < height).then(|| mean(&raster, across, share(raster.height, y, height)))
+        };
+        (0..width)
+            .map(|x| (colour(x, 2 * row).unwrap_or_default(), colour(x, 2 * row + 1)))
+            .collect()
+    })
 }
 
 /// Width and height in half blocks.

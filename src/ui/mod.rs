@@ -4,9 +4,13 @@
 
 pub mod ansi;
 pub mod blocks;
+pub mod keys;
+mod look;
+pub mod painter;
 pub mod png;
 pub mod raster;
 pub mod screenshot;
+pub mod sixel;
 pub mod text;
 
 pub use screenshot::{ScreenError, ScreenFormat, write_screen};

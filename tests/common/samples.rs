@@ -1,9 +1,10 @@
 //! The guests that the project ships, and what a user sees of them.
 
+use stepvisor::bios::Ending;
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::{self, CD_SECTOR_SIZE, Disks, SECTOR_SIZE};
 use stepvisor::machine::bootable::{CD_ROM, Order};
-use stepvisor::machine::{Boot, Image, Machine};
+use stepvisor::machine::{Boot, Image, Machine, Typing};
 use stepvisor::x86::{Phys, SegOff};
 
 /// One shipped guest.
@@ -36,6 +37,12 @@ pub enum End {
     Halt,
     /// A triple fault.
     Shutdown,
+    /// To the firmware.
+    Leaves(Ending),
+    /// A reset by a port.
+    Resets,
+    /// The exit port, with this exit code.
+    Exits(u32),
     /// Not at all.
     Never,
 }
@@ -63,55 +70,103 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 45] = [
+pub const SAMPLES: [Sample; 93] = [
     sample!("a20"),
+    sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
+    sample!("apic" on firmware),
+    sample!("ata" on firmware),
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
+    sample!("blockmove" on firmware),
+    Sample { end: End::Leaves(Ending::Bootstrap), ..sample!("bootagain" on firmware) },
     sample!("calls"),
-    sample!("cga"),
-    sample!("colours"),
     Sample { drive: Some(CD_ROM), ..sample!("cdrom" on firmware) },
+    sample!("cga"),
+    sample!("cmos" on firmware),
+    sample!("colours"),
     Sample { serial: "Hello from INT 14h", ..sample!("com1" on firmware) },
+    sample!("counter" on firmware),
     sample!("crtc"),
     sample!("cs07c0"),
+    sample!("cursor" on firmware),
+    sample!("dac" on firmware),
     sample!("demo"),
     Sample { drive: Some(0), ..sample!("disk" on firmware) },
     Sample { drive: Some(0), ..sample!("diskerrors" on firmware) },
+    Sample { drive: Some(0), ..sample!("diskette" on firmware) },
+    sample!("displays" on firmware),
+    sample!("ega" on firmware),
+    sample!("entry" on firmware),
+    sample!("eventwait" on firmware),
+    Sample { end: End::Exits(43), ..sample!("exitcode" on firmware) },
+    Sample { end: End::Leaves(Ending::Returned), ..sample!("farreturn" on firmware) },
     Sample { drive: Some(0), ..sample!("fat12" on firmware) },
     sample!("faults"),
+    sample!("fdc" on firmware),
+    Sample { keys: "axa{Ctrl+Pause}{Esc}", ..sample!("filters" on firmware) },
     sample!("font"),
     Sample { drive: Some(0), ..sample!("formatting" on firmware) },
+    sample!("fourcolours" on firmware),
     Sample { drive: Some(0), ..sample!("geometry" on firmware) },
     sample!("hello"),
     sample!("int"),
     sample!("irq32"),
     sample!("irq64"),
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
+    sample!("keybuffer" on firmware),
     Sample { keys: "ab{Up}{Esc}", ..sample!("keyirq") },
     Sample { drive: Some(0x80), ..sample!("lba" on firmware) },
+    Sample { drive: Some(0x80), ..sample!("lbawrite" on firmware) },
+    sample!("leds" on firmware),
+    sample!("lines" on firmware),
     sample!("long"),
+    sample!("mode12h" on firmware),
     sample!("mode13h"),
     sample!("modes"),
     sample!("modex"),
+    sample!("monochrome" on firmware),
+    Sample { end: End::Leaves(Ending::NoBootDevice), ..sample!("noboot" on firmware) },
+    sample!("ownfont" on firmware),
+    sample!("padding" on firmware),
     sample!("pages" on firmware),
-    sample!("pixels" on firmware),
+    sample!("palette" on firmware),
     Sample { drive: Some(0x80), ..sample!("partition" on firmware) },
+    sample!("pci" on firmware),
+    sample!("picread" on firmware),
+    sample!("pixels" on firmware),
     Sample { console: "FF00AA", ..sample!("planar") },
     Sample {
         console: "Port E9, byte by byte.\nPort E9, all at once by rep outsb.\n!",
         ..sample!("portio")
     },
+    Sample { end: End::Leaves(Ending::PowerOff), ..sample!("poweroff" on firmware) },
+    sample!("printer" on firmware),
     sample!("protected"),
+    Sample { end: End::Resets, ..sample!("reset64" on firmware) },
+    Sample { end: End::Resets, ..sample!("reset92" on firmware) },
+    Sample { end: End::Leaves(Ending::Reset), ..sample!("restart" on firmware) },
     sample!("retrace"),
+    sample!("rom" on firmware),
+    Sample { keys: "a{Up}{Esc}a{Up}{Esc}", ..sample!("scancodes" on firmware) },
     sample!("scroll"),
     Sample { serial: "Hello from COM1!\r\n", ..sample!("serial") },
+    sample!("setclock" on firmware),
+    Sample { keys: "a{CapsLock}aA{NumLock}{KP7}{Esc}", ..sample!("shifts" on firmware) },
+    sample!("speaker" on firmware),
+    sample!("strings" on firmware),
     sample!("teletype" on firmware),
     sample!("ticks"),
     sample!("timer"),
     Sample { drive: Some(0), ..sample!("tracks" on firmware) },
     Sample { end: End::Shutdown, ..sample!("triple") },
+    sample!("twocolours" on firmware),
+    Sample { serial: "Sent by IRQ 4\r\n", ..sample!("uartirq" on firmware) },
+    sample!("unreal" on firmware),
     sample!("vbebanked" on firmware),
+    sample!("vbeinfo" on firmware),
     sample!("vbelinear" on firmware),
+    sample!("vectors" on firmware),
+    sample!("windows" on firmware),
 ];
 
 /// A CD-ROM named STEPVISOR that boots `image` as the El Torito media type `media`: 0 none, 1 to 3 floppies, 4 a hard
@@ -160,7 +215,8 @@ impl Sample {
         } else {
             super::machine(self.boot())
         };
-        machine.type_at_start(keymap::parse(self.keys).unwrap()).unwrap();
+        let keys = keymap::parse(self.keys).unwrap();
+        machine.type_at_start(Typing { keys, ..Typing::default() }).unwrap();
         machine
     }
 

@@ -9,6 +9,7 @@ use super::data_area::{
     KEYBOARD_HEAD, KEYBOARD_TAIL,
 };
 use super::{Outcome, Pc};
+use crate::memory::Ram;
 use crate::x86::{Gpr, Phys};
 pub use interrupt::{interrupt, scan_code};
 
@@ -86,6 +87,19 @@ fn behind(pc: &Pc<'_>, offset: u16) -> u16 {
 fn next(pc: &Pc<'_>) -> Option<u16> {
     let head = pc.read_u16(KEYBOARD_HEAD);
     (head != pc.read_u16(KEYBOARD_TAIL)).then(|| pc.read_u16(at(head)))
+}
+
+/// Whether the buffer in `ram` has no room for another key.
+#[must_use]
+pub fn is_full(ram: &Ram) -> bool {
+    let word = |address| {
+        let mut bytes = [0; 2];
+        let _ = ram.read(address, &mut bytes);
+        u16::from_le_bytes(bytes)
+    };
+    let next = word(KEYBOARD_TAIL).wrapping_add(2);
+    let next = if next == word(KEYBOARD_BUFFER_END) { word(KEYBOARD_BUFFER_START) } else { next };
+    next == word(KEYBOARD_HEAD)
 }
 
 /// Takes it.

@@ -13,6 +13,8 @@ const ALL_DEVICES: u16 = 0x0001;
 const OFF: u16 = 0x0003;
 const NO_16_BIT_INTERFACE: u8 = 0x06;
 const NO_32_BIT_INTERFACE: u8 = 0x08;
+/// The function is not supported.
+const NOT_SUPPORTED: u8 = 0x0c;
 const NO_EVENT: u8 = 0x80;
 
 /// INT 15h AH=53.
@@ -46,7 +48,13 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             pc.set_word(Gpr::Rax, VERSION);
             pc.set_carry(false);
         }
-        _ => pc.set_carry(true),
+        0x10 => {
+            // No batteries, and nothing that depends on them.
+            pc.set_low(Gpr::Rbx, 0);
+            pc.set_word(Gpr::Rcx, 0);
+            pc.set_carry(false);
+        }
+        _ => pc.fail(NOT_SUPPORTED),
     }
     Outcome::Return
 }

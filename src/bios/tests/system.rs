@@ -127,6 +127,75 @@ fn serial_output_goes_through_the_port() {
     let port = bench.devices.chipset_mut().serial_mut(0).unwrap();
     assert_eq!(port.take_output(), b"ok");
     assert!(port.send(b"!"));
-    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0], u16::from(b'!'));
-    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0] & 0x8000, 0x8000);
+    // With the line status: the byte is there, and the transmitter is empty.
+    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0], 0x6100 | u16::from(b'!'));
+}
+
+#[test]
+fn a_serial_port_with_nothing_to_read_is_waited_for_until_its_timeout() {
+    let mut bench = Bench::new();
+    bench.pc().port_write(0x3fc, 0x0b);
+    bench.pc().set_word(Gpr::Rax, 0x02a5);
+    bench.pc().set_word(Gpr::Rdx, 0);
+    // Ten ticks; whatever else interrupts counts for nothing.
+    for _ in 0..10 {
+        assert_eq!(bench.serve(Service::Interrupt(0x14)), Outcome::Wait);
+        assert_eq!(bench.serve(Service::Interrupt(0x14)), Outcome::Wait);
+        assert_eq!(bench.pc().word(Gpr::Rax), 0x02a5, "the call is the same again");
+        bench.serve(Service::Interrupt(0x08));
+    }
+    assert_eq!(bench.serve(Service::Interrupt(0x14)), Outcome::Return);
+    assert_eq!((bench.pc().word(Gpr::Rax), bench.carry()), (0xe0a5, false));
+    // Another wait has all its time, and ends with the byte.
+    bench.pc().set_word(Gpr::Rax, 0x0200);
+    assert_eq!(bench.serve(Service::Interrupt(0x14)), Outcome::Wait);
+    bench.serve(Service::Interrupt(0x08));
+    assert!(bench.devices.chipset_mut().serial_mut(0).unwrap().send(b"?"));
+    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0], 0x6100 | u16::from(b'?'));
+    assert_eq!(bench.pc().port_read(0x3fc), 0x0b, "the modem's lines are the guest's");
+    // Without a timeout there is none.
+    bench.pc().write_u8(Phys(0x47c), 0);
+    assert_eq!(bench.call(0x14, [0x0200, 0, 0, 0])[0], 0xe000);
+}
+
+#[test]
+fn power_management_says_what_it_does_not_do() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.call(0x15, [0x5301, 0, 9, 9])[0], 0x5301);
+    assert!(!bench.carry());
+    let errors =
+        [(0x02, 0x06), (0x03, 0x08), (0x09, 0x0c), (0x0b, 0x80), (0x0c, 0x0c), (0x80, 0x0c)];
+    for (function, error) in errors {
+        let answer = bench.call(0x15, [0x5300 | function, 1, 2, 3]);
+        assert_eq!(answer, [error << 8 | function, 1, 2, 3], "{function:02x}");
+        assert!(bench.carry());
+    }
+    assert_eq!(bench.call(0x15, [0x5310, 0x0101, 9, 9]), [0x5310, 0x0100, 0, 9]);
+    assert!(!bench.carry());
+}
+
+/// Whether `memory` has `signature` where paragraphs begin.
+fn has(memory: &[u8], signature: &[u8]) -> bool {
+    memory.chunks(16).any(|paragraph| paragraph.starts_with(signature))
+}
+
+#[test]
+fn who_scans_for_tables_of_later_firmware_finds_none() {
+    let mut bench = Bench::new();
+    let mut memory = vec![0; 0xa_0000];
+    bench.pc().read(Phys(0), &mut memory);
+    let areas = [rom::image(), &memory[0x9_fc00..], &memory[..0x600]];
+    assert!(has(&[&[0; 16][..], b"_MP_"].concat(), b"_MP_"));
+    let signatures: [&[u8]; 9] =
+        [b"RSD PTR ", b"_MP_", b"_SM_", b"_SM3_", b"_DMI_", b"$PnP", b"$PIR", b"_32_", b"PCMP"];
+    for signature in signatures {
+        for area in areas {
+            assert!(!has(area, signature), "{}", String::from_utf8_lossy(signature));
+        }
+    }
+    // Nor are they asked for: PCI, and Plug and Play by the equipment.
+    for function in 0xb100..=0xb18f {
+        assert_eq!(bench.call(0x1a, [function, 1, 2, 3]), [function, 1, 2, 3]);
+        assert!(bench.carry());
+    }
 }

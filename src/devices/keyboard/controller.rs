@@ -282,10 +282,14 @@ impl Controller {
     /// Whether a scan code could be sent now, with an interrupt.
     #[must_use]
     pub fn can_send(&self) -> bool {
+        self.would_send() && self.state.keyboard.has_code()
+    }
+
+    /// Whether a scan code could be sent if a key were pressed.
+    #[must_use]
+    pub fn would_send(&self) -> bool {
         let mode = self.state.ram[0];
-        self.state.output.is_none()
-            && mode & (MODE_INTERRUPT | MODE_KEYBOARD_OFF) == MODE_INTERRUPT
-            && self.state.keyboard.has_code()
+        self.state.output.is_none() && mode & (MODE_INTERRUPT | MODE_KEYBOARD_OFF) == MODE_INTERRUPT
     }
 
     /// Sends the next scan code, if it [can](Controller::can_send).

@@ -25,6 +25,8 @@ enum Expects {
 /// A controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chip {
+    /// It is the second of the pair, whose ICW3 is its number, not its cascades.
+    is_second: bool,
     expects: Expects,
     icw1: u8,
     /// The upper five bits of the vectors.
@@ -46,12 +48,13 @@ pub(super) struct Chip {
 
 impl Chip {
     /// As firmware leaves one: fully nested, edges, vectors from `base` on.
-    pub(super) fn new(base: u8, mask: u8) -> Chip {
+    pub(super) fn new(is_second: bool, base: u8, mask: u8) -> Chip {
         Chip {
+            is_second,
             expects: Expects::Ocw1,
             icw1: ICW1 | ICW1_NEEDS_ICW4,
             base,
-            icw3: if base == 0x08 { 0x04 } else { 0x02 },
+            icw3: if is_second { 0x02 } else { 0x04 },
             icw4: 0x01,
             mask,
             edges: 0,
@@ -100,7 +103,8 @@ impl Chip {
         for line in self.by_priority() {
             let bit = 1 << line;
             let is_served = self.in_service & bit != 0;
-            let nests = self.icw4 & ICW4_SPECIAL_NESTED != 0;
+            // Only another controller may interrupt itself.
+            let nests = self.icw4 & ICW4_SPECIAL_NESTED != 0 && self.has_cascade(line);
             if requests & bit != 0 && (!is_served || nests) {
                 return Some(line);
             }
@@ -114,7 +118,7 @@ impl Chip {
 
     /// Whether another controller is at `line`.
     pub(super) fn has_cascade(&self, line: u8) -> bool {
-        self.icw1 & ICW1_SINGLE == 0 && self.icw3 >> line & 1 != 0
+        !self.is_second && self.icw1 & ICW1_SINGLE == 0 && self.icw3 >> line & 1 != 0
     }
 
     /// The vector of line 0.
@@ -195,7 +199,10 @@ impl Chip {
     /// End of interrupt and rotation.
     fn set_ocw2(&mut self, value: u8) {
         let named = value & 7;
-        let highest = self.by_priority().find(|line| self.in_service >> line & 1 != 0);
+        // In special mask mode a masked one is not ended unless it is named.
+        let hidden = if self.special_mask { self.mask } else { 0 };
+        let can_end = self.in_service & !hidden;
+        let highest = self.by_priority().find(|line| can_end >> line & 1 != 0);
         let (ended, lowest) = match value >> 5 {
             // Non-specific, and with rotation.
             1 => (highest, None),

@@ -33,7 +33,7 @@ pub struct State {
 
 impl Default for Pics {
     fn default() -> Pics {
-        let (first, second) = (Chip::new(0x08, 0xb8), Chip::new(0x70, 0x8f));
+        let (first, second) = (Chip::new(false, 0x08, 0xb8), Chip::new(true, 0x70, 0x8f));
         Pics { state: State { first, second } }
     }
 }
@@ -140,5 +140,7 @@ impl Pics {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

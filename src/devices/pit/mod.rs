@@ -132,4 +132,6 @@ impl Pit {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

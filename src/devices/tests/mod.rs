@@ -1,5 +1,8 @@
 //! Tests of the dispatch to devices; each device's own tests are in its file.
 
+mod absent;
+mod port_sequences;
+mod properties;
 pub(crate) mod random;
 
 use super::*;

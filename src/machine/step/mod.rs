@@ -116,6 +116,7 @@ impl Machine {
             return Ok(stop);
         }
         let traps = self.traps_after(code, facts)?;
+        self.stepped_special = matches!(facts, Some(Facts { kind: Kind::Special, .. }));
         let step = self.step_decoded(code, facts)?;
         if step.stop != StopReason::Kicked {
             let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));

@@ -22,7 +22,7 @@ impl Machine {
         let stop = self.watched(Machine::try_step);
         // What is done by hand leaves the processor as it is.
         if self.stats.total() != exits {
-            self.trap_may_linger = accesses(self) != before;
+            self.trap_may_linger = self.stepped_special || accesses(self) != before;
         }
         stop
     }

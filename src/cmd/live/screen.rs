@@ -1,0 +1,238 @@
+//! What the terminal shows of the guest, and when it is painted.
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use stepvisor::devices::frame::Frame;
+use stepvisor::kvm::Kicker;
+use stepvisor::machine::Observer;
+use stepvisor::ui::keys::{ASK_ATTRIBUTES, SIXELS};
+use stepvisor::ui::painter::Painter;
+
+use super::ticker::Ticker;
+use super::{earlier, terminal};
+use crate::cmd::console::{Console, wants_colours};
+
+/// From one picture to the next; pictures in pixels take a terminal longer.
+const PAUSE: Duration = Duration::from_millis(33);
+const PAUSE_OF_PIXELS: Duration = Duration::from_millis(100);
+/// After so long without another byte, Esc is a key.
+const ESC_ALONE: Duration = Duration::from_millis(30);
+/// Bytes that are held back at the most.
+const MOST_HELD: usize = 1 << 20;
+
+/// The screen.
+#[derive(Debug)]
+pub struct Screen {
+    painter: Painter,
+    ticker: Ticker,
+    /// Our own line: the keys, and what was said last.
+    line: String,
+    notice: String,
+    /// When the next picture may be painted.
+    next: Instant,
+    /// The guest has been typed to, so that its user knows how that is done.
+    was_typed_to: bool,
+    has_asked: bool,
+    /// The terminal has not answered yet.
+    awaits_answer: bool,
+    draws_pixels: bool,
+    /// Bytes came that may be the beginning of a key: until when the rest is waited for.
+    decoding: Option<Instant>,
+    held: Vec<Held>,
+    /// Bytes in it, and those that there was no room for.
+    held_bytes: usize,
+    lost_bytes: usize,
+}
+
+/// What would be written over the screen.
+#[derive(Debug)]
+enum Held {
+    Notice(String),
+    Console(Vec<u8>),
+    Serial(usize, Vec<u8>),
+}
+
+impl Screen {
+    /// With `line` as our own line; kicks by `kicker` when there is something to do.
+    ///
+    /// # Errors
+    /// The system has no threads left.
+    pub fn new(line: String, kicker: &Kicker) -> io::Result<Screen> {
+        Ok(Screen {
+            painter: painter(false),
+            ticker: Ticker::start(kicker.clone())?,
+            line,
+            notice: String::new(),
+            next: Instant::now(),
+            was_typed_to: false,
+            has_asked: false,
+            awaits_answer: false,
+            draws_pixels: false,
+            decoding: None,
+            held: Vec::new(),
+            held_bytes: 0,
+            lost_bytes: 0,
+        })
+    }
+
+    /// The terminal shows anything, and has any size.
+    pub fn begin_anew(&mut self) {
+        self.painter = painter(self.draws_pixels);
+        self.next = Instant::now();
+    }
+
+    /// Before the guest runs: paints if it is time, and will be asked again if not.
+    pub fn show(&mut self, frame: &Frame) {
+        if self.next <= Instant::now() {
+            self.paint(frame);
+        }
+        self.ticker.set(earlier(Some(self.next), self.decoding));
+    }
+
+    fn paint(&mut self, frame: &Frame) {
+        let is_picture = matches!(frame, Frame::Graphics(_));
+        if is_picture && !self.has_asked && wants_colours() {
+            (self.has_asked, self.awaits_answer) = (true, true);
+            terminal::write(ASK_ATTRIBUTES);
+        }
+        let line = match self.notice.as_str() {
+            "" => format!(" {}", self.line),
+            notice => format!(" {}   {notice}", self.line),
+        };
+        let out = self.painter.paint(frame, &line, !self.was_typed_to);
+        if !out.is_empty() {
+            terminal::write(&out);
+        }
+        let pause = if is_picture && self.draws_pixels { PAUSE_OF_PIXELS } else { PAUSE };
+        self.next = Instant::now() + pause;
+    }
+
+    /// What the terminal can.
+    pub fn learn(&mut self, attributes: &[u16]) {
+        self.awaits_answer = false;
+        self.draws_pixels = attributes.contains(&SIXELS);
+        if self.draws_pixels {
+            self.begin_anew();
+        }
+    }
+
+    /// Whether the terminal has not said yet what it can; it is not waited for twice.
+    pub fn stop_awaiting_answer(&mut self) -> bool {
+        std::mem::take(&mut self.awaits_answer)
+    }
+
+    /// Somebody has typed.
+    pub fn was_typed_to(&mut self) {
+        self.was_typed_to = true;
+    }
+
+    /// Whether bytes may be the beginning of a key.
+    pub fn expect_more_input(&mut self, expects: bool) {
+        self.decoding = match (expects, self.decoding) {
+            (true, Some(at)) => Some(at),
+            (true, None) => Some(Instant::now() + ESC_ALONE),
+            (false, _) => None,
+        };
+    }
+
+    /// Whether bytes have been waited for in vain.
+    pub fn decoding_is_over(&mut self) -> bool {
+        self.decoding.take_if(|at| *at <= Instant::now()).is_some()
+    }
+
+    fn hold(&mut self, held: Held) {
+        let len = match &held {
+            Held::Notice(text) => text.len(),
+            Held::Console(bytes) | Held::Serial(_, bytes) => bytes.len(),
+        };
+        if self.held_bytes + len > MOST_HELD {
+            self.lost_bytes += len;
+            return;
+        }
+        self.held_bytes += len;
+        self.held.push(held);
+    }
+
+    /// Gives what was held back to `console`.
+    pub fn say_what_was_held(&mut self, console: &mut Console) {
+        for held in self.held.drain(..) {
+            match held {
+                Held::Notice(text) => console.notice(&text),
+                Held::Console(bytes) => console.console(&bytes),
+                Held::Serial(port, bytes) => console.serial(port, &bytes),
+            }
+        }
+        if self.lost_bytes > 0 {
+            console.notice(&format!(
+                "{} more bytes were said while the screen was shown; `--serial FILE`, `2> FILE` or `--live never` \
+                 has them all",
+                self.lost_bytes
+            ));
+        }
+    }
+}
+
+/// For the terminal as large as it is at present.
+fn painter(draws_pixels: bool) -> Painter {
+    Painter::new(terminal::size(draws_pixels), wants_colours())
+}
+
+/// Hears what the guest does, for the screen.
+#[derive(Debug)]
+pub struct Observing {
+    screen: Rc<RefCell<Screen>>,
+    console: Rc<RefCell<Console>>,
+    /// The console would write over the screen.
+    holds: bool,
+}
+
+impl Observing {
+    pub fn new(screen: Rc<RefCell<Screen>>, console: Rc<RefCell<Console>>) -> Observing {
+        Observing { screen, console, holds: io::stderr().is_terminal() }
+    }
+}
+
+impl Observer for Observing {
+    fn notice(&mut self, text: &str) {
+        self.screen.borrow_mut().notice = text.to_owned();
+        match self.holds {
+            true => self.screen.borrow_mut().hold(Held::Notice(text.to_owned())),
+            false => self.console.borrow_mut().notice(text),
+        }
+    }
+
+    fn console(&mut self, bytes: &[u8]) {
+        match self.holds {
+            true => self.screen.borrow_mut().hold(Held::Console(bytes.to_vec())),
+            false => self.console.borrow_mut().console(bytes),
+        }
+    }
+
+    fn serial(&mut self, port: usize, bytes: &[u8]) {
+        match self.holds {
+            true => self.screen.borrow_mut().hold(Held::Serial(port, bytes.to_vec())),
+            false => self.console.borrow_mut().serial(port, bytes),
+        }
+    }
+
+    fn sleeps(&mut self, screen: &dyn Fn() -> Frame) {
+        let mut own = self.screen.borrow_mut();
+        let is_late = own.next > Instant::now();
+        if !is_late {
+            own.paint(&screen());
+        }
+        // A picture that it is too early for is painted in a while; if there is none, nobody wakes.
+        let next = is_late.then_some(own.next);
+        own.ticker.set(earlier(next, own.decoding));
+    }
+
+    fn wakes(&mut self) {
+        let own = self.screen.borrow();
+        // Most go back to sleep soon, and are painted then.
+        let next = own.next.max(Instant::now() + PAUSE);
+        own.ticker.set(earlier(Some(next), own.decoding));
+    }
+}

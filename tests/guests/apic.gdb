@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/apic.elf
+# ends: halt
+# screen file: ../screens/apic.txt

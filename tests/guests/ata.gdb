@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/ata.elf
+# ends: halt
+# screen file: ../screens/ata.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/bootagain.elf
+# ends: int19
+# screen file: ../screens/bootagain.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/cmos.elf
+# ends: halt
+# screen file: ../screens/cmos.txt

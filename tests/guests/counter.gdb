@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/counter.elf
+# ends: halt
+# screen file: ../screens/counter.txt

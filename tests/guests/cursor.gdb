@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/cursor.elf
+# ends: halt
+# screen file: ../screens/cursor.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/displays.elf
+# ends: halt
+# screen file: ../screens/displays.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/entry.elf
+# ends: halt
+# screen file: ../screens/entry.txt

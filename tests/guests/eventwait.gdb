@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/eventwait.elf
+# ends: halt
+# screen file: ../screens/eventwait.txt

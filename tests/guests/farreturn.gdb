@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/farreturn.elf
+# ends: returned
+# screen file: ../screens/farreturn.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/lbawrite.bin
+# ends: halt
+# screen file: ../screens/lbawrite.txt

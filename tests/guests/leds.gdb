@@ -1,0 +1,5 @@
+# guest: ../../guests/bin/leds.elf
+# ends: halt
+# screen file: ../screens/leds.txt
+# writes port 0x64: 0xaa 0xab 0x60
+# writes port 0x60: 0x65 0xee 0xf2 0xed 5

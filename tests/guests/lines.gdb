@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/lines.elf
+# ends: halt
+# screen file: ../screens/lines.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/modex.elf
+# ends: halt
+# screen file: ../screens/modex.txt

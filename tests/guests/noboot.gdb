@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/noboot.elf
+# ends: int18
+# screen file: ../screens/noboot.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/padding.elf
+# ends: halt
+# screen file: ../screens/padding.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/palette.elf
+# ends: halt
+# screen file: ../screens/palette.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/pci.elf
+# ends: halt
+# screen file: ../screens/pci.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/picread.elf
+# ends: halt
+# screen file: ../screens/picread.txt

@@ -1,0 +1,4 @@
+# guest: ../../guests/bin/poweroff.elf
+# ends: power-off
+# screen file: ../screens/poweroff.txt
+# screen contains: Good night.

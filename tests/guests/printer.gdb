@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/printer.elf
+# ends: halt
+# screen file: ../screens/printer.txt

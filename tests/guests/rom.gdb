@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/rom.elf
+# ends: halt
+# screen file: ../screens/rom.txt

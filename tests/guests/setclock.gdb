@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/setclock.elf
+# ends: halt
+# screen file: ../screens/setclock.txt

@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/vbeinfo.elf
+# ends: halt
+# screen file: ../screens/vbeinfo.txt

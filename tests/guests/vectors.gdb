@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/vectors.elf
+# ends: halt
+# screen file: ../screens/vectors.txt
