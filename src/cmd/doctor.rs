@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 use stepvisor::kvm::HostFacts;
 use stepvisor::kvm::host::{self, Claims};
-use stepvisor::kvm::probe;
+use stepvisor::kvm::probe::{self, AsManual};
 
 use crate::cli::Doctor;
 use crate::exit_code::ExitCode;
@@ -33,6 +33,8 @@ struct Report {
     /// How long it took to find that out, in milliseconds.
     probe_milliseconds: Option<f64>,
     mechanisms: Option<Mechanisms>,
+    /// What guests that run freely see; nothing if KVM cannot be used.
+    as_manual: Option<AsManual>,
     impossible: Vec<&'static str>,
 }
 
@@ -102,6 +104,7 @@ fn examine(gdb: &Path) -> Report {
     let elapsed = start.elapsed();
     let error = claims.as_ref().err().or(facts.as_ref().err()).map(|error| error.with_cause());
     let facts = facts.ok().copied();
+    let as_manual = facts.and_then(|_| probe::as_manual().ok());
     Report {
         stepvisor: env!("CARGO_PKG_VERSION"),
         kernel: first_line("/proc/sys/kernel/osrelease"),
@@ -117,7 +120,8 @@ fn examine(gdb: &Path) -> Report {
         facts,
         probe_milliseconds: facts.map(|_| (elapsed.as_secs_f64() * 1e4).round() / 10.0),
         mechanisms: facts.map(|facts| findings::mechanisms(&facts)),
-        impossible: facts.map(|facts| findings::impossible(&facts)).unwrap_or_default(),
+        as_manual,
+        impossible: findings::impossible(facts.as_ref(), as_manual.as_ref()),
     }
 }
 

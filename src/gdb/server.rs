@@ -234,11 +234,13 @@ impl<'m> Server<'m> {
     /// Lets the guest go on, unless something has come meanwhile.
     fn run(&mut self, resume: Resume) -> Option<End> {
         // Before the look: what comes after it kicks.
-        let _armed = self.client.as_ref().map(|client| client.kick.arm());
+        let armed = self.client.as_ref().map(|client| client.kick.arm());
         if let Some(event) = self.look() {
             return self.receive(event);
         }
         let stop = self.guest.run(&resume);
+        // Before the client learns of it: its next packet needs no signal.
+        drop(armed);
         self.stopped(stop, resume).or_else(|| self.drop_broken())
     }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use stepvisor::devices;
 use stepvisor::disk::Disks;
 use stepvisor::machine::{Boot, Config, Image, Machine, Observer, OnUnclaimed, StopReason};
+use stepvisor::x86::segment::KIND_ACCESSED;
 use stepvisor::x86::{Access, CpuState, Gpr, Linear, Phys, SegOff, Segment, SegmentName};
 
 /// Where boot sectors lie, and where [`boot`] puts its code.
@@ -94,7 +95,8 @@ pub fn write(machine: &mut Machine, addr: u64, data: &[u8]) {
 }
 
 /// The registers as far as a program can see them. Hosts differ in what they keep in the hidden part of
-/// segment registers: the access rights in real mode, everything behind a null selector elsewhere.
+/// segment registers: the access rights in real mode, everything behind a null selector elsewhere, and whether
+/// code is marked as accessed, which QEMU's processor never does.
 pub fn visible(cpu: &CpuState) -> CpuState {
     let mut cpu = cpu.clone();
     let real = cpu.mode().has_paragraph_segments();
@@ -105,6 +107,8 @@ pub fn visible(cpu: &CpuState) -> CpuState {
         } else if segment.selector < 4 {
             // FS and GS have a base in long mode nevertheless.
             *segment = Segment { base: segment.base, ..Segment::default() };
+        } else if segment.access.is_code() {
+            segment.access.kind |= KIND_ACCESSED;
         }
     }
     cpu

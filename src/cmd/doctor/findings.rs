@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use stepvisor::kvm::HostFacts;
-use stepvisor::kvm::probe::Lzcnt;
+use stepvisor::kvm::probe::{AsManual, Lzcnt};
 use stepvisor::machine::plan::{DebugPlan, Mechanism, Place, Situation};
 use stepvisor::machine::{BreakpointSet, Watch, WatchKind};
 use stepvisor::x86::{CpuMode, Linear};
@@ -68,9 +68,16 @@ fn name(plan: &DebugPlan) -> &'static str {
 }
 
 /// What this host's KVM gives no way to do.
-pub fn impossible(facts: &HostFacts) -> Vec<&'static str> {
+pub fn impossible(facts: Option<&HostFacts>, as_manual: Option<&AsManual>) -> Vec<&'static str> {
+    let rows = facts.map(by_facts).into_iter().flatten();
+    let rows = rows.chain(as_manual.map(by_manual).into_iter().flatten());
+    rows.filter_map(|(holds, text)| holds.then_some(text)).collect()
+}
+
+fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 10] {
     let refused = &facts.refused;
-    let rows = [
+    let data = &facts.data_breakpoints;
+    [
         (
             !facts.execute_breakpoints.user,
             "a breakpoint in ring 3 of long mode is missed if the guest makes its first ring 3 segment and \
@@ -90,12 +97,61 @@ pub fn impossible(facts: &HostFacts) -> Vec<&'static str> {
             !facts.real_mode_idt_limit,
             "the limit of the interrupt table is ignored in real mode while the guest runs freely",
         ),
+        (
+            facts.endless.int_80h_real,
+            "INT 80h to FFh of real mode in free run, after LIDT: with a base of 0 interrupts look disabled in the \
+             pushed flags until the guest accesses a port or device, with another the vector comes from 400h \
+             bytes below its entry",
+        ),
+        (
+            !(data.real && data.protected && data.long && data.user),
+            "the guest's own data breakpoints hit only while it is stepped or a breakpoint is set",
+        ),
         (refused.x87, "KVM runs no x87 arithmetic in ring 0, and nobody does it instead"),
         (refused.sse, "KVM runs no SSE arithmetic in ring 0, and nobody does it instead"),
         (
             facts.lzcnt == Lzcnt::RunsAsBsr,
             "LZCNT runs as BSR, with another result, though CPUID offers it",
         ),
-    ];
-    rows.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect()
+    ]
+}
+
+fn by_manual(as_manual: &AsManual) -> [(bool, &'static str); 11] {
+    [
+        (!as_manual.virtual_8086, "there is no virtual-8086 mode: EFLAGS.VM does not stay set"),
+        (
+            !as_manual.paging_pae,
+            "a guest cannot switch on PAE paging outside long mode: CR0.PG does not stay set",
+        ),
+        (!as_manual.gates16, "exceptions through 16-bit gates push 32-bit frames"),
+        (
+            !as_manual.ring3_flags,
+            "ring 3 of long mode runs with interrupts enabled and IOPL 0, and PUSHF shows it",
+        ),
+        (
+            !as_manual.exception_keeps_ac,
+            "exceptions clear AC outside real mode while the guest runs freely",
+        ),
+        (
+            !as_manual.exception_keeps_esp,
+            "exceptions of real mode clear the upper half of ESP while the guest runs freely",
+        ),
+        (
+            !as_manual.aam_flags,
+            "SF and ZF after AAM and AAD are those of EAX while the guest runs freely",
+        ),
+        (
+            !as_manual.enter_width,
+            "ENTER pushes EBP in the width of the stack while the guest runs freely",
+        ),
+        (
+            !as_manual.absent_gate,
+            "an exception whose gate is not present is a double fault: #NP does not come",
+        ),
+        (
+            as_manual.absent_gate && !as_manual.error_code_ext,
+            "the bit EXT of error codes is clear where an exception met the fault",
+        ),
+        (!as_manual.double_fault, "#NP while #DE is delivered makes no double fault"),
+    ]
 }

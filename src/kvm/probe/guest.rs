@@ -32,9 +32,15 @@ const PML4: u64 = 0x2000;
 const PDPT: u64 = 0x3000;
 const DIRECTORY: u64 = 0x4000;
 const DIRECTORY32: u64 = 0x5000;
+/// Of PAE paging, whose entries have no rights.
+const PDPT_PAE: u64 = 0x5c00;
 const GDT: u64 = 0x6000;
 const IDT32: u64 = 0x6800;
 const IDT64: u64 = 0x7000;
+/// Gates of 16 bits for protected mode.
+pub const GATES16: u64 = 0x7400;
+/// Gates for protected mode of which only those of #NP and #DF are present.
+pub const ABSENT_GATES: u64 = 0x7600;
 const TSS: u64 = 0x8000;
 const RING0_STACK: u64 = 0x8800;
 
@@ -54,10 +60,20 @@ const DESCRIPTORS: [u64; 6] = [
 ];
 /// Vectors that the tables hold.
 const VECTORS: u64 = 0x30;
+/// #DF, double fault.
+const VECTOR_DF: u64 = 8;
+/// #NP, segment not present.
+const VECTOR_NP: u64 = 11;
+/// In a gate: it is present.
+const GATE_PRESENT: u64 = 1 << 47;
+/// In a gate: it pushes doublewords.
+const GATE_32_BIT: u64 = 1 << 43;
 /// RFLAGS.IOPL = 3, so that ring 3 may use ports.
 const RFLAGS_IOPL: u64 = 3 << 12;
 /// Page-table entry: present, writable, for ring 3, large.
 const LARGE_PAGE: u64 = 0b1000_0111;
+/// Page-table entry: present.
+const PRESENT: u64 = 1;
 /// Page-table entry: present, writable, for ring 3.
 const TABLE: u64 = 0b111;
 
@@ -152,6 +168,12 @@ impl Guest {
             let gate = |selector: u16| HANDLER | u64::from(selector) << 16 | 0x8e00 << 32;
             self.write(IDT32 + vector * 8, &gate(CODE32).to_le_bytes());
             self.write(IDT64 + vector * 16, &gate(CODE64).to_le_bytes());
+            let gate16 = gate(CODE32) & !GATE_32_BIT;
+            self.write(GATES16 + vector * 8, &gate16.to_le_bytes());
+            let is_present = [VECTOR_NP, VECTOR_DF].contains(&vector);
+            let present = if is_present { GATE_PRESENT } else { 0 };
+            let absent = gate(CODE32) & !GATE_PRESENT | present;
+            self.write(ABSENT_GATES + vector * 8, &absent.to_le_bytes());
         }
         self.write(HANDLER, &[0xe6, HANDLED]);
         for (descriptor, at) in DESCRIPTORS.into_iter().zip((GDT..).step_by(8)) {
@@ -161,6 +183,7 @@ impl Guest {
         self.write(PDPT, &(DIRECTORY | TABLE).to_le_bytes());
         self.write(DIRECTORY, &LARGE_PAGE.to_le_bytes());
         self.write(DIRECTORY32, &(LARGE_PAGE as u32).to_le_bytes());
+        self.write(PDPT_PAE, &(DIRECTORY | PRESENT).to_le_bytes());
         // RSP0.
         self.write(TSS + 4, &RING0_STACK.to_le_bytes());
     }
@@ -356,4 +379,11 @@ pub fn paging32(cpu: &mut CpuState) {
     *cpu.get_mut(Gpr::Rax) = cpu.cr0 | CR0_PG;
     cpu.cr3 = DIRECTORY32;
     cpu.cr4 |= CR4_PSE;
+}
+
+/// The same for PAE paging.
+pub fn paging_pae(cpu: &mut CpuState) {
+    paging32(cpu);
+    cpu.cr3 = PDPT_PAE;
+    cpu.cr4 |= CR4_PAE;
 }

@@ -6,6 +6,7 @@
 
 mod facts;
 mod guest;
+mod manual;
 
 use std::sync::OnceLock;
 
@@ -18,6 +19,7 @@ pub use facts::{
     StepFacts,
 };
 use guest::{CODE, DATA, End, Guest, HANDLED, HANDLER, MAX_IDLE_STOPS, MMIO, Mode, STACK};
+pub use manual::{AsManual, as_manual};
 
 /// What this host's KVM does; probed at the first call, a few milliseconds long.
 ///
@@ -67,7 +69,7 @@ pub fn probe() -> Result<HostFacts, KvmError> {
         data_breakpoints: by_mode(guest, data)?,
         data_breakpoint_in_rep: data_in_rep(guest)?,
         real_mode_idt_limit: real_mode_idt_limit(guest)?,
-        paging32: paging32(guest)?,
+        paging32: manual::paging(guest, guest::paging32)?,
         shutdown_resets: shutdown_resets(guest)?,
         endless: endless(guest)?,
         refused: refused(guest)?,
@@ -149,12 +151,6 @@ fn real_mode_idt_limit(guest: &mut Guest) -> Result<bool, KvmError> {
 fn shutdown_resets(guest: &mut Guest) -> Result<bool, KvmError> {
     guest.load(Mode::Protected, &[0x0f, 0x0b], |cpu| cpu.idtr.limit = 0)?;
     Ok(guest.run_free()? == End::Shutdown && guest.cpu().rip != CODE)
-}
-
-/// `mov cr0, eax`.
-fn paging32(guest: &mut Guest) -> Result<bool, KvmError> {
-    guest.load(Mode::Protected, &[0x0f, 0x22, 0xc0, 0x90], guest::paging32)?;
-    Ok(guest.run_free()? == End::Finished)
 }
 
 fn endless(guest: &mut Guest) -> Result<Endless, KvmError> {
