@@ -98,9 +98,9 @@ fn exceptions_leave_ac_and_esp_alone_as_claimed() {
 fn aam_and_enter_are_right_as_claimed() {
     // aam
     let mut machine = machine_in(Mode::Real, &[0xd4, 10]);
-    set(&mut machine, |cpu| *cpu.get_mut(Gpr::Rax) = 0x8000_0023);
+    set(&mut machine, |cpu| *cpu.get_mut(Gpr::Rax) = 30);
     assert_eq!(run(&mut machine), End::Done);
-    let by_al = machine.cpu().rflags & (RFLAGS_SF | RFLAGS_ZF) == 0;
+    let by_al = machine.cpu().rflags & (RFLAGS_SF | RFLAGS_ZF) == RFLAGS_ZF;
     assert_eq!(by_al, claims().aam_flags);
 
     // enter 0, 0 with 32-bit operands

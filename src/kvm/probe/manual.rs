@@ -118,10 +118,11 @@ fn exception_keeps_esp(guest: &mut Guest) -> Result<bool, KvmError> {
     Ok(guest.run_free()? == End::Handled && guest.cpu().get(Gpr::Rsp) == UPPER | (STACK - 3 * 2))
 }
 
-/// `aam` with a quotient of 2 and a remainder of 1, under a bit 31 of EAX.
+/// `aam` with a quotient of 2 and no remainder: AL is 0, AX is not.
 fn aam_flags(guest: &mut Guest) -> Result<bool, KvmError> {
-    guest.load(Mode::Real, &[0xd4, 10], |cpu| *cpu.get_mut(Gpr::Rax) = 0x8000_0015)?;
-    Ok(guest.run_free()? == End::Finished && guest.cpu().rflags & (RFLAGS_SF | RFLAGS_ZF) == 0)
+    guest.load(Mode::Real, &[0xd4, 10], |cpu| *cpu.get_mut(Gpr::Rax) = 20)?;
+    Ok(guest.run_free()? == End::Finished
+        && guest.cpu().rflags & (RFLAGS_SF | RFLAGS_ZF) == RFLAGS_ZF)
 }
 
 /// `enter 0, 0` with 32-bit operands on a 16-bit stack.
