@@ -12,8 +12,8 @@ use stepvisor::x86::registers::RFLAGS_IF;
 use stepvisor::x86::{Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
-const GUESTS: [&str; 8] =
-    ["ticks", "keyirq", "irq32", "irq64", "uartirq", "eventwait", "filters", "shifts"];
+const GUESTS: [&str; 9] =
+    ["com1", "ticks", "keyirq", "irq32", "irq64", "uartirq", "eventwait", "filters", "shifts"];
 
 /// Where the tests have their handler, and what it counts in.
 const HANDLER: u64 = 0x7d00;
