@@ -14,6 +14,9 @@ use super::{KvmError, Vcpu, high_interrupts};
 use crate::memory::{Ram, Region, layout};
 use crate::x86::{Features, Phys};
 
+/// Up to here a reset keeps the host's memory.
+const FIRST_MEGABYTE: Phys = Phys(0x10_0000);
+
 /// Path of the KVM device file.
 const DEVICE: &str = "/dev/kvm";
 
@@ -59,9 +62,13 @@ impl Vm {
 
     /// Fills all RAM with zeros, as at power-on. ROM is kept.
     pub fn clear_ram(&self) {
-        // The host's memory behind it is given back: to look at every page takes far longer.
-        if !self.ram.writable_regions().all(discard) {
-            self.ram.clear();
+        for region in self.ram.writable_regions() {
+            // The host's memory behind it is given back: to look at every page takes far longer. But the first megabyte
+            // is kept, where stacks are: kvm-intel may lose the debug exception of a guest with TF set whose frame goes
+            // to a page that has no memory behind it yet.
+            if region.start < FIRST_MEGABYTE || !discard(region) {
+                self.ram.clear(region);
+            }
         }
     }
 

@@ -302,7 +302,6 @@ impl Machine {
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;
-        self.trap_may_linger = false;
         Ok(())
     }
 

@@ -120,7 +120,7 @@ impl Ram {
         Ok(Ram { mapping, rom: Vec::new(), a20_is_off: false })
     }
 
-    /// Makes ROM with the contents `bytes` at `addr`: of RAM, or where there is nothing. [`Ram::clear`] keeps it.
+    /// Makes ROM with the contents `bytes` at `addr`: of RAM, or where there is nothing.
     ///
     /// # Errors
     /// Not whole pages, or partly in RAM; or a host that cannot map it.
@@ -327,17 +327,15 @@ impl Ram {
         MemoryError::Outside { addr, len, ram }
     }
 
-    /// Fills all RAM with zeros, as at power-on. ROM is kept.
-    pub fn clear(&self) {
+    /// Fills the RAM of `region` with zeros.
+    pub fn clear(&self, region: Region) {
         const ZEROS: [u8; 0x1000] = [0; 0x1000];
         let mut page = [0; 0x1000];
-        for region in self.regions() {
-            for offset in (0..region.size).step_by(ZEROS.len()) {
-                let addr = region.start.offset(offset);
-                // Only what is not zero is written: untouched pages stay without host memory behind them.
-                if self.read_behind_a20(addr, &mut page) == page.len() && page != ZEROS {
-                    let _ = self.write_behind_a20(addr, &ZEROS);
-                }
+        for offset in (0..region.size).step_by(ZEROS.len()) {
+            let addr = region.start.offset(offset);
+            // Only what is not zero is written: untouched pages stay without host memory behind them.
+            if self.read_behind_a20(addr, &mut page) == page.len() && page != ZEROS {
+                let _ = self.write_behind_a20(addr, &ZEROS);
             }
         }
     }
@@ -412,7 +410,7 @@ mod tests {
         assert_eq!(ram.read(Phys(0xe_fffe), &mut data), 4);
         assert_eq!(data, [1, 2, 0xaa, 0xaa]);
         assert_eq!(ram.write(Phys(0xf_0000), &[7]), 0);
-        ram.clear();
+        ram.writable_regions().for_each(|region| ram.clear(region));
         assert_eq!(ram.read(Phys(0xf_fffe), &mut data), 4);
         assert_eq!(data, [0xaa, 0xaa, 0, 0]);
         let parts: Vec<_> = ram.stretches();
@@ -459,7 +457,7 @@ mod tests {
     fn clearing_zeroes_everything() {
         let ram = Ram::new(2 << 20).unwrap();
         ram.load(Phys(0x1f_ffff), &[5]).unwrap();
-        ram.clear();
+        ram.writable_regions().for_each(|region| ram.clear(region));
         let mut byte = [7];
         assert_eq!(ram.read(Phys(0x1f_ffff), &mut byte), 1);
         assert_eq!(byte, [0]);
