@@ -75,20 +75,3 @@ proptest! {
         prop_assert!(devices.save() == other.save());
     }
 }
-
-#[test]
-fn ports_of_what_is_absent_read_as_ones_and_keep_nothing() {
-    let mut devices = devices();
-    let ata = (0x1f0..=0x1f7).chain(0x170..=0x177).chain([0x3f6, 0x376]);
-    let rest = (0x3f0..=0x3f5).chain([0x3f7]).chain(0xcf8..=0xcff).chain(0xc000..=0xc0ff);
-    for port in ata.chain(rest) {
-        for (size, value) in [(1, 0x55), (2, 0x5555), (4, 0x8000_0000)] {
-            if port + u16::from(size) > 0x3f8 && port < 0x3f8 {
-                // Its upper bytes are COM1's.
-                continue;
-            }
-            assert_eq!(devices.port_write(port, size, value), None, "{port:#x} size {size}");
-            assert_eq!(devices.port_read(port, size), None, "{port:#x} size {size}");
-        }
-    }
-}
