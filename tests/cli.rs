@@ -555,6 +555,8 @@ fn keys_at_no_time_are_refused() {
     ] {
         refused(&["run", "--demo", "--keys-at", keys], 2, &["--keys-at", expected]);
     }
+    let endless = format!("1s:{}", "a".repeat(40_000));
+    refused(&["run", "--demo", "--keys-at", &endless], 2, &["--keys-at", "no room"]);
 }
 
 #[test]

@@ -347,7 +347,9 @@ impl Outside {
             timed: self.keys_at.iter().map(|(at, Keys(events))| (*at, events.clone())).collect(),
         };
         let typed = machine.type_at_start(typing);
-        typed.map_err(|error| Failure::new(ExitCode::Usage, format!("--keys: {error}")).into())
+        typed.map_err(|error| {
+            Failure::new(ExitCode::Usage, format!("--keys, --keys-at: {error}")).into()
+        })
     }
 }
 

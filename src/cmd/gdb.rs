@@ -64,7 +64,7 @@ impl Gdb<'_> {
         };
         let listener = Listener::bind(&Address::Unix(client.socket()), false)?;
         let command = client.command(machine.boot());
-        let mut command = command.context("cannot write the program for gdb")?;
+        let mut command = command.context("cannot write what gdb reads")?;
         command.args(self.args);
         let mut server = Server::new(machine, listener, Box::new(Deaf))?;
         server.expect_no_architecture();

@@ -226,10 +226,12 @@ impl Chipset {
     }
 
     fn type_timed_keys(&mut self) {
-        while self.timed_keys.front().is_some_and(|(at, _)| *at <= self.now) {
-            let Some((_, keys)) = self.timed_keys.pop_front() else { return };
-            // What too many keys wait before is lost, as on a keyboard.
-            self.keyboard.type_keys(&keys);
+        // While too many wait, they wait as well.
+        while let Some((at, keys)) = self.timed_keys.front()
+            && *at <= self.now
+            && self.keyboard.type_keys(keys)
+        {
+            self.timed_keys.pop_front();
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Machine;
 use crate::devices::chipset::SERIAL_PORTS;
-use crate::devices::keyboard::KeyEvent;
+use crate::devices::keyboard::{Controller, KeyEvent};
 
 /// Why the machine does not take what is sent to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +73,13 @@ impl Machine {
     /// Types what `typing` says now and later, and again each time the guest is started anew.
     ///
     /// # Errors
-    /// As of [`Machine::type_keys`].
+    /// As of [`Machine::type_keys`], for what is typed at any one time.
     pub fn type_at_start(&mut self, typing: Typing) -> Result<(), OutsideError> {
+        for (_, keys) in &typing.timed {
+            if !Controller::default().type_keys(keys) {
+                return Err(OutsideError::TooManyKeys { waiting: 0, more: keys.len() });
+            }
+        }
         self.type_keys(&typing.keys)?;
         self.typing = typing;
         self.type_later();
