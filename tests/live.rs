@@ -506,8 +506,8 @@ fn pictures_are_half_blocks_and_sixels_once_the_terminal_says_that_it_has_them()
 fn an_answer_of_the_terminals_is_not_left_to_the_shell() {
     let mut terminal = run(PICTURE);
     terminal.wait(|terminal| terminal.has_been_sent(b"\x1b[c"));
-    terminal.type_in(b"\x1d");
-    terminal.type_in(b"\x1b[?62;4c");
+    // At once: what comes later than the answer is waited for is the shell's.
+    terminal.type_in(b"\x1d\x1b[?62;4c");
     assert_eq!(terminal.end_in_shell(), Some(130));
 }
 
