@@ -81,6 +81,8 @@ pub(super) enum Look {
     Nothing,
     /// The processor is at the first instruction of the handler.
     Entered,
+    /// None is taken, and an instruction that holds them back has been executed.
+    Stepped,
     /// The run has to end.
     Stop(StopReason),
     /// None is taken yet: what was going on has to end first, and has come to another exit.
@@ -155,12 +157,15 @@ impl Machine {
             return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
+            let at = self.vcpu.cpu().pc();
             match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(Look::Stop(stop)),
             }
-            if self.behind_load_of_ss || !self.takes_interrupts() {
-                return Ok(Look::Nothing);
+            // A user's step ends here, unless it would be at the same place again for ever.
+            let ends = self.interrupts.stepping && self.vcpu.cpu().pc() != at;
+            if ends || self.behind_load_of_ss || !self.takes_interrupts() {
+                return Ok(self.breakpoint_here().map_or(Look::Stepped, Look::Stop));
             }
         }
         self.take_interrupt()

@@ -92,13 +92,14 @@ impl Machine {
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
         loop {
-            if let Look::Stop(stop) = self.look_for_interrupt(false)? {
-                return Ok(Some(stop));
-            }
             let accesses = self.port_accesses();
-            match self.step_noticing()? {
-                StopReason::Stepped => {}
-                stop => return Ok(Some(stop)),
+            let stop = match self.look_for_interrupt(false)? {
+                Look::Stop(stop) => stop,
+                Look::Stepped => StopReason::Stepped,
+                Look::Nothing | Look::Entered | Look::Exit(_) => self.step_noticing()?,
+            };
+            if stop != StopReason::Stepped {
+                return Ok(Some(stop));
             }
             self.note_stepped(accesses);
             let now = self.vcpu.cpu().mode();

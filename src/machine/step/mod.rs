@@ -51,9 +51,12 @@ impl Machine {
         let stop = match self.look_for_interrupt(false) {
             Ok(Look::Nothing) => self.step_noticing(),
             // The handler's first instruction is a step's end like any other.
-            Ok(Look::Stop(StopReason::Breakpoint(_)) | Look::Entered | Look::Exit(_)) => {
-                Ok(StopReason::Stepped)
-            }
+            Ok(
+                Look::Stop(StopReason::Breakpoint(_))
+                | Look::Entered
+                | Look::Stepped
+                | Look::Exit(_),
+            ) => Ok(StopReason::Stepped),
             Ok(Look::Stop(stop)) => Ok(stop),
             Err(error) => Err(error),
         };
