@@ -116,43 +116,6 @@ pub fn uses_stack_pointer(bytes: &[u8], mode: CpuMode) -> bool {
         || info.used_registers().iter().any(|used| stack(used.register()))
 }
 
-/// Where an instruction that loads SS takes the selector from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectorSource {
-    /// It is this value, from a register.
-    Register(u16),
-    /// It is in memory, two bytes at this address.
-    Memory(Linear),
-    /// It is popped from the stack, whose pointer moves up by so many bytes.
-    Stack(u64),
-}
-
-/// The source of MOV SS or POP SS, which `bytes` begins with; nothing for any other instruction.
-#[must_use]
-pub fn stack_segment_source(bytes: &[u8], cpu: &CpuState) -> Option<SelectorSource> {
-    let mode = cpu.mode();
-    let mut decoder = Decoder::with_ip(mode.code_bits(), bytes, cpu.rip, DecoderOptions::NONE);
-    let instruction = decoder.can_decode().then(|| decoder.decode())?;
-    if instruction.op0_register() != Register::SS {
-        return None;
-    }
-    match instruction.mnemonic() {
-        Mnemonic::Pop => {
-            let pointer = instruction.stack_pointer_increment();
-            u64::try_from(pointer).ok().map(SelectorSource::Stack)
-        }
-        Mnemonic::Mov if instruction.op1_kind() == OpKind::Register => {
-            let value = register_value(cpu, mode, instruction.op1_register())?;
-            Some(SelectorSource::Register((value & 0xffff) as u16))
-        }
-        Mnemonic::Mov => {
-            let read = accesses(bytes, cpu).into_iter().find(|access| access.read)?;
-            Some(SelectorSource::Memory(read.addr))
-        }
-        _ => None,
-    }
-}
-
 /// The counter of a repeated string instruction.
 fn counter(cpu: &CpuState, size: iced_x86::CodeSize) -> u64 {
     let rcx = cpu.get(super::Gpr::Rcx);
@@ -239,18 +202,6 @@ mod tests {
         assert_eq!(of(&[0x50], &cpu), [(0x9_00fe, 2, "w")], "push ax");
         assert_eq!(of(&[0x58], &cpu), [(0x9_0100, 2, "r")], "pop ax");
         assert_eq!(of(&[0xe8, 0, 0], &cpu), [(0x9_00fe, 2, "w")], "call");
-    }
-
-    #[test]
-    fn loads_of_ss_name_their_source() {
-        let cpu = real();
-        let source = |bytes: &[u8]| stack_segment_source(bytes, &cpu);
-        assert_eq!(source(&[0x8e, 0xd3]), Some(SelectorSource::Register(3)), "mov ss, bx");
-        assert_eq!(source(&[0x8e, 0x17]), Some(SelectorSource::Memory(Linear(0x1_0003))));
-        assert_eq!(source(&[0x17]), Some(SelectorSource::Stack(2)), "pop ss");
-        assert_eq!(source(&[0x66, 0x17]), Some(SelectorSource::Stack(4)), "pop ss, 32-bit");
-        assert_eq!(source(&[0x8e, 0xdb]), None, "mov ds, bx");
-        assert_eq!(source(&[0x5b]), None, "pop bx");
     }
 
     #[test]

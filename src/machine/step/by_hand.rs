@@ -7,9 +7,7 @@ use crate::emulator::Outcome;
 use crate::kvm::{KvmError, probe};
 use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::Facts;
-use crate::x86::operands::{self, SelectorSource};
 use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{Gpr, SegmentName};
 
 impl Machine {
     /// HLT needs no processor: the next instruction is behind it, and the processor waits there.
@@ -52,7 +50,8 @@ impl Machine {
     /// An instruction by [`crate::emulator`]; by the processor if it is beyond that.
     ///
     /// Stepped under the trap flag, an interrupt runs its whole handler on hardware, and hangs in some software
-    /// KVMs; an IRET gives the guest's trap flag away.
+    /// KVMs; an IRET gives the guest's trap flag away; MOV SS and POP SS hold back the trap until the instruction after
+    /// them has run, too.
     pub(super) fn step_by_hand(&mut self, facts: Facts) -> Result<Step, KvmError> {
         Ok(match self.execute_at_pc()? {
             Ok((_, Some(stop))) => Step::stopped(stop),
@@ -61,37 +60,5 @@ impl Machine {
             Err(_) if facts.branches => self.step_by_trap_flag(Some(facts))?,
             Err(_) => self.step_forward(facts)?,
         })
-    }
-
-    /// MOV SS and POP SS hold back the trap until the instruction after them has run, too, so they are
-    /// done by hand; a load that faults is the processor's business and raises no shadow.
-    pub(super) fn step_load_ss(&mut self, bytes: &[u8], facts: Facts) -> Result<Step, KvmError> {
-        let mut cpu = self.vcpu.cpu().clone();
-        let Some(source) = operands::stack_segment_source(bytes, &cpu) else {
-            return self.step_forward(facts);
-        };
-        let mut word = [0; 2];
-        let (selector, popped) = match source {
-            SelectorSource::Register(selector) => (Some(selector), 0),
-            SelectorSource::Memory(addr) => {
-                let read = self.read_linear(addr, &mut word) == 2;
-                (read.then(|| u16::from_le_bytes(word)), 0)
-            }
-            SelectorSource::Stack(size) => {
-                let read = self.read_linear(self.stack_address(0), &mut word) == 2;
-                (read.then(|| u16::from_le_bytes(word)), size)
-            }
-        };
-        let loaded =
-            selector.and_then(|selector| self.load_segment(SegmentName::Ss, selector).ok());
-        let Some(segment) = loaded else { return self.step_forward(facts) };
-        let mask = cpu.stack_mask();
-        let sp = cpu.get(Gpr::Rsp);
-        *cpu.get_mut(Gpr::Rsp) = (sp & !mask) | (sp.wrapping_add(popped) & mask);
-        cpu.segments.ss = segment;
-        cpu.rflags &= !RFLAGS_RF;
-        cpu.advance(facts.len);
-        self.vcpu.set_cpu(&cpu)?;
-        Ok(Step::COMPLETED)
     }
 }
