@@ -407,3 +407,14 @@ fn the_guests_trap_flag_is_due_after_what_completes_and_not_after_what_enters_a_
     assert_eq!(pc.execute(&[0x27]), due);
     assert_eq!(pc.execute(&[0xcd, 0x30]), Ok(Outcome::Entered { vector: 0x30 }));
 }
+
+#[test]
+fn fetching_looks_no_further_than_the_instruction_goes() {
+    let mut pc = Pc::long(0);
+    let entry = |page: u64| PAGES + 0x3000 + 8 * page;
+    let accessed = |pc: &Pc, page| pc.memory.bytes[entry(page) as usize] & 0x20 != 0;
+    // mfence, up to the end of its page.
+    pc.cpu.rip = 0x8ffd;
+    pc.complete(&[0x0f, 0xae, 0xf0]);
+    assert!(accessed(&pc, 8) && !accessed(&pc, 9));
+}
