@@ -1,7 +1,7 @@
 //! System instructions (SDM vol. 2): extended control registers, time stamps, monitors, SYSENTER, cache
 //! lines, random numbers and 16-byte compare and exchange.
 
-use iced_x86::{CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
+use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
@@ -63,16 +63,20 @@ impl Execution<'_> {
             return Err(Fault::gp(0).into());
         }
         if instruction.mnemonic() == Mnemonic::Monitor {
-            self.probe_line(instruction, Gpr::Rax)?;
+            self.probe_line(instruction)?;
         }
         Ok(())
     }
 
-    /// Reads a byte at DS:[register], as if to see that it can be read.
-    fn probe_line(&mut self, instruction: &Instruction, gpr: Gpr) -> Result<(), Trouble> {
+    /// Looks whether a byte at DS:rAX can be read.
+    fn probe_line(&mut self, instruction: &Instruction) -> Result<(), Trouble> {
         let (segment, _) = self.effective_address(instruction);
-        let mask = if self.in_64_bit_mode() { u64::MAX } else { 0xffff_ffff };
-        let addr = self.logical(segment, self.gpr(gpr) & mask, 1, AccessKind::Read)?;
+        let mask = match instruction.code() {
+            Code::Monitorw => 0xffff,
+            Code::Monitord => 0xffff_ffff,
+            _ => u64::MAX,
+        };
+        let addr = self.logical(segment, self.gpr(Gpr::Rax) & mask, 1, AccessKind::Read)?;
         self.pieces(addr, 1, self.own_rights(AccessKind::Read))?;
         Ok(())
     }

@@ -409,6 +409,13 @@ fn the_guests_trap_flag_is_due_after_what_completes_and_not_after_what_enters_a_
 }
 
 #[test]
+fn monitor_takes_its_address_in_the_address_size() {
+    let mut pc = Pc::real();
+    pc.set(Gpr::Rax, 0x1_0000);
+    pc.complete(&[0x0f, 0x01, 0xc8]);
+}
+
+#[test]
 fn fetching_looks_no_further_than_the_instruction_goes() {
     let mut pc = Pc::long(0);
     let entry = |page: u64| PAGES + 0x3000 + 8 * page;
