@@ -201,19 +201,21 @@ impl Execution<'_> {
         let uses = |test: fn(Register) -> bool| {
             (0..instruction.op_count()).any(|index| test(instruction.op_register(index)))
         };
-        let x87 = instruction.cpuid_features().iter().any(|feature| X87.contains(feature));
-        let fault = if instruction.encoding() != EncodingKind::Legacy {
+        let needs =
+            |those: &[CpuidFeature]| instruction.cpuid_features().iter().any(|f| those.contains(f));
+        let mmx = instruction.mnemonic() == Mnemonic::Emms || uses(Register::is_mm);
+        let fault = if instruction.encoding() != EncodingKind::Legacy || needs(&XSAVE) {
             off(CR4_OSXSAVE).then_some(Fault::UD)
-        } else if x87 {
+        } else if needs(&X87) {
             cr0(CR0_EM).then_some(NM)
-        } else if uses(Register::is_mm) {
+        } else if mmx && !uses(Register::is_vector_register) {
             cr0(CR0_EM).then_some(Fault::UD)
         } else {
             (cr0(CR0_EM) || off(CR4_OSFXSR)).then_some(Fault::UD)
         };
         match fault {
             Some(fault) => fault.into(),
-            None if cr0(CR0_TS) => NM.into(),
+            None if cr0(CR0_TS) && instruction.mnemonic() != Mnemonic::Xsetbv => NM.into(),
             None => Unsupported::Fpu.into(),
         }
     }
@@ -225,3 +227,7 @@ const NM: Fault = Fault::bare(DEVICE_NOT_AVAILABLE);
 /// The generations of x87, and FXSAVE, which goes with it.
 const X87: [CpuidFeature; 4] =
     [CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::FXSR];
+
+/// XSAVE, XRSTOR, their kin, and XSETBV.
+const XSAVE: [CpuidFeature; 4] =
+    [CpuidFeature::XSAVE, CpuidFeature::XSAVEOPT, CpuidFeature::XSAVEC, CpuidFeature::XSAVES];
