@@ -321,3 +321,22 @@ fn a_load_of_ss_from_where_the_program_may_not_read_leads_to_the_handler() {
     beyond(&[0x8e, 0x16, 0xff, 0xff], 13, |_| {}); // mov ss, [0xffff]
     beyond(&[0x17], 12, |cpu| cpu.gpr[SP] = 0xffff); // pop ss
 }
+
+#[test]
+fn floating_point_that_the_host_cannot_run_stops_a_step_as_it_stops_a_run() {
+    // fld1; emms
+    for mode in [Mode::Real, Mode::Protected, Mode::Protected3, Mode::Long, Mode::Long3] {
+        for code in [[0xd9, 0xe8], [0x0f, 0x77]] {
+            let ran = modes::run(&mut machine_in(mode, &code));
+            let mut machine = machine_in(mode, &code);
+            (0..mode.steps_before()).for_each(|_| drop(machine.step()));
+            let stepped = machine.step();
+            let pc = machine.cpu().pc().0;
+            match ran {
+                modes::End::Done => assert_eq!((stepped, pc), (StopReason::Stepped, START + 2)),
+                modes::End::Stopped(stop) => assert_eq!((stepped, pc), (stop, START), "{mode:?}"),
+                modes::End::Handler(vector) => panic!("{mode:?}, {code:02x?}: vector {vector}"),
+            }
+        }
+    }
+}

@@ -3,11 +3,13 @@
 
 use super::Step;
 use crate::bios::Service;
-use crate::emulator::Outcome;
+use crate::emulator::{Outcome, Unsupported};
 use crate::kvm::{KvmError, probe};
 use crate::machine::{Machine, StopReason};
+use crate::x86::CpuMode;
 use crate::x86::instruction::Facts;
 use crate::x86::registers::RFLAGS_RF;
+use crate::x86::vectors::{self, INVALID_OPCODE};
 
 impl Machine {
     /// HLT needs no processor: the next instruction is behind it, and the processor waits there.
@@ -58,7 +60,27 @@ impl Machine {
             Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
             Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
             Err(_) if facts.branches => self.step_by_trap_flag(Some(facts))?,
+            Err(Unsupported::Fpu) => self.step_fpu(facts)?,
             Err(_) => self.step_forward(facts)?,
         })
+    }
+
+    /// An instruction that only KVM can execute, if anything can. Outside ring 0 a software KVM makes #UD of one that
+    /// it does not know, where the processor itself would have executed it.
+    fn step_fpu(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        let step = self.step_forward(facts)?;
+        let native = before.mode() == CpuMode::Long64;
+        let cpu = self.vcpu.cpu();
+        if native
+            || step.completed
+            || vectors::handler(cpu, self, INVALID_OPCODE) != Some(cpu.pc())
+            || self.pushed_flags(&before).is_none()
+        {
+            return Ok(step);
+        }
+        // What was on ring 0's stack below its pointer is lost, as with any interrupt.
+        self.vcpu.set_cpu(&before)?;
+        Ok(Step::stopped(self.beyond(Unsupported::Fpu)))
     }
 }
