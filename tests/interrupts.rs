@@ -9,7 +9,7 @@ use stepvisor::devices::keyboard::keymap;
 use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
 use stepvisor::ui;
 use stepvisor::x86::registers::RFLAGS_IF;
-use stepvisor::x86::{Linear, Phys};
+use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
 const GUESTS: [&str; 9] =
@@ -338,4 +338,40 @@ fn a_step_enters_the_handler_from_a_jump_to_itself_behind_sti() {
         })
         .collect();
     assert!(places.contains(&HANDLER), "{places:x?}");
+}
+
+#[test]
+fn a_catchpoint_on_an_interrupt_counts_at_the_first_instruction_of_a_handler() {
+    // int 0x60, which returns; cli; hlt
+    let handler = [0xcd, 0x60, 0xfa, 0xf4, 0xcf];
+    // sti; hlt, or sti; jmp $
+    for waits in [&[0xfb, 0xf4][..], &[0xfb, 0xeb, 0xfe]] {
+        let mut machine = with_handler(&[&MILLISECOND[..], waits].concat(), &handler);
+        write(&mut machine, 0x60 * 4, &[0x04, 0x7d, 0, 0]);
+        machine.stop_on_mut().catchpoints.insert("int 0x60".parse().unwrap());
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Caught(_)), "{stop}");
+        assert_eq!(machine.cpu().pc(), Linear(HANDLER));
+    }
+}
+
+#[test]
+fn an_interrupt_that_switches_the_mode_is_caught_at_its_handlers_first_instruction() {
+    // sti; jmp $, of 16 bits
+    let code = [&MILLISECOND[..], &[0xfb, 0xeb, 0xfe]].concat();
+    let machine = || {
+        let mut machine = modes::machine_in(modes::Mode::Protected, &code);
+        set(&mut machine, |cpu| cpu.segments.cs = modes::segment(modes::CODE16));
+        machine
+    };
+    let handler = Linear(modes::HANDLER + 4 * 8);
+    let mut caught = machine();
+    caught.stop_on_mut().catchpoints.insert("mode".parse().unwrap());
+    let stop = caught.run();
+    assert!(matches!(stop, StopReason::Caught(_)), "{stop}");
+    assert_eq!(caught.cpu().pc(), handler);
+    let mut stopped = machine();
+    stopped.stop_at_mode_switch(true);
+    assert_eq!(stopped.run(), StopReason::ModeSwitch(CpuMode::Protected32));
+    assert_eq!(stopped.cpu().pc(), handler);
 }

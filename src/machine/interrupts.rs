@@ -188,6 +188,7 @@ impl Machine {
 
     /// Acknowledges the interrupt that is requested, and delivers it.
     fn take_interrupt(&mut self) -> Result<Look, KvmError> {
+        let mode = self.vcpu.cpu().mode();
         let vector = self.devices.chipset_mut().acknowledge();
         let event = Event::external(vector, self.vcpu.cpu().rip);
         self.interrupts.alarm_is_right = false;
@@ -218,7 +219,11 @@ impl Machine {
             trace.interrupt(vector, &self.vcpu.cpu().location());
         }
         let stop = match stop {
-            StopReason::Stepped => self.breakpoint_here(),
+            // Nothing looks again before the handler's first instruction runs.
+            StopReason::Stepped => self
+                .catch_mode_switch(mode)
+                .or_else(|| self.catch_interrupt())
+                .or_else(|| self.breakpoint_here()),
             stop => Some(stop),
         };
         Ok(stop.map_or(Look::Entered, Look::Stop))

@@ -95,8 +95,8 @@ impl Machine {
             let accesses = self.port_accesses();
             let stop = match self.look_for_interrupt(false)? {
                 Look::Stop(stop) => stop,
-                Look::Stepped => StopReason::Stepped,
-                Look::Nothing | Look::Entered | Look::Exit(_) => self.step_noticing()?,
+                Look::Entered | Look::Stepped => StopReason::Stepped,
+                Look::Nothing | Look::Exit(_) => self.step_noticing()?,
             };
             if stop != StopReason::Stepped {
                 return Ok(Some(stop));
