@@ -33,13 +33,14 @@ impl Machine {
         {
             return Ok(stop);
         }
-        // A repetition under way is finished first: its breakpoint has had its turn.
-        while self.mid_rep.is_some() {
+        // A repetition under way is finished first if it has a breakpoint, which has had its turn.
+        while self.mid_rep.is_some_and(|at| self.breakpoints.contains(at)) {
             match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }
         }
+        self.mid_rep = None;
         if let Some(stop) = self.catch_here() {
             return Ok(stop);
         }
