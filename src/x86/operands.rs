@@ -69,7 +69,15 @@ pub fn accesses(bytes: &[u8], cpu: &CpuState) -> Vec<MemoryAccess> {
             size => size,
         };
         let len = size.max(1) as u64;
-        let addr = addr.wrapping_add(bit_string_offset(&instruction, cpu, mode, len));
+        let addr = match bit_string_offset(&instruction, cpu, mode, len) {
+            0 => addr,
+            // The offset in the segment wraps at the address size, also here.
+            further => {
+                let base = register_value(cpu, mode, memory.segment()).unwrap_or_default();
+                let offset = addr.wrapping_sub(base).wrapping_add(further);
+                base.wrapping_add(offset & address_mask(memory.address_size()))
+            }
+        };
         let addr = if mode == CpuMode::Long64 { addr } else { addr & 0xffff_ffff };
         found.push(MemoryAccess { addr: Linear(addr), len, read, write });
     }
@@ -118,11 +126,15 @@ pub fn uses_stack_pointer(bytes: &[u8], mode: CpuMode) -> bool {
 
 /// The counter of a repeated string instruction.
 fn counter(cpu: &CpuState, size: iced_x86::CodeSize) -> u64 {
-    let rcx = cpu.get(super::Gpr::Rcx);
+    cpu.get(super::Gpr::Rcx) & address_mask(size)
+}
+
+/// The bits of an offset, or a counter, of this address size.
+fn address_mask(size: iced_x86::CodeSize) -> u64 {
     match size {
-        iced_x86::CodeSize::Code16 => rcx & 0xffff,
-        iced_x86::CodeSize::Code32 => rcx & 0xffff_ffff,
-        _ => rcx,
+        iced_x86::CodeSize::Code16 => 0xffff,
+        iced_x86::CodeSize::Code32 => 0xffff_ffff,
+        _ => u64::MAX,
     }
 }
 
@@ -242,5 +254,11 @@ mod tests {
         assert_eq!(at(0x123), [(0x1_0027, 2, "rw")]);
         assert_eq!(at(0xffff), [(0x1_0001, 2, "rw")]);
         assert_eq!(of(&[0x0f, 0xba, 0x2f, 0x23], &cpu), [(0x1_0003, 2, "rw")], "bts [bx], 23h");
+        *cpu.get_mut(Gpr::Rax) = 0x123;
+        *cpu.get_mut(Gpr::Rbx) = 0xfff0;
+        let wrapped = [(0x1_0014, 2, "rw")];
+        assert_eq!(of(&[0x0f, 0xab, 0x07], &cpu), wrapped, "bts [bx], ax, the segment wraps");
+        let beyond = [(0x2_0014, 2, "rw")];
+        assert_eq!(of(&[0x67, 0x0f, 0xab, 0x03], &cpu), beyond, "bts [ebx], ax");
     }
 }
