@@ -74,8 +74,8 @@ pub fn coprocessor_error(pc: &mut Pc<'_>) -> Outcome {
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     match pc.high(Gpr::Rax) {
         0x24 => address_line_20(pc),
-        // The scan code passes: CF stays as it is.
-        0x4f => {}
+        // The scan code passes, by CF, whatever a filter that went on to here has left in it.
+        0x4f => pc.set_carry(true),
         // A disk cannot be taken out.
         0x52 => pc.succeed(),
         0x53 => return power::serve(pc),

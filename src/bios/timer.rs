@@ -137,14 +137,14 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             }
             let status = get(pc, STATUS_B) & !SET | ALARM;
             put(pc, STATUS_B, status);
-            pc.set_low(Gpr::Rax, status);
+            pc.set_word(Gpr::Rax, 0);
             pc.set_carry(false);
         }
         0x07 => {
-            let status = get(pc, STATUS_B) & !(SET | ALARM);
-            put(pc, STATUS_B, status);
+            let status = get(pc, STATUS_B);
+            put(pc, STATUS_B, status & !(SET | ALARM));
             pc.set_low(Gpr::Rax, status);
-            pc.set_carry(false);
+            pc.succeed();
         }
         _ => pc.set_carry(true),
     }

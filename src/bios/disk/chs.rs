@@ -30,7 +30,6 @@ pub(super) fn access(
     let buffer = pc.address(SegmentName::Es, pc.word(Gpr::Rbx));
     let run = Run { first, count: count.into(), buffer };
     let (done, status) = match drive {
-        Drive::Floppy(_) if crosses_dma_boundary(run) => (0, Status::DmaBoundary),
         Drive::Floppy(_) if drive.image(pc).is_none() => (0, Status::ControllerFailure),
         _ => transfer(pc, drive, run),
     };
@@ -39,14 +38,14 @@ pub(super) fn access(
 }
 
 pub(super) fn read(pc: &mut Pc<'_>, drive: Drive, run: Run) -> (u16, Status) {
-    drive.read(pc, run)
+    if crosses_dma_boundary(drive, run) { (0, Status::DmaBoundary) } else { drive.read(pc, run) }
 }
 
 pub(super) fn write(pc: &mut Pc<'_>, drive: Drive, run: Run) -> (u16, Status) {
-    drive.write(pc, run)
+    if crosses_dma_boundary(drive, run) { (0, Status::DmaBoundary) } else { drive.write(pc, run) }
 }
 
-/// Nothing is compared, as by most firmware.
+/// Nothing is compared, as by most firmware, and the buffer is not used.
 pub(super) fn verify(_: &mut Pc<'_>, _: Drive, run: Run) -> (u16, Status) {
     (run.count, Status::Success)
 }
@@ -63,17 +62,20 @@ fn empty_drive(drive: Drive) -> Option<Geometry> {
     matches!(drive, Drive::Floppy(_)).then(|| Geometry::floppy(0))
 }
 
-/// Whether the DMA controller of a floppy drive cannot transfer `run`: its counter has 16 bits.
-fn crosses_dma_boundary(run: Run) -> bool {
+/// Whether `drive` is a floppy whose DMA controller cannot transfer `run`: its counter has 16 bits.
+fn crosses_dma_boundary(drive: Drive, run: Run) -> bool {
     let last = run.buffer.offset(u64::from(run.count) * SECTOR_SIZE as u64 - 1);
-    run.buffer.0 >> 16 != last.0 >> 16
+    matches!(drive, Drive::Floppy(_)) && run.buffer.0 >> 16 != last.0 >> 16
 }
 
 /// AH = 05: formats the track CH of head DH, of which ES:BX lists the sectors.
 pub(super) fn format(pc: &mut Pc<'_>, drive: Drive) -> Status {
     let Some(geometry) = drive.geometry(pc) else { return Status::ControllerFailure };
     let (cylinder, head) = (pc.high(Gpr::Rcx), pc.high(Gpr::Rdx));
-    let count = u32::from(pc.low(Gpr::Rax)).min(geometry.sectors);
+    let count = u32::from(pc.low(Gpr::Rax));
+    if count == 0 || count > geometry.sectors {
+        return Status::InvalidParameter;
+    }
     for sector in 1..=count {
         let Some(first) = geometry.lba(cylinder.into(), head.into(), sector) else {
             return Status::InvalidParameter;

@@ -104,7 +104,10 @@ fn sectors_are_read_over_the_ends_of_tracks() {
 #[test]
 fn a_floppy_cannot_be_read_over_a_64_kib_boundary_but_a_hard_disk_can() {
     assert_eq!(floppy().call([0x0202, 0xfe00, 0x0001, 0x0000]).0, 0x0900);
+    assert_eq!(floppy().call([0x0302, 0xfe00, 0x0001, 0x0000]).0, 0x0900);
     assert_eq!(floppy().call([0x0201, 0xfe00, 0x0001, 0x0000]), (0x0001, 1, 0, false));
+    // To verify takes no buffer.
+    assert_eq!(floppy().call([0x0402, 0xfe00, 0x0001, 0x0000]), (0x0002, 1, 0, false));
     assert_eq!(hard_disk(2016).call([0x0202, 0xfe00, 0x0001, 0x0080]), (2, 1, 0x80, false));
 }
 
@@ -233,6 +236,11 @@ fn formatting_a_track_fills_it() {
     assert_eq!(pc.call([0x0512, 0x9000, 0x0101, 0x0100]).0, 0x0012);
     assert_eq!(pc.call([0x0202, 0x9000, 0x0112, 0x0000]).0, 0x0002);
     assert_eq!((pc.byte(0x9000), pc.byte(0x9200)), (53, FILL_BYTE));
+    // A track has 1 to 18 sectors.
+    for count in [0x00, 0x13, 0xff] {
+        let (ax, _, _, carry) = pc.call([0x0500 | count, 0x9000, 0x0101, 0x0000]);
+        assert_eq!((ax, carry), (0x0100 | count, true));
+    }
 }
 
 const FILL_BYTE: u8 = rom::DISKETTE_TABLE[8];

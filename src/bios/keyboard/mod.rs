@@ -33,7 +33,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         },
         0x02 => {
             let flags = pc.read_u8(KEYBOARD_FLAGS);
-            pc.set_word(Gpr::Rax, flags.into());
+            pc.set_low(Gpr::Rax, flags);
         }
         // Rate and delay: keys do not repeat.
         0x03 => {}

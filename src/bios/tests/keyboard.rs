@@ -128,3 +128,19 @@ fn what_is_typed_comes_through_the_controller() {
     }
     assert_eq!(keys(&mut bench), [0x2348, 0x1769, 0x48e0]);
 }
+
+/// Programs call it again and again and load AH only once.
+#[test]
+fn the_shift_keys_are_told_in_al_and_ah_stays() {
+    let mut bench = Bench::new();
+    scan(&mut bench, &[0x2a, 0x1d]);
+    assert_eq!(bench.call(0x16, [0x0200, 1, 2, 3]), [0x0206, 1, 2, 3]);
+}
+
+/// A filter that goes on to it by a far call may have left any flags.
+#[test]
+fn a_scan_code_that_comes_to_the_firmware_passes() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.call(0x15, [0x4f1e, 0, 0, 0]), [0x4f1e, 0, 0, 0]);
+    assert!(bench.carry());
+}

@@ -1,5 +1,6 @@
 //! The services on a machine without a processor.
 
+mod extremes;
 mod keyboard;
 mod system;
 mod time;

@@ -46,7 +46,7 @@ fn date_and_time_are_read_and_set() {
 #[test]
 fn an_alarm_goes_on_to_its_interrupt_and_there_is_one_at_a_time() {
     let mut bench = Bench::new();
-    bench.call(0x1a, [0x0600, 0, 0x1200, 0x0500]);
+    assert_eq!(bench.call(0x1a, [0x0600, 1, 0x1200, 0x0500]), [0, 1, 0x1200, 0x0500]);
     assert!(!bench.carry());
     bench.call(0x1a, [0x0600, 0, 0x1200, 0x0600]);
     assert!(bench.carry());
@@ -55,7 +55,9 @@ fn an_alarm_goes_on_to_its_interrupt_and_there_is_one_at_a_time() {
     bench.serve(Service::Interrupt(0x70));
     assert_eq!(bench.cpu.rip, u64::from(rom::ALARM));
     assert!(!bench.devices.chipset().rtc().interrupt());
-    bench.call(0x1a, [0x0700, 0, 0, 0]);
+    // Status B as it was.
+    assert_eq!(bench.call(0x1a, [0x0700, 1, 2, 3]), [0x0022, 1, 2, 3]);
+    assert!(!bench.carry());
     bench.call(0x1a, [0x0600, 0, 0x1200, 0x0600]);
     assert!(!bench.carry());
 }

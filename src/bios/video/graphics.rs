@@ -56,10 +56,10 @@ impl Picture {
         Picture { layout: mode.layout, memory, pitch: pitch * 2 * unit }
     }
 
-    /// Where a pixel is in the linear framebuffer.
+    /// Where a pixel is in the linear framebuffer; behind its end for those that it does not have.
     fn in_framebuffer(&self, x: u16, y: u16, size: u8) -> Phys {
-        let offset = u32::from(y) * self.pitch + u32::from(x) * u32::from(size);
-        FRAMEBUFFER.offset(offset.min(FRAMEBUFFER_SIZE).into())
+        let offset = u64::from(y) * u64::from(self.pitch) + u64::from(x) * u64::from(size);
+        FRAMEBUFFER.offset(offset.min(FRAMEBUFFER_SIZE.into()))
     }
 
     /// The byte with the pixel, counted from the beginning of video memory and within its 64 KiB.

@@ -62,9 +62,11 @@ pub fn one_line(pc: &mut Pc, page: u8) {
 fn scroll(pc: &mut Pc, window: Window, lines: u8, direction: Direction, attribute: u8, colour: u8) {
     let Some(mode) = modes::current(pc) else { return };
     let kept = window.rows - lines;
+    // Of 256 rows the last has no other behind it; no row is kept then.
+    let behind = window.top.saturating_add(lines);
     let (from, to, freed) = match direction {
-        Direction::Up => (window.top + lines, window.top, window.top + kept),
-        Direction::Down => (window.top, window.top + lines, window.top),
+        Direction::Up => (behind, window.top, window.top + kept),
+        Direction::Down => (window.top, behind, window.top),
     };
     if mode.layout == Layout::Text {
         copy_cells(pc, &mode, Window { rows: kept, ..window }, from, to);
