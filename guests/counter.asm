@@ -15,7 +15,7 @@
 ; Debug:  stepvisor debug guests/bin/counter.elf
 ;         (gdb) break latch
 ;         (gdb) continue
-;         (gdb) monitor timer
+;         (gdb) monitor pit
 
 bits 16
 cpu 386

@@ -23,7 +23,7 @@
 ;         (gdb) continue                  a guest that runs does
 ;         (gdb) backtrace
 ;         (gdb) monitor pic               line 0 is in service
-;         (gdb) monitor timer
+;         (gdb) monitor pit
 
 bits 16
 cpu 386

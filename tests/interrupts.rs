@@ -6,6 +6,7 @@ mod common;
 use common::samples::{Sample, sample};
 use common::*;
 use stepvisor::devices::keyboard::keymap;
+use stepvisor::disk::Disks;
 use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
 use stepvisor::ui;
 use stepvisor::x86::registers::RFLAGS_IF;
@@ -374,4 +375,28 @@ fn an_interrupt_that_switches_the_mode_is_caught_at_its_handlers_first_instructi
     stopped.stop_at_mode_switch(true);
     assert_eq!(stopped.run(), StopReason::ModeSwitch(CpuMode::Protected32));
     assert_eq!(stopped.cpu().pc(), handler);
+}
+
+#[test]
+fn who_polls_the_firmware_with_interrupts_disabled_gets_keys_and_ticks() {
+    // cli; mov ah, 1; int 0x16; jz; mov ah, 0; int 0x16; hlt
+    let key: &[u8] = &[0xfa, 0xb4, 1, 0xcd, 0x16, 0x74, 0xfa, 0xb4, 0, 0xcd, 0x16, 0xf4];
+    // cli; mov ah, 0; int 0x1a; mov bx, dx; mov ah, 0; int 0x1a; cmp dx, bx; je; mov ax, 0x1e61; hlt
+    let tick: &[u8] = &[
+        0xfa, 0xb4, 0, 0xcd, 0x1a, 0x89, 0xd3, 0xb4, 0, 0xcd, 0x1a, 0x39, 0xda, 0x74, 0xf8, 0xb8,
+        0x61, 0x1e, 0xf4,
+    ];
+    for code in [key, tick] {
+        for breakpoints in [0, 6] {
+            let mut image = vec![0; 512];
+            image[..code.len()].copy_from_slice(code);
+            let boot = Boot::new(Image::parse(&image).unwrap());
+            let mut machine = common::machine_with_firmware(boot, Disks::default());
+            (0..breakpoints).for_each(|n| machine.breakpoints_mut().insert(Linear(0x5_0000 + n)));
+            machine.type_keys(&keymap::parse("a").unwrap()).unwrap();
+            let stop = machine.run();
+            assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+            assert_eq!(machine.cpu().gpr[AX] & 0xffff, 0x1e61);
+        }
+    }
 }

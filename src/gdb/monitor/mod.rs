@@ -186,10 +186,10 @@ const COMMANDS: &[Command] = &[
         run: outside::serial,
     },
     Command {
-        name: "timer",
+        name: "pit",
         arguments: "",
         help: "the counters of the 8254, the speaker, and the time in the guest",
-        run: outside::timer,
+        run: outside::pit,
     },
     Command {
         name: "bda",

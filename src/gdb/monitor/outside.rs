@@ -1,4 +1,4 @@
-//! `keyboard`, `key`, `serial`, `timer`, `pic`, `irq`: the chips on the system board, and what is at their cables.
+//! `keyboard`, `key`, `serial`, `pit`, `pic`, `irq`: the chips on the system board, and what is at their cables.
 
 use super::CommandError;
 use crate::devices::keyboard::keymap;
@@ -10,9 +10,9 @@ pub(super) fn keyboard(machine: &mut Machine, _: &str) -> Result<String, Command
     Ok(machine.describe_keyboard())
 }
 
-/// Carries out `timer`.
+/// Carries out `pit`.
 #[expect(clippy::unnecessary_wraps, reason = "a command")]
-pub(super) fn timer(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
+pub(super) fn pit(machine: &mut Machine, _: &str) -> Result<String, CommandError> {
     Ok(machine.describe_timer())
 }
 
