@@ -20,6 +20,9 @@ bits 16
 cpu 386
 global start
 
+; Long enough for what is printed meanwhile, on any host.
+MICROSECONDS equ 300000
+
 section .text
 start:
     jmp 0x0000:main
@@ -31,8 +34,8 @@ main:
     cld
     mov ax, 0x8300
     mov bx, flag
-    xor cx, cx
-    mov dx, 20000
+    mov cx, MICROSECONDS >> 16
+    mov dx, MICROSECONDS & 0xffff
     int 0x15
     jc failed
     mov al, [flag]

@@ -9,7 +9,7 @@ use stepvisor::devices::keyboard::keymap;
 use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
 use stepvisor::ui;
 use stepvisor::x86::registers::RFLAGS_IF;
-use stepvisor::x86::{Linear, Phys};
+use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
 const GUESTS: [&str; 9] =
@@ -283,4 +283,95 @@ fn a_debugger_sees_memory_as_address_line_a20_makes_it() {
     machine.reset().unwrap();
     assert_eq!(machine.write_phys(Phys(0x10_0500), &[5]), 1);
     assert_eq!(read(&machine, 0x500, 1), [0]);
+}
+
+/// Waits until line 0 is requested (in al, 0x20; test al, 1; jz), then sti; cli; nop; hlt.
+fn sti_and_cli() -> Machine {
+    let code =
+        [&MILLISECOND[..], &[0xe4, 0x20, 0xa8, 0x01, 0x74, 0xfa, 0xfb, 0xfa, 0x90, 0xf4]].concat();
+    with_handler(&code, &COUNTS)
+}
+
+#[test]
+fn a_breakpoint_behind_the_instruction_after_sti_is_hit_while_an_interrupt_waits() {
+    let behind = Linear(0x7c14);
+    for breakpoints in [1, 6] {
+        for counted in [false, true] {
+            let mut machine = sti_and_cli();
+            if counted {
+                machine.count_instructions();
+            }
+            (0..breakpoints - 1)
+                .for_each(|n| machine.breakpoints_mut().insert(Linear(0x5_0000 + n)));
+            machine.breakpoints_mut().insert(behind);
+            let stop = machine.run();
+            assert_eq!(stop, StopReason::Breakpoint(behind), "{breakpoints}, counted: {counted}");
+        }
+    }
+}
+
+#[test]
+fn a_step_behind_sti_is_one_instruction_though_an_interrupt_waits() {
+    let mut machine = sti_and_cli();
+    machine.breakpoints_mut().insert(Linear(0x7c12));
+    assert_eq!(machine.run(), StopReason::Breakpoint(Linear(0x7c12)));
+    machine.set_interrupts(Interrupts::On);
+    for behind in [0x7c13, 0x7c14, 0x7c15] {
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!(machine.cpu().pc(), Linear(behind));
+    }
+}
+
+#[test]
+fn a_step_enters_the_handler_from_a_jump_to_itself_behind_sti() {
+    // Waits until line 0 is requested, then sti; jmp $.
+    let code = [&MILLISECOND[..], &[0xe4, 0x20, 0xa8, 0x01, 0x74, 0xfa, 0xfb, 0xeb, 0xfe]].concat();
+    let mut machine = with_handler(&code, &COUNTS);
+    machine.breakpoints_mut().insert(Linear(0x7c13));
+    machine.set_interrupts(Interrupts::Off);
+    assert_eq!(machine.run(), StopReason::Breakpoint(Linear(0x7c13)));
+    machine.set_interrupts(Interrupts::On);
+    let places: Vec<u64> = (0..3)
+        .map(|_| {
+            assert_eq!(machine.step(), StopReason::Stepped);
+            machine.cpu().pc().0
+        })
+        .collect();
+    assert!(places.contains(&HANDLER), "{places:x?}");
+}
+
+#[test]
+fn a_catchpoint_on_an_interrupt_counts_at_the_first_instruction_of_a_handler() {
+    // int 0x60, which returns; cli; hlt
+    let handler = [0xcd, 0x60, 0xfa, 0xf4, 0xcf];
+    // sti; hlt, or sti; jmp $
+    for waits in [&[0xfb, 0xf4][..], &[0xfb, 0xeb, 0xfe]] {
+        let mut machine = with_handler(&[&MILLISECOND[..], waits].concat(), &handler);
+        write(&mut machine, 0x60 * 4, &[0x04, 0x7d, 0, 0]);
+        machine.stop_on_mut().catchpoints.insert("int 0x60".parse().unwrap());
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Caught(_)), "{stop}");
+        assert_eq!(machine.cpu().pc(), Linear(HANDLER));
+    }
+}
+
+#[test]
+fn an_interrupt_that_switches_the_mode_is_caught_at_its_handlers_first_instruction() {
+    // sti; jmp $, of 16 bits
+    let code = [&MILLISECOND[..], &[0xfb, 0xeb, 0xfe]].concat();
+    let machine = || {
+        let mut machine = modes::machine_in(modes::Mode::Protected, &code);
+        set(&mut machine, |cpu| cpu.segments.cs = modes::segment(modes::CODE16));
+        machine
+    };
+    let handler = Linear(modes::HANDLER + 4 * 8);
+    let mut caught = machine();
+    caught.stop_on_mut().catchpoints.insert("mode".parse().unwrap());
+    let stop = caught.run();
+    assert!(matches!(stop, StopReason::Caught(_)), "{stop}");
+    assert_eq!(caught.cpu().pc(), handler);
+    let mut stopped = machine();
+    stopped.stop_at_mode_switch(true);
+    assert_eq!(stopped.run(), StopReason::ModeSwitch(CpuMode::Protected32));
+    assert_eq!(stopped.cpu().pc(), handler);
 }

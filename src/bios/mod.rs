@@ -35,6 +35,9 @@ pub enum Outcome {
     /// Not done yet: the processor waits for an interrupt, with interrupts enabled, and then calls the service
     /// again with the same registers.
     Wait,
+    /// Not done yet: the caller has interrupts disabled, so those that are due come first, and then the service is
+    /// called again as [`Service::Look`].
+    LetIn,
     /// The guest has ended.
     End(Ending),
 }
@@ -74,6 +77,8 @@ impl fmt::Display for Ending {
 pub enum Service {
     /// The handler of an interrupt.
     Interrupt(u8),
+    /// The same, for a function that programs call over and over, behind the interrupts that were due.
+    Look(u8),
     /// In that of INT 09h: the scan code that INT 15h AH=4F has let pass.
     ScanCode,
     /// A hardware interrupt without a handler.
@@ -91,13 +96,25 @@ impl Service {
     /// Whether it may change what interrupt comes next, and when.
     #[must_use]
     pub fn touches_chips(self) -> bool {
-        !matches!(self, Service::Interrupt(0x10..=0x14 | 0x16 | 0x17 | 0x40))
+        let vector = self.vector();
+        !vector.is_some_and(|vector| matches!(vector, 0x10..=0x14 | 0x16 | 0x17 | 0x40))
+    }
+
+    /// The interrupt whose handler it is.
+    #[must_use]
+    pub fn vector(self) -> Option<u8> {
+        match self {
+            Service::Interrupt(vector) | Service::Look(vector) => Some(vector),
+            _ => None,
+        }
     }
 
     /// Carries out the service.
     pub fn serve(self, pc: &mut Pc<'_>) -> Outcome {
         match self {
             Service::Interrupt(vector) => interrupt(vector, pc),
+            Service::Look(0x16) => keyboard::look(pc),
+            Service::Look(_) => timer::look(pc),
             Service::ScanCode => keyboard::scan_code(pc),
             Service::Unexpected { second } => system::unexpected(pc, second),
             Service::Return => Outcome::End(Ending::Returned),
@@ -131,7 +148,7 @@ fn interrupt(vector: u8, pc: &mut Pc<'_>) -> Outcome {
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Service::Interrupt(vector) = self else {
+        let Some(vector) = self.vector() else {
             return f.write_str(match self {
                 Service::ScanCode => "INT 09h keyboard, scan code",
                 Service::Unexpected { second: false } => "unexpected interrupt",

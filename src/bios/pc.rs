@@ -3,7 +3,7 @@
 use crate::devices::{Devices, OPEN_BUS};
 use crate::disk::Disks;
 use crate::memory::Ram;
-use crate::x86::registers::{RFLAGS_CF, RFLAGS_ZF};
+use crate::x86::registers::{RFLAGS_CF, RFLAGS_IF, RFLAGS_ZF};
 use crate::x86::{CpuState, Gpr, Phys, SegOff, SegmentName};
 
 /// The machine, lent to the firmware for one call.
@@ -75,6 +75,12 @@ impl Pc<'_> {
     #[must_use]
     pub fn caller_flags(&self) -> u16 {
         self.read_u16(self.caller_flags_at())
+    }
+
+    /// Whether the caller has interrupts enabled.
+    #[must_use]
+    pub fn caller_takes_interrupts(&self) -> bool {
+        u64::from(self.caller_flags()) & RFLAGS_IF != 0
     }
 
     /// Changes the caller's FLAGS.

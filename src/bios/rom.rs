@@ -48,6 +48,7 @@ const PUSH_ES: u8 = 0x06;
 const POP_ES: u8 = 0x07;
 const INT: u8 = 0xcd;
 const IRET: u8 = 0xcf;
+const NOP: u8 = 0x90;
 const CLI: u8 = 0xfa;
 const STI: u8 = 0xfb;
 const HLT: u8 = 0xf4;
@@ -122,6 +123,11 @@ const COPROCESSOR: u16 = 0xd425;
 /// Waiting for an interrupt on behalf of a service.
 const WAITS: [(u16, u8); 4] = [(0xd080, 0x16), (0xd088, 0x15), (0xd090, 0x13), (0xd098, 0x14)];
 
+/// Letting interrupts in for a service that is called over and over with interrupts disabled; its trap follows.
+const LOOKS: [(u16, u8); 2] = [(0xd0a0, 0x16), (0xd0a8, 0x1a)];
+/// sti; nop; cli: the instruction behind STI is still not interrupted.
+const LET_IN: [u8; 3] = [STI, NOP, CLI];
+
 /// All traps: where the OUT is, and for which service.
 fn traps() -> impl Iterator<Item = (u16, Service)> {
     let others = [
@@ -133,7 +139,8 @@ fn traps() -> impl Iterator<Item = (u16, Service)> {
         (RETURN, Service::Return),
         (POST, Service::Reset),
     ];
-    STUBS.into_iter().chain(others)
+    let looks = LOOKS.map(|(at, vector)| (at + LET_IN.len() as u16, Service::Look(vector)));
+    STUBS.into_iter().chain(others).chain(looks)
 }
 
 /// The service of the trap at `offset` in the ROM.
@@ -146,6 +153,12 @@ pub fn trap_at(offset: u16) -> Option<Service> {
 #[must_use]
 pub fn wait_of(vector: u8) -> Option<u16> {
     WAITS.iter().find(|(_, waits)| *waits == vector).map(|(at, _)| *at)
+}
+
+/// Where the service of `vector` lets interrupts in before it looks again; nowhere if it never does.
+#[must_use]
+pub fn look_of(vector: u8) -> Option<u16> {
+    LOOKS.iter().find(|(_, looks)| *looks == vector).map(|(at, _)| *at)
 }
 
 /// Whether the processor waits there for an interrupt on behalf of `vector`: HLT has just run.
@@ -253,6 +266,7 @@ fn code() -> Vec<(u16, Vec<u8>)> {
         let back = jump(at + 3, entry(vector).unwrap_or(DUMMY));
         code.push((at, [&[STI, HLT, CLI][..], &back].concat()));
     }
+    code.extend(LOOKS.map(|(at, _)| (at, [&LET_IN[..], &TRAP, &[IRET]].concat())));
     code.extend(STUBS.map(|(at, _)| (at, [&TRAP[..], &[IRET]].concat())));
     code
 }

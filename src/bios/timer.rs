@@ -60,18 +60,23 @@ pub fn tick(pc: &mut Pc<'_>) -> Outcome {
     Outcome::Return
 }
 
+/// INT 1Ah AH=00: the ticks of the day.
+pub fn look(pc: &mut Pc<'_>) -> Outcome {
+    let ticks = pc.read_u32(TIMER_TICKS);
+    pc.set_word(Gpr::Rcx, (ticks >> 16) as u16);
+    pc.set_word(Gpr::Rdx, (ticks & 0xffff) as u16);
+    let midnights = pc.read_u8(TIMER_OVERFLOW);
+    pc.set_low(Gpr::Rax, midnights);
+    pc.write_u8(TIMER_OVERFLOW, 0);
+    pc.set_carry(false);
+    Outcome::Return
+}
+
 /// INT 1Ah.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     match pc.high(Gpr::Rax) {
-        0x00 => {
-            let ticks = pc.read_u32(TIMER_TICKS);
-            pc.set_word(Gpr::Rcx, (ticks >> 16) as u16);
-            pc.set_word(Gpr::Rdx, (ticks & 0xffff) as u16);
-            let midnights = pc.read_u8(TIMER_OVERFLOW);
-            pc.set_low(Gpr::Rax, midnights);
-            pc.write_u8(TIMER_OVERFLOW, 0);
-            pc.set_carry(false);
-        }
+        0x00 if !pc.caller_takes_interrupts() => return Outcome::LetIn,
+        0x00 => return look(pc),
         0x01 => {
             let ticks = u32::from(pc.word(Gpr::Rcx)) << 16 | u32::from(pc.word(Gpr::Rdx));
             pc.write_u32(TIMER_TICKS, ticks);

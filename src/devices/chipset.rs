@@ -48,6 +48,9 @@ const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
 /// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
 /// takes on its way, and a typist who is not too fast for it.
 const KEY_PAUSE: u64 = 5_000_000;
+/// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
+/// once a frame sees the key down.
+const KEY_HOLD: u64 = 60_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -312,7 +315,8 @@ impl Chipset {
     }
 
     fn key_due(&self) -> Time {
-        self.key_read.after(KEY_PAUSE).max(self.now)
+        let pause = if self.keyboard.releases_next() { KEY_HOLD } else { KEY_PAUSE };
+        self.key_read.after(pause).max(self.now)
     }
 
     /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.

@@ -11,26 +11,20 @@ use crate::x86::{Linear, SegmentName};
 impl Execution<'_> {
     /// Fetches and decodes. What no processor knows is #UD, what is longer than 15 bytes #GP.
     pub(super) fn decode(&mut self) -> Result<Instruction, Trouble> {
-        let mut bytes = Vec::with_capacity(MAX_LEN);
-        let mut trouble = None;
-        while bytes.len() < MAX_LEN {
-            match self.fetch_piece(bytes.len()) {
-                Ok(piece) => bytes.extend(piece),
-                Err(found) => {
-                    trouble = Some(found);
-                    break;
-                }
-            }
-        }
         let bits = self.cpu.mode().code_bits();
-        let mut decoder = Decoder::with_ip(bits, &bytes, self.cpu.rip, DecoderOptions::NONE);
-        let instruction = decoder.decode();
-        match (decoder.last_error(), trouble) {
-            (DecoderError::None, _) => Ok(instruction),
-            (DecoderError::NoMoreBytes, Some(trouble)) => Err(trouble),
-            (DecoderError::NoMoreBytes, None) => Err(Fault::gp(0).into()),
-            (_, None) if instruction.len() >= MAX_LEN => Err(Fault::gp(0).into()),
-            _ => Err(Fault::UD.into()),
+        let mut bytes = Vec::with_capacity(MAX_LEN);
+        loop {
+            // One page at a time: the next one may fault, or notice that it is read.
+            bytes.extend(self.fetch_piece(bytes.len())?);
+            let mut decoder = Decoder::with_ip(bits, &bytes, self.cpu.rip, DecoderOptions::NONE);
+            let instruction = decoder.decode();
+            return match decoder.last_error() {
+                DecoderError::None => Ok(instruction),
+                DecoderError::NoMoreBytes if bytes.len() < MAX_LEN => continue,
+                DecoderError::NoMoreBytes => Err(Fault::gp(0).into()),
+                _ if instruction.len() >= MAX_LEN => Err(Fault::gp(0).into()),
+                _ => Err(Fault::UD.into()),
+            };
         }
     }
 

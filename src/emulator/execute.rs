@@ -4,6 +4,7 @@ use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
+use super::segments::loads_stack_segment;
 use super::{Delivery, Environment, Event, Unsupported, deliver};
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Feature};
@@ -171,6 +172,7 @@ impl Execution<'_> {
                 self.cpu.rflags &= !RFLAGS_RF;
                 return Ok(Done::Transferred);
             }
+            _ if loads_stack_segment(instruction) => self.load_stack_segment(instruction)?,
             Mnemonic::Bound => self.bound(instruction)?,
             Mnemonic::Daa => self.daa(),
             Mnemonic::Das => self.das(),

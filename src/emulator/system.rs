@@ -1,7 +1,7 @@
 //! System instructions (SDM vol. 2): extended control registers, time stamps, monitors, SYSENTER, cache
 //! lines, random numbers and 16-byte compare and exchange.
 
-use iced_x86::{CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
+use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register};
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
@@ -63,16 +63,20 @@ impl Execution<'_> {
             return Err(Fault::gp(0).into());
         }
         if instruction.mnemonic() == Mnemonic::Monitor {
-            self.probe_line(instruction, Gpr::Rax)?;
+            self.probe_line(instruction)?;
         }
         Ok(())
     }
 
-    /// Reads a byte at DS:[register], as if to see that it can be read.
-    fn probe_line(&mut self, instruction: &Instruction, gpr: Gpr) -> Result<(), Trouble> {
+    /// Looks whether a byte at DS:rAX can be read.
+    fn probe_line(&mut self, instruction: &Instruction) -> Result<(), Trouble> {
         let (segment, _) = self.effective_address(instruction);
-        let mask = if self.in_64_bit_mode() { u64::MAX } else { 0xffff_ffff };
-        let addr = self.logical(segment, self.gpr(gpr) & mask, 1, AccessKind::Read)?;
+        let mask = match instruction.code() {
+            Code::Monitorw => 0xffff,
+            Code::Monitord => 0xffff_ffff,
+            _ => u64::MAX,
+        };
+        let addr = self.logical(segment, self.gpr(Gpr::Rax) & mask, 1, AccessKind::Read)?;
         self.pieces(addr, 1, self.own_rights(AccessKind::Read))?;
         Ok(())
     }
@@ -197,19 +201,21 @@ impl Execution<'_> {
         let uses = |test: fn(Register) -> bool| {
             (0..instruction.op_count()).any(|index| test(instruction.op_register(index)))
         };
-        let x87 = instruction.cpuid_features().iter().any(|feature| X87.contains(feature));
-        let fault = if instruction.encoding() != EncodingKind::Legacy {
+        let needs =
+            |those: &[CpuidFeature]| instruction.cpuid_features().iter().any(|f| those.contains(f));
+        let mmx = instruction.mnemonic() == Mnemonic::Emms || uses(Register::is_mm);
+        let fault = if instruction.encoding() != EncodingKind::Legacy || needs(&XSAVE) {
             off(CR4_OSXSAVE).then_some(Fault::UD)
-        } else if x87 {
+        } else if needs(&X87) {
             cr0(CR0_EM).then_some(NM)
-        } else if uses(Register::is_mm) {
+        } else if mmx && !uses(Register::is_vector_register) {
             cr0(CR0_EM).then_some(Fault::UD)
         } else {
             (cr0(CR0_EM) || off(CR4_OSFXSR)).then_some(Fault::UD)
         };
         match fault {
             Some(fault) => fault.into(),
-            None if cr0(CR0_TS) => NM.into(),
+            None if cr0(CR0_TS) && instruction.mnemonic() != Mnemonic::Xsetbv => NM.into(),
             None => Unsupported::Fpu.into(),
         }
     }
@@ -221,3 +227,7 @@ const NM: Fault = Fault::bare(DEVICE_NOT_AVAILABLE);
 /// The generations of x87, and FXSAVE, which goes with it.
 const X87: [CpuidFeature; 4] =
     [CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::FXSR];
+
+/// XSAVE, XRSTOR, their kin, and XSETBV.
+const XSAVE: [CpuidFeature; 4] =
+    [CpuidFeature::XSAVE, CpuidFeature::XSAVEOPT, CpuidFeature::XSAVEC, CpuidFeature::XSAVES];

@@ -3,13 +3,14 @@
 //!
 //! Of 8x16: lines, blocks and shades are drawn by rule (`lines`), so that they join without gaps; what the
 //! Spleen font of Frederic Cambus (BSD-2-Clause, from the crate `spleen-font`) has comes from there (`spleen`);
-//! the few left are drawn by hand (`drawn`), to match it. The other heights are made of that: see
-//! [`FONT_8X14`] and [`FONT_8X8`]. Knows no device and no screen.
+//! the few left are drawn by hand (`drawn`), to match it. [`FONT_8X14`] is made of that. The letters of 8x8 are
+//! those of a PC (`small`): programs draw and compare them pixel by pixel. Knows no device and no screen.
 
 pub mod cp437;
 
 mod drawn;
 mod lines;
+mod small;
 mod spleen;
 
 use std::sync::LazyLock;
@@ -44,20 +45,15 @@ pub static FONT_8X14: LazyLock<[[u8; 14]; 256]> = LazyLock::new(|| {
 });
 
 /// The font of 8 scan lines, for graphics modes of 200 lines and for 43 or 50 rows of text: lines are drawn
-/// for this height, letters are those of the 5x8 Spleen font, made wider; where that has none, two scan lines of
-/// the 8x16 font become one.
+/// for this height, letters are a PC's; of the rest, two scan lines of the 8x16 font become one.
 pub static FONT_8X8: LazyLock<[SmallGlyph; 256]> = LazyLock::new(|| {
-    let spleen = spleen::small_glyphs();
     std::array::from_fn(|code| {
         let character = cp437::to_char(code as u8);
         lines::glyph(character)
-            .or_else(|| spleen.get(&character).filter(|_| character != BAR).map(widened))
+            .or_else(|| small::glyph(character))
             .unwrap_or_else(|| squeezed(&FONT_8X16[code]))
     })
 });
-
-/// As high as a line of box drawing in the 5x8 font.
-const BAR: char = '|';
 
 /// The glyph of `character` in the 8x16 font.
 #[must_use]
@@ -80,18 +76,6 @@ fn shortened(glyph: &Glyph) -> [u8; 14] {
 /// 8 scan lines of 16, of which nothing is lost.
 fn squeezed(glyph: &Glyph) -> SmallGlyph {
     std::array::from_fn(|row| glyph[2 * row] | glyph[2 * row + 1])
-}
-
-/// A glyph of 5 pixels a scan line on 8: upright strokes become two pixels wide, and a gap stays on the right.
-fn widened(narrow: &SmallGlyph) -> SmallGlyph {
-    const FOUR: [u8; 5] = [0b1100_0000, 0b0011_0000, 0b0001_1000, 0b0000_0110, 0];
-    const FIVE: [u8; 5] = [0b1100_0000, 0b0011_0000, 0b0001_1000, 0b0000_1100, 0b0000_0110];
-    let fifth_used = narrow.iter().any(|row| row & 0x08 != 0);
-    let columns = if fifth_used { FIVE } else { FOUR };
-    narrow.map(|row| {
-        let set = columns.iter().enumerate().filter(|(column, _)| row << column & 0x80 != 0);
-        set.fold(0, |wide, (_, pixels)| wide | pixels)
-    })
 }
 
 #[cfg(test)]
@@ -120,12 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_the_small_font_have_strokes_of_two_pixels_and_a_gap() {
-        assert_eq!(FONT_8X8[usize::from(b'H')], [0, 0xc6, 0xc6, 0xfe, 0xc6, 0xc6, 0xc6, 0]);
-        for letter in b'!'..=b'~' {
-            let touches = FONT_8X8[usize::from(letter)].iter().any(|row| row & 1 != 0);
-            assert!(!touches, "{} touches the next character", char::from(letter));
-        }
+    fn letters_of_the_small_font_are_a_pcs() {
+        assert_eq!(FONT_8X8[usize::from(b'H')], [0xcc, 0xcc, 0xcc, 0xfc, 0xcc, 0xcc, 0xcc, 0]);
+        assert_eq!(FONT_8X8[usize::from(b'!')], [0x30, 0x78, 0x78, 0x30, 0x30, 0, 0x30, 0]);
+        // e with an acute accent
+        assert_eq!(FONT_8X8[0x82], [0x1c, 0, 0x78, 0xcc, 0xfc, 0xc0, 0x78, 0]);
     }
 
     #[test]

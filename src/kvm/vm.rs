@@ -133,16 +133,22 @@ fn discard(region: Region) -> bool {
     unsafe { libc::madvise(region.host as *mut libc::c_void, len, libc::MADV_DONTNEED) == 0 }
 }
 
-/// There is no local APIC: CPUID names neither it nor its modes (SDM vol. 2A, CPUID; APM vol. 3, E.4.1).
+/// There is no local APIC: CPUID names neither it nor its modes, and its number is 0, where KVM gives that of the host's
+/// processor which happens to be asked (SDM vol. 2A, CPUID; APM vol. 3, E.4.1; api.rst, 4.46
+/// "KVM_GET_SUPPORTED_CPUID").
 fn hide_local_apic(entry: &mut kvm_cpuid_entry2) {
     const APIC: u32 = 1 << 9;
     const X2APIC_AND_DEADLINE: u32 = 1 << 21 | 1 << 24;
+    const INITIAL_ID: u32 = 0xff << 24;
     match entry.function {
         1 => {
             entry.edx &= !APIC;
             entry.ecx &= !X2APIC_AND_DEADLINE;
+            entry.ebx &= !INITIAL_ID;
         }
+        0xb | 0x1f => entry.edx = 0,
         0x8000_0001 => entry.edx &= !APIC,
+        0x8000_001e => entry.eax = 0,
         _ => {}
     }
 }
@@ -230,5 +236,29 @@ fn not_permitted() -> KvmError {
     match name.filter(|name| name != "root") {
         Some(group) => KvmError::NotPermitted { group, owned: true },
         None => KvmError::NotPermitted { group: "kvm".to_owned(), owned: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_not_told_which_of_the_hosts_processors_was_asked() {
+        let told = |function| {
+            let mut entry = kvm_cpuid_entry2 {
+                function,
+                eax: 3,
+                ebx: 0x0302_0800,
+                edx: 3,
+                ..Default::default()
+            };
+            hide_local_apic(&mut entry);
+            [entry.eax, entry.ebx, entry.edx]
+        };
+        assert_eq!(told(1), [3, 0x0002_0800, 3]);
+        assert_eq!([told(0xb), told(0x1f)], [[3, 0x0302_0800, 0]; 2]);
+        assert_eq!(told(0x8000_001e), [0, 0x0302_0800, 3]);
+        assert_eq!(told(2), [3, 0x0302_0800, 3]);
     }
 }

@@ -166,23 +166,22 @@ impl Machine {
         let ending = match outcome {
             Outcome::Return => None,
             Outcome::End(ending) => Some(ending),
+            Outcome::LetIn => {
+                if let Some(look) = service.vector().and_then(rom::look_of) {
+                    cpu.rip = look.into();
+                }
+                None
+            }
             Outcome::Wait => {
-                let waits = match service {
-                    Service::Interrupt(vector) => rom::wait_of(vector),
-                    _ => None,
-                };
-                if let Some(wait) = waits {
+                if let Some(wait) = service.vector().and_then(rom::wait_of) {
                     cpu.rip = wait.into();
                 }
                 let for_key = service == Service::Interrupt(KEYBOARD_SERVICE);
                 (for_key && !self.may_get_key()).then_some(Ending::Key)
             }
         };
-        let location = match service {
-            // Where the caller goes on.
-            Service::Interrupt(_) => Some(return_address(self.vm.ram(), cpu)),
-            _ => None,
-        };
+        // Where the caller goes on.
+        let location = service.vector().map(|_| return_address(self.vm.ram(), cpu));
         self.pass_output_on();
         let followed = self.follow_a20();
         if let Some(trace) = &mut self.trace {

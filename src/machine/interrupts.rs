@@ -81,6 +81,8 @@ pub(super) enum Look {
     Nothing,
     /// The processor is at the first instruction of the handler.
     Entered,
+    /// None is taken, and an instruction that holds them back has been executed.
+    Stepped,
     /// The run has to end.
     Stop(StopReason),
     /// None is taken yet: what was going on has to end first, and has come to another exit.
@@ -155,12 +157,15 @@ impl Machine {
             return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
+            let at = self.vcpu.cpu().pc();
             match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(Look::Stop(stop)),
             }
-            if self.behind_load_of_ss || !self.takes_interrupts() {
-                return Ok(Look::Nothing);
+            // A user's step ends here, unless it would be at the same place again for ever.
+            let ends = self.interrupts.stepping && self.vcpu.cpu().pc() != at;
+            if ends || self.behind_load_of_ss || !self.takes_interrupts() {
+                return Ok(self.breakpoint_here().map_or(Look::Stepped, Look::Stop));
             }
         }
         self.take_interrupt()
@@ -183,6 +188,7 @@ impl Machine {
 
     /// Acknowledges the interrupt that is requested, and delivers it.
     fn take_interrupt(&mut self) -> Result<Look, KvmError> {
+        let mode = self.vcpu.cpu().mode();
         let vector = self.devices.chipset_mut().acknowledge();
         let event = Event::external(vector, self.vcpu.cpu().rip);
         self.interrupts.alarm_is_right = false;
@@ -213,7 +219,11 @@ impl Machine {
             trace.interrupt(vector, &self.vcpu.cpu().location());
         }
         let stop = match stop {
-            StopReason::Stepped => self.breakpoint_here(),
+            // Nothing looks again before the handler's first instruction runs.
+            StopReason::Stepped => self
+                .catch_mode_switch(mode)
+                .or_else(|| self.catch_interrupt())
+                .or_else(|| self.breakpoint_here()),
             stop => Some(stop),
         };
         Ok(stop.map_or(Look::Entered, Look::Stop))

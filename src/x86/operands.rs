@@ -69,7 +69,15 @@ pub fn accesses(bytes: &[u8], cpu: &CpuState) -> Vec<MemoryAccess> {
             size => size,
         };
         let len = size.max(1) as u64;
-        let addr = addr.wrapping_add(bit_string_offset(&instruction, cpu, mode, len));
+        let addr = match bit_string_offset(&instruction, cpu, mode, len) {
+            0 => addr,
+            // The offset in the segment wraps at the address size, also here.
+            further => {
+                let base = register_value(cpu, mode, memory.segment()).unwrap_or_default();
+                let offset = addr.wrapping_sub(base).wrapping_add(further);
+                base.wrapping_add(offset & address_mask(memory.address_size()))
+            }
+        };
         let addr = if mode == CpuMode::Long64 { addr } else { addr & 0xffff_ffff };
         found.push(MemoryAccess { addr: Linear(addr), len, read, write });
     }
@@ -116,50 +124,17 @@ pub fn uses_stack_pointer(bytes: &[u8], mode: CpuMode) -> bool {
         || info.used_registers().iter().any(|used| stack(used.register()))
 }
 
-/// Where an instruction that loads SS takes the selector from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectorSource {
-    /// It is this value, from a register.
-    Register(u16),
-    /// It is in memory, two bytes at this address.
-    Memory(Linear),
-    /// It is popped from the stack, whose pointer moves up by so many bytes.
-    Stack(u64),
-}
-
-/// The source of MOV SS or POP SS, which `bytes` begins with; nothing for any other instruction.
-#[must_use]
-pub fn stack_segment_source(bytes: &[u8], cpu: &CpuState) -> Option<SelectorSource> {
-    let mode = cpu.mode();
-    let mut decoder = Decoder::with_ip(mode.code_bits(), bytes, cpu.rip, DecoderOptions::NONE);
-    let instruction = decoder.can_decode().then(|| decoder.decode())?;
-    if instruction.op0_register() != Register::SS {
-        return None;
-    }
-    match instruction.mnemonic() {
-        Mnemonic::Pop => {
-            let pointer = instruction.stack_pointer_increment();
-            u64::try_from(pointer).ok().map(SelectorSource::Stack)
-        }
-        Mnemonic::Mov if instruction.op1_kind() == OpKind::Register => {
-            let value = register_value(cpu, mode, instruction.op1_register())?;
-            Some(SelectorSource::Register((value & 0xffff) as u16))
-        }
-        Mnemonic::Mov => {
-            let read = accesses(bytes, cpu).into_iter().find(|access| access.read)?;
-            Some(SelectorSource::Memory(read.addr))
-        }
-        _ => None,
-    }
-}
-
 /// The counter of a repeated string instruction.
 fn counter(cpu: &CpuState, size: iced_x86::CodeSize) -> u64 {
-    let rcx = cpu.get(super::Gpr::Rcx);
+    cpu.get(super::Gpr::Rcx) & address_mask(size)
+}
+
+/// The bits of an offset, or a counter, of this address size.
+fn address_mask(size: iced_x86::CodeSize) -> u64 {
     match size {
-        iced_x86::CodeSize::Code16 => rcx & 0xffff,
-        iced_x86::CodeSize::Code32 => rcx & 0xffff_ffff,
-        _ => rcx,
+        iced_x86::CodeSize::Code16 => 0xffff,
+        iced_x86::CodeSize::Code32 => 0xffff_ffff,
+        _ => u64::MAX,
     }
 }
 
@@ -242,18 +217,6 @@ mod tests {
     }
 
     #[test]
-    fn loads_of_ss_name_their_source() {
-        let cpu = real();
-        let source = |bytes: &[u8]| stack_segment_source(bytes, &cpu);
-        assert_eq!(source(&[0x8e, 0xd3]), Some(SelectorSource::Register(3)), "mov ss, bx");
-        assert_eq!(source(&[0x8e, 0x17]), Some(SelectorSource::Memory(Linear(0x1_0003))));
-        assert_eq!(source(&[0x17]), Some(SelectorSource::Stack(2)), "pop ss");
-        assert_eq!(source(&[0x66, 0x17]), Some(SelectorSource::Stack(4)), "pop ss, 32-bit");
-        assert_eq!(source(&[0x8e, 0xdb]), None, "mov ds, bx");
-        assert_eq!(source(&[0x5b]), None, "pop bx");
-    }
-
-    #[test]
     fn overlap_is_by_bytes() {
         let access = MemoryAccess { addr: Linear(10), len: 2, read: true, write: false };
         let hits: Vec<u64> = (6..14).filter(|&addr| access.overlaps(Linear(addr), 2)).collect();
@@ -291,5 +254,11 @@ mod tests {
         assert_eq!(at(0x123), [(0x1_0027, 2, "rw")]);
         assert_eq!(at(0xffff), [(0x1_0001, 2, "rw")]);
         assert_eq!(of(&[0x0f, 0xba, 0x2f, 0x23], &cpu), [(0x1_0003, 2, "rw")], "bts [bx], 23h");
+        *cpu.get_mut(Gpr::Rax) = 0x123;
+        *cpu.get_mut(Gpr::Rbx) = 0xfff0;
+        let wrapped = [(0x1_0014, 2, "rw")];
+        assert_eq!(of(&[0x0f, 0xab, 0x07], &cpu), wrapped, "bts [bx], ax, the segment wraps");
+        let beyond = [(0x2_0014, 2, "rw")];
+        assert_eq!(of(&[0x67, 0x0f, 0xab, 0x03], &cpu), beyond, "bts [ebx], ax");
     }
 }

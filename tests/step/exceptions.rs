@@ -2,7 +2,9 @@
 //! the handler finds on its stack what it would find without a debugger.
 
 use super::*;
-use crate::common::modes::{IDT, Mode, STACK, machine_in, stack};
+use crate::common::modes::{
+    self, DATA3, DATA16, GDT, IDT, Mode, STACK, SUPERVISOR, machine_in, stack,
+};
 use crate::common::{AX, BX, CX, SP};
 
 /// Where the vectors of these tests lead: 0000:0510.
@@ -277,4 +279,64 @@ fn a_handler_that_begins_with_a_change_of_its_own_gate_changes_it() {
     write(&mut machine, 24, &(START as u32).to_le_bytes());
     assert_eq!(machine.step(), StopReason::Stepped);
     assert_eq!(read(&machine, 24, 4), [0x55, 0x7c, 0, 0]);
+}
+
+#[test]
+fn a_load_of_ss_marks_its_descriptor_as_accessed() {
+    for (mode, code) in [
+        (Mode::Protected, &[0x8e, 0xd0][..]), // mov ss, ax
+        (Mode::Protected, &[0x17]),           // pop ss
+        (Mode::Long, &[0x8e, 0xd0]),
+    ] {
+        let mut machine = machine_in(mode, code);
+        let rights = GDT + u64::from(DATA16) + 5;
+        write(&mut machine, rights, &[0x92]);
+        write(&mut machine, STACK, &DATA16.to_le_bytes());
+        set(&mut machine, |cpu| cpu.gpr[AX] = DATA16.into());
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!(machine.cpu().segments.ss.selector, DATA16, "{mode:?}");
+        assert_eq!(read(&machine, rights, 1), [0x93], "{mode:?}, {code:02x?}");
+    }
+}
+
+#[test]
+fn a_load_of_ss_from_where_the_program_may_not_read_leads_to_the_handler() {
+    // mov ss, [SUPERVISOR]
+    let code = [0x8e, 0x14, 0x25, 0, 0xb0, 0, 0];
+    let mut machine = machine_in(Mode::Long3, &code);
+    write(&mut machine, SUPERVISOR, &DATA3.to_le_bytes());
+    (0..Mode::Long3.steps_before()).for_each(|_| drop(machine.step()));
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!(machine.cpu().rip, modes::HANDLER + 4 * 14);
+    assert_eq!(machine.cpu().cr2, SUPERVISOR);
+    if !limits_are_checked() {
+        return;
+    }
+    let beyond = |code: &'static [u8], vector: u64, before: fn(&mut CpuState)| {
+        let mut machine = machine_in(Mode::Real, code);
+        set(&mut machine, before);
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!(machine.cpu().rip, modes::HANDLER + 4 * vector, "{code:02x?}");
+    };
+    beyond(&[0x8e, 0x16, 0xff, 0xff], 13, |_| {}); // mov ss, [0xffff]
+    beyond(&[0x17], 12, |cpu| cpu.gpr[SP] = 0xffff); // pop ss
+}
+
+#[test]
+fn floating_point_that_the_host_cannot_run_stops_a_step_as_it_stops_a_run() {
+    // fld1; emms
+    for mode in [Mode::Real, Mode::Protected, Mode::Protected3, Mode::Long, Mode::Long3] {
+        for code in [[0xd9, 0xe8], [0x0f, 0x77]] {
+            let ran = modes::run(&mut machine_in(mode, &code));
+            let mut machine = machine_in(mode, &code);
+            (0..mode.steps_before()).for_each(|_| drop(machine.step()));
+            let stepped = machine.step();
+            let pc = machine.cpu().pc().0;
+            match ran {
+                modes::End::Done => assert_eq!((stepped, pc), (StopReason::Stepped, START + 2)),
+                modes::End::Stopped(stop) => assert_eq!((stepped, pc), (stop, START), "{mode:?}"),
+                modes::End::Handler(vector) => panic!("{mode:?}, {code:02x?}: vector {vector}"),
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::{AX, CX, DI, SI};
+use stepvisor::x86::Linear;
 
 /// Flags of a comparison.
 const CF: u64 = 1;
@@ -287,4 +288,26 @@ fn a_repetition_whose_registers_were_changed_half_way_goes_on_with_them() {
         (read(&machine, 0x600, 2), read(&machine, 0x700, 2)),
         (vec![0x41, 0], vec![0x42, 0])
     );
+}
+
+#[test]
+fn a_repetition_under_way_is_run_and_not_stepped_to_its_end() {
+    // rep stosb
+    for breakpoint in [START, START + 2] {
+        let mut machine = boot(&[0xf3, 0xaa, 0x40, 0xf4]);
+        set(&mut machine, |cpu| (cpu.gpr[CX], cpu.gpr[DI], cpu.gpr[AX]) = (0x1000, 0x8000, 0x77));
+        assert_eq!(machine.step(), StopReason::Stepped);
+        machine.breakpoints_mut().insert(Linear(breakpoint));
+        let steps = machine.stats().steps;
+        let stop = machine.run();
+        assert_eq!(machine.cpu().gpr[CX], 0);
+        assert_eq!(read(&machine, 0x8000, 0x1001), [vec![0x77; 0x1000], vec![0]].concat());
+        if breakpoint == START {
+            // It has had its turn.
+            assert!(matches!(stop, StopReason::Halted { .. }), "{stop}");
+        } else {
+            assert_eq!(stop, StopReason::Breakpoint(Linear(breakpoint)));
+            assert!(machine.stats().steps - steps < 10, "{}", machine.stats());
+        }
+    }
 }

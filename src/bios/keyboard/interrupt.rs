@@ -13,8 +13,7 @@ use crate::x86::{Gpr, Phys};
 /// Ports of the keyboard controller.
 const DATA: u16 = 0x60;
 const STATUS: u16 = 0x64;
-/// Status: a byte is there, and it is not the mouse's.
-const FULL: u8 = 0x01;
+/// Status: the byte is the mouse's.
 const AUXILIARY: u8 = 0x20;
 
 /// Key up, in a scan code.
@@ -40,10 +39,10 @@ const AFTER_E0: u8 = 0x02;
 const RIGHT_CTRL: u8 = 0x04;
 const RIGHT_ALT: u8 = 0x08;
 
-/// INT 09h, before INT 15h AH=4F: AL is the scan code, AH 4Fh, and CF set; clear if there is none.
+/// INT 09h, before INT 15h AH=4F: AL is the scan code, AH 4Fh, and CF set; clear if it is not the keyboard's. It
+/// may have been read already, by a handler of the guest's that has chained: the port still shows it.
 pub fn interrupt(pc: &mut Pc<'_>) -> Outcome {
-    let there = pc.port_read(STATUS) & (FULL | AUXILIARY) == FULL;
-    if there {
+    if pc.port_read(STATUS) & AUXILIARY == 0 {
         let code = pc.port_read(DATA);
         pc.set_word(Gpr::Rax, u16::from_le_bytes([code, 0x4f]));
         pc.cpu.rflags |= RFLAGS_CF;

@@ -24,13 +24,8 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             take(pc);
             pc.set_word(Gpr::Rax, shown(key, function));
         }
-        function @ (0x01 | 0x11) => match next(pc) {
-            Some(key) => {
-                pc.set_word(Gpr::Rax, shown(key, function));
-                pc.set_zero(false);
-            }
-            None => pc.set_zero(true),
-        },
+        0x01 | 0x11 if !pc.caller_takes_interrupts() => return Outcome::LetIn,
+        0x01 | 0x11 => return look(pc),
         0x02 => {
             let flags = pc.read_u8(KEYBOARD_FLAGS);
             pc.set_low(Gpr::Rax, flags);
@@ -57,6 +52,16 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         0x92 => pc.set_high(Gpr::Rax, 0x80),
         _ => {}
     }
+    Outcome::Return
+}
+
+/// INT 16h AH=01 and 11: the next key stays where it is.
+pub fn look(pc: &mut Pc<'_>) -> Outcome {
+    let key = next(pc);
+    if let Some(key) = key {
+        pc.set_word(Gpr::Rax, shown(key, pc.high(Gpr::Rax)));
+    }
+    pc.set_zero(key.is_none());
     Outcome::Return
 }
 

@@ -75,6 +75,34 @@ fn the_old_functions_know_no_enhanced_keyboard() {
 }
 
 #[test]
+fn who_looks_with_interrupts_disabled_has_those_that_are_due_first() {
+    for (vector, function) in [(0x16, 0x0100), (0x16, 0x1100), (0x1a, 0x0000)] {
+        let mut bench = Bench::new();
+        bench.call(0x16, [0x0500, 0, 0x1e61, 0]);
+        let mut pc = bench.pc();
+        pc.set_caller_flags(FLAGS & !(RFLAGS_IF as u16));
+        pc.set_word(Gpr::Rax, function);
+        assert_eq!(bench.serve(Service::Interrupt(vector)), Outcome::LetIn, "{function:04x}");
+        assert_eq!(bench.pc().word(Gpr::Rax), function);
+        assert_eq!(bench.serve(Service::Look(vector)), Outcome::Return);
+        let expected = if vector == 0x16 { 0x1e61 } else { 0 };
+        assert_eq!(bench.pc().word(Gpr::Rax), expected);
+    }
+}
+
+#[test]
+fn a_handler_of_the_guests_may_read_the_scan_code_before_the_firmwares() {
+    let mut bench = Bench::new();
+    let a = keymap::parse("a").unwrap();
+    assert!(bench.devices.chipset_mut().keyboard_mut().type_keys(&a));
+    bench.devices.chipset_mut().keyboard_mut().send();
+    assert_eq!(bench.pc().port_read(0x60), 0x1e);
+    bench.serve(Service::Interrupt(0x09));
+    assert_eq!(bench.pc().word(Gpr::Rax), 0x4f1e);
+    assert_ne!(bench.pc().cpu.rflags & RFLAGS_CF, 0, "there is one");
+}
+
+#[test]
 fn the_buffer_takes_fifteen_keys() {
     let mut bench = Bench::new();
     for n in 0..15 {

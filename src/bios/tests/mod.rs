@@ -9,7 +9,7 @@ use super::{Outcome, Pc, Service, power_on, rom};
 use crate::devices::{self, Devices};
 use crate::disk::Disks;
 use crate::memory::Ram;
-use crate::x86::registers::{RFLAGS_CF, RFLAGS_ZF};
+use crate::x86::registers::{RFLAGS_CF, RFLAGS_IF, RFLAGS_ZF};
 use crate::x86::{CpuState, Gpr, Phys};
 
 /// A machine that the firmware has brought up.

@@ -365,6 +365,12 @@ impl Controller {
         self.state.keyboard.type_keys(events)
     }
 
+    /// Whether a key goes up next.
+    #[must_use]
+    pub fn releases_next(&self) -> bool {
+        self.state.keyboard.releases_next()
+    }
+
     /// Keys that go down or up and that the guest has not had yet.
     #[must_use]
     pub fn waiting_keys(&self) -> usize {

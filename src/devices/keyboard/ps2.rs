@@ -163,6 +163,11 @@ impl Keyboard {
         self.settings.scanning && self.waiting() > 0
     }
 
+    /// Whether the next scan code is the first of a key that goes up.
+    pub fn releases_next(&self) -> bool {
+        self.codes.is_empty() && self.keys.front().is_some_and(|event| !event.pressed)
+    }
+
     /// Keys that go down or up and that the guest has not had yet.
     #[must_use]
     pub fn waiting(&self) -> usize {

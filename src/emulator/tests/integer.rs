@@ -407,3 +407,38 @@ fn the_guests_trap_flag_is_due_after_what_completes_and_not_after_what_enters_a_
     assert_eq!(pc.execute(&[0x27]), due);
     assert_eq!(pc.execute(&[0xcd, 0x30]), Ok(Outcome::Entered { vector: 0x30 }));
 }
+
+#[test]
+fn what_needs_no_sse_is_not_refused_for_want_of_it() {
+    // emms; paddb mm0, mm1
+    for code in [&[0x0f, 0x77][..], &[0x0f, 0xfc, 0xc1]] {
+        assert_eq!(Pc::protected(0).execute(code), Err(Unsupported::Fpu), "{code:02x?}");
+    }
+    // cvtpi2ps xmm0, mm1 and xsave [edi] without CR4.OSFXSR and CR4.OSXSAVE.
+    for (cr4, code) in
+        [(0, &[0x0f, 0x2a, 0xc1][..]), (crate::x86::registers::CR4_OSFXSR, &[0x0f, 0xae, 0x27])]
+    {
+        let mut pc = Pc::protected(0);
+        pc.gate(6, CODE0, HANDLER, 0x8e);
+        pc.cpu.cr4 |= cr4;
+        assert_eq!(pc.execute(code), Ok(Outcome::Entered { vector: 6 }), "{code:02x?}");
+    }
+}
+
+#[test]
+fn monitor_takes_its_address_in_the_address_size() {
+    let mut pc = Pc::real();
+    pc.set(Gpr::Rax, 0x1_0000);
+    pc.complete(&[0x0f, 0x01, 0xc8]);
+}
+
+#[test]
+fn fetching_looks_no_further_than_the_instruction_goes() {
+    let mut pc = Pc::long(0);
+    let entry = |page: u64| PAGES + 0x3000 + 8 * page;
+    let accessed = |pc: &Pc, page| pc.memory.bytes[entry(page) as usize] & 0x20 != 0;
+    // mfence, up to the end of its page.
+    pc.cpu.rip = 0x8ffd;
+    pc.complete(&[0x0f, 0xae, 0xf0]);
+    assert!(accessed(&pc, 8) && !accessed(&pc, 9));
+}

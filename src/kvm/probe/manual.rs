@@ -45,6 +45,8 @@ pub struct AsManual {
 pub fn as_manual() -> Result<AsManual, KvmError> {
     let mut guest = Guest::new()?;
     let guest = &mut guest;
+    // First, since a processor may take the #NP of the other for a fault that it still delivers.
+    let double_fault = double_fault(guest)?;
     let (absent_gate, error_code_ext) = absent_gate(guest)?;
     Ok(AsManual {
         virtual_8086: virtual_8086(guest)?,
@@ -57,7 +59,7 @@ pub fn as_manual() -> Result<AsManual, KvmError> {
         enter_width: enter_width(guest)?,
         absent_gate,
         error_code_ext,
-        double_fault: double_fault(guest)?,
+        double_fault,
     })
 }
 

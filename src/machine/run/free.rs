@@ -65,7 +65,7 @@ impl Machine {
             let exit = match looked {
                 Look::Stop(stop) => return Ok(Some(stop)),
                 Look::Exit(exit) => exit,
-                Look::Entered | Look::Nothing if self.steps_to_interrupt() => {
+                Look::Entered | Look::Stepped | Look::Nothing if self.steps_to_interrupt() => {
                     if std::mem::take(&mut unfinished)
                         && let Completion::Exit(exit) = self.complete()?
                     {
@@ -80,7 +80,7 @@ impl Machine {
                     }
                     continue;
                 }
-                Look::Entered | Look::Nothing => {
+                Look::Entered | Look::Stepped | Look::Nothing => {
                     if self.vcpu.is_stepping() {
                         if let Some(stop) = self.settle_trap()? {
                             return Ok(Some(stop));

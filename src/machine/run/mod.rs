@@ -33,13 +33,14 @@ impl Machine {
         {
             return Ok(stop);
         }
-        // A repetition under way is finished first: its breakpoint has had its turn.
-        while self.mid_rep.is_some() {
+        // A repetition under way is finished first if it has a breakpoint, which has had its turn.
+        while self.mid_rep.is_some_and(|at| self.breakpoints.contains(at)) {
             match self.step_noticing()? {
                 StopReason::Stepped => {}
                 stop => return Ok(stop),
             }
         }
+        self.mid_rep = None;
         if let Some(stop) = self.catch_here() {
             return Ok(stop);
         }
@@ -92,13 +93,14 @@ impl Machine {
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
         loop {
-            if let Look::Stop(stop) = self.look_for_interrupt(false)? {
-                return Ok(Some(stop));
-            }
             let accesses = self.port_accesses();
-            match self.step_noticing()? {
-                StopReason::Stepped => {}
-                stop => return Ok(Some(stop)),
+            let stop = match self.look_for_interrupt(false)? {
+                Look::Stop(stop) => stop,
+                Look::Entered | Look::Stepped => StopReason::Stepped,
+                Look::Nothing | Look::Exit(_) => self.step_noticing()?,
+            };
+            if stop != StopReason::Stepped {
+                return Ok(Some(stop));
             }
             self.note_stepped(accesses);
             let now = self.vcpu.cpu().mode();

@@ -3,13 +3,13 @@
 
 use super::Step;
 use crate::bios::Service;
-use crate::emulator::Outcome;
+use crate::emulator::{Outcome, Unsupported};
 use crate::kvm::{KvmError, probe};
 use crate::machine::{Machine, StopReason};
+use crate::x86::CpuMode;
 use crate::x86::instruction::Facts;
-use crate::x86::operands::{self, SelectorSource};
 use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{Gpr, SegmentName};
+use crate::x86::vectors::{self, INVALID_OPCODE};
 
 impl Machine {
     /// HLT needs no processor: the next instruction is behind it, and the processor waits there.
@@ -52,46 +52,35 @@ impl Machine {
     /// An instruction by [`crate::emulator`]; by the processor if it is beyond that.
     ///
     /// Stepped under the trap flag, an interrupt runs its whole handler on hardware, and hangs in some software
-    /// KVMs; an IRET gives the guest's trap flag away.
+    /// KVMs; an IRET gives the guest's trap flag away; MOV SS and POP SS hold back the trap until the instruction after
+    /// them has run, too.
     pub(super) fn step_by_hand(&mut self, facts: Facts) -> Result<Step, KvmError> {
         Ok(match self.execute_at_pc()? {
             Ok((_, Some(stop))) => Step::stopped(stop),
             Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
             Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
             Err(_) if facts.branches => self.step_by_trap_flag(Some(facts))?,
+            Err(Unsupported::Fpu) => self.step_fpu(facts)?,
             Err(_) => self.step_forward(facts)?,
         })
     }
 
-    /// MOV SS and POP SS hold back the trap until the instruction after them has run, too, so they are
-    /// done by hand; a load that faults is the processor's business and raises no shadow.
-    pub(super) fn step_load_ss(&mut self, bytes: &[u8], facts: Facts) -> Result<Step, KvmError> {
-        let mut cpu = self.vcpu.cpu().clone();
-        let Some(source) = operands::stack_segment_source(bytes, &cpu) else {
-            return self.step_forward(facts);
-        };
-        let mut word = [0; 2];
-        let (selector, popped) = match source {
-            SelectorSource::Register(selector) => (Some(selector), 0),
-            SelectorSource::Memory(addr) => {
-                let read = self.read_linear(addr, &mut word) == 2;
-                (read.then(|| u16::from_le_bytes(word)), 0)
-            }
-            SelectorSource::Stack(size) => {
-                let read = self.read_linear(self.stack_address(0), &mut word) == 2;
-                (read.then(|| u16::from_le_bytes(word)), size)
-            }
-        };
-        let loaded =
-            selector.and_then(|selector| self.load_segment(SegmentName::Ss, selector).ok());
-        let Some(segment) = loaded else { return self.step_forward(facts) };
-        let mask = cpu.stack_mask();
-        let sp = cpu.get(Gpr::Rsp);
-        *cpu.get_mut(Gpr::Rsp) = (sp & !mask) | (sp.wrapping_add(popped) & mask);
-        cpu.segments.ss = segment;
-        cpu.rflags &= !RFLAGS_RF;
-        cpu.advance(facts.len);
-        self.vcpu.set_cpu(&cpu)?;
-        Ok(Step::COMPLETED)
+    /// An instruction that only KVM can execute, if anything can. Outside ring 0 a software KVM makes #UD of one that
+    /// it does not know, where the processor itself would have executed it.
+    fn step_fpu(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        let before = self.vcpu.cpu().clone();
+        let step = self.step_forward(facts)?;
+        let native = before.mode() == CpuMode::Long64;
+        let cpu = self.vcpu.cpu();
+        if native
+            || step.completed
+            || vectors::handler(cpu, self, INVALID_OPCODE) != Some(cpu.pc())
+            || self.pushed_flags(&before).is_none()
+        {
+            return Ok(step);
+        }
+        // What was on ring 0's stack below its pointer is lost, as with any interrupt.
+        self.vcpu.set_cpu(&before)?;
+        Ok(Step::stopped(self.beyond(Unsupported::Fpu)))
     }
 }

@@ -51,9 +51,12 @@ impl Machine {
         let stop = match self.look_for_interrupt(false) {
             Ok(Look::Nothing) => self.step_noticing(),
             // The handler's first instruction is a step's end like any other.
-            Ok(Look::Stop(StopReason::Breakpoint(_)) | Look::Entered | Look::Exit(_)) => {
-                Ok(StopReason::Stepped)
-            }
+            Ok(
+                Look::Stop(StopReason::Breakpoint(_))
+                | Look::Entered
+                | Look::Stepped
+                | Look::Exit(_),
+            ) => Ok(StopReason::Stepped),
             Ok(Look::Stop(stop)) => Ok(stop),
             Err(error) => Err(error),
         };
@@ -117,7 +120,7 @@ impl Machine {
         }
         let traps = self.traps_after(code, facts)?;
         self.stepped_special = matches!(facts, Some(Facts { kind: Kind::Special, .. }));
-        let step = self.step_decoded(code, facts)?;
+        let step = self.step_decoded(facts)?;
         if step.stop != StopReason::Kicked {
             let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));
             self.behind_load_of_ss = step.completed && loads_ss;
@@ -146,7 +149,7 @@ impl Machine {
         })
     }
 
-    fn step_decoded(&mut self, code: &[u8], facts: Option<Facts>) -> Result<Step, KvmError> {
+    fn step_decoded(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
         let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
@@ -162,13 +165,13 @@ impl Machine {
             | Kind::Into
             | Kind::Int1
             | Kind::Iret
+            | Kind::LoadSs
             | Kind::FastCall
             | Kind::Untrapped
             | Kind::Movbe => self.step_by_hand(facts),
             Kind::Rep(rep) => self.step_rep(rep, facts),
             Kind::Pushf(_) => self.step_pushf(facts),
             Kind::Popf(_) => self.step_popf(facts),
-            Kind::LoadSs => self.step_load_ss(code, facts),
             Kind::DebugRegister => {
                 let step = self.step_forward(facts);
                 self.vcpu.forget_debug_registers();

@@ -250,6 +250,25 @@ pub fn cases() -> Vec<Case> {
                 now.breakpoint();
             })
         }),
+        case(
+            "a write breakpoint that the guest sets in free run with others set",
+            RING0,
+            |guest| {
+                let mut len = guest.code("mov dr0, {ax}", &[0x0f, 0x23, 0xc0]);
+                len += guest.code("mov dr7, {bx}", &[0x0f, 0x23, 0xfb]);
+                len += guest.code("mov [{si}], al", &[0x88, guest.at(Rsi, 0)]);
+                guest.gpr([(Rsi, DATA), (Rax, DATA), (Rbx, WRITE | 0x400)])?;
+                guest.break_at(handler(1));
+                guest.break_at(FAR);
+                guest.run(|now| {
+                    (now.dr[0], now.dr[7]) = (DATA, WRITE | 0x400);
+                    now.next(len);
+                    now.write(DATA, &[DATA as u8]);
+                    now.debug_trap(B0);
+                    now.breakpoint();
+                })
+            },
+        ),
         case("general detect", RING0, |guest| {
             guest.code("mov {ax}, dr0", &[0x0f, 0x21, 0xc0]);
             guest.debug_registers(|dr| dr[7] = 0x2400)?;
