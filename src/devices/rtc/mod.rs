@@ -406,4 +406,6 @@ fn from_bcd(value: u8) -> u8 {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

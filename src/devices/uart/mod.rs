@@ -401,4 +401,6 @@ impl Uart {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -18,6 +18,14 @@ pub struct Colours {
 const PALETTE: usize = 0x12;
 const MODE_CONTROL: usize = 0x10;
 
+/// See [`Vga::unit`].
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    size: u32,
+    /// A bit for each.
+    planes: u8,
+}
+
 impl Vga {
     /// The colours, to be put back after a change of mode.
     #[must_use]
@@ -42,8 +50,10 @@ impl Vga {
     /// host would, one by one and in the order in which none is overwritten before it is read. What lies outside the
     /// window reads FFh and is not written.
     pub fn copy(&mut self, from: u32, to: u32, len: u32) {
-        if self.is_plain() && (from | to | len) & 1 == 0 && self.has_cells() {
-            self.copy_cells(from, to, len);
+        if let Some(unit) = self.unit()
+            && (from | to | len) % unit.size == 0
+        {
+            self.copy_units(from, to, len, unit);
             return;
         }
         let upwards = to <= from;
@@ -66,28 +76,35 @@ impl Vga {
         self.registers.graphics.writes_plainly()
     }
 
-    /// Even and odd bytes of the window are in two planes, at the same offset, and can be written both.
-    fn has_cells(&self) -> bool {
+    /// Bytes of the window that are at the same offset in planes, and can be read and written together.
+    fn unit(&self) -> Option<Unit> {
         let (sequencer, graphics) = (&self.registers.sequencer, &self.registers.graphics);
-        !sequencer.chains_four()
-            && sequencer.writes_odd_even()
-            && sequencer.map_mask() & 0b1111 == 0b0011
+        let mask = sequencer.map_mask() & 0b1111;
+        if !self.is_plain() || self.linear_mode().is_some() {
+            return None;
+        }
+        if sequencer.chains_four() {
+            return (mask == 0b1111).then_some(Unit { size: 4, planes: mask });
+        }
+        let has_cells = sequencer.writes_odd_even()
+            && mask == 0b0011
             && graphics.chains_odd_even()
             && graphics.reads_odd_even()
-            && graphics.read_map() & 2 == 0
+            && graphics.read_map() & 2 == 0;
+        has_cells.then_some(Unit { size: 2, planes: mask })
     }
 
-    fn copy_cells(&mut self, from: u32, to: u32, len: u32) {
+    fn copy_units(&mut self, from: u32, to: u32, len: u32, unit: Unit) {
         let Some(window) = self.window() else { return };
         let upwards = to <= from;
-        for at in (0..len).step_by(2) {
-            let at = if upwards { at } else { len - 2 - at };
-            let [even, odd, ..] = match self.offset_in(&window, from + at) {
+        for at in (0..len).step_by(unit.size as usize) {
+            let at = if upwards { at } else { len - unit.size - at };
+            let bytes = match self.offset_in(&window, from + at) {
                 Some(offset) => self.memory.get(offset),
                 None => [crate::devices::OPEN_BUS; 4],
             };
             if let Some(offset) = self.offset_in(&window, to + at) {
-                self.memory.set(offset, [even, odd, 0, 0], 0b0011);
+                self.memory.set(offset, bytes, unit.planes);
             }
         }
     }

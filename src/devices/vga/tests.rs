@@ -564,3 +564,36 @@ fn no_sequence_of_accesses_does_harm() {
         assert_eq!(other.frame(), vga.frame());
     }
 }
+
+#[test]
+fn a_copy_is_one_byte_after_the_other() {
+    let mut random = Random::new(5);
+    for mode in [0x03, 0x07, 0x04, 0x12, 0x13] {
+        let mut vga = in_mode(mode);
+        let window = vga.window().unwrap();
+        window.clone().for_each(|at| {
+            vga.write(at, random.below(256) as u8);
+        });
+        for n in 0..60 {
+            if n == 40 {
+                // A plane that cannot be written.
+                set(&mut vga, 0x3c4, 2, 0b1101);
+            }
+            let mut at =
+                || (window.start + random.below(0x8000)) & if n % 3 == 0 { !0 } else { !3 };
+            let (from, to) = (at(), at());
+            let len = (at() - window.start).min(0x400);
+            let mut other = vga.clone();
+            vga.copy(from, to, len);
+            for place in 0..len {
+                let place = if to <= from { place } else { len - 1 - place };
+                let byte = other.read(from + place).unwrap_or(crate::devices::OPEN_BUS);
+                other.write(to + place, byte);
+            }
+            assert!(
+                vga.save().memory == other.save().memory,
+                "mode {mode:x}: {from:x} {to:x} {len:x}"
+            );
+        }
+    }
+}
