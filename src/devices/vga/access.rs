@@ -51,7 +51,7 @@ impl Vga {
     /// window reads FFh and is not written.
     pub fn copy(&mut self, from: u32, to: u32, len: u32) {
         if let Some(unit) = self.unit()
-            && (from | to | len) % unit.size == 0
+            && (from | to | len).is_multiple_of(unit.size)
         {
             self.copy_units(from, to, len, unit);
             return;
