@@ -377,6 +377,24 @@ fn the_frame_of_an_interrupt_hits_even_if_it_changes_nothing() {
 }
 
 #[test]
+fn the_frame_of_a_debug_exception_hits_even_if_it_changes_nothing() {
+    // int1; hlt, and nop; hlt with the trap flag set. The handler at 7C10 is add sp, 6; hlt.
+    for (code, flags) in [([0xf1, 0xf4], 2), ([0x90, 0xf4], 0x102)] {
+        let mut image = vec![0xf4; 0x14];
+        image[..2].copy_from_slice(&code);
+        image[0x10..].copy_from_slice(&[0x83, 0xc4, 6, 0xf4]);
+        let mut machine = boot(&image);
+        set(&mut machine, |cpu| (cpu.gpr[SP], cpu.gpr[CX], cpu.rflags) = (0x7000, 0, flags));
+        write(&mut machine, 4, &[0x10, 0x7c, 0, 0]);
+        let [low, high] = (flags as u16).to_le_bytes();
+        write(&mut machine, 0x6ffa, &[1, 0x7c, 0, 0, low, high]);
+        let watch = Watch { addr: Linear(0x6ffc), len: 2, kind: Write };
+        machine.breakpoints_mut().insert_watch(watch);
+        assert_eq!(hits(&mut machine, Machine::run), [(0x6ffc, Write, 0x10, 0)], "{code:02x?}");
+    }
+}
+
+#[test]
 fn an_access_that_faults_is_none() {
     // mov [bx], ax beyond the segment's end, where processors check that: #GP, whose handler at 7C10 halts
     let mut code = vec![0xf4; 0x12];

@@ -9,7 +9,7 @@ use crate::machine::breakpoints::{Watch, WatchKind};
 use crate::machine::{Machine, StopReason};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands::{self, MemoryAccess};
-use crate::x86::registers::EFER_LMA;
+use crate::x86::registers::{EFER_LMA, RFLAGS_TF};
 use crate::x86::{CpuMode, CpuState};
 
 impl Machine {
@@ -49,7 +49,9 @@ impl Machine {
         }
         let facts = instruction::decode(&buffer[..len], before.mode());
         let accesses = match self.passage(&before, facts) {
-            Passage::Through => operands,
+            Passage::Through => {
+                operands.into_iter().chain(self.debug_frame(&before, facts)).collect()
+            }
             Passage::Interrupt(frame) => operands.into_iter().chain([frame]).collect(),
             Passage::Fault(frame) => vec![frame],
         };
@@ -93,6 +95,17 @@ impl Machine {
             return Passage::Interrupt(frame);
         }
         self.interrupt_frame(before, before.rip).map_or(Passage::Through, Passage::Fault)
+    }
+
+    /// The frame of a debug exception that came behind the instruction of `facts`: an INT1, or one executed with the
+    /// trap flag set that goes on behind itself.
+    fn debug_frame(&self, before: &CpuState, facts: Option<Facts>) -> Option<MemoryAccess> {
+        let facts = facts?;
+        let raises = facts.kind == Kind::Int1 || before.rflags & RFLAGS_TF != 0;
+        let mut next = before.clone();
+        next.advance(facts.len);
+        let entered = raises && self.vcpu.cpu().pc() != next.pc();
+        entered.then(|| self.interrupt_frame(before, next.rip)).flatten()
     }
 
     /// The interrupt frame on top of the stack, if there is one that leads back to `rip` in the code segment of
