@@ -172,12 +172,18 @@ impl Machine {
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
-        let hit = self.watchpoint(&data_hits(dr6, slots));
         if dr6 & DR6_BS != 0 {
-            // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers.
-            let stop = self.debug_trap(DR6_BS)?.or(hit);
+            // The guest's own trap flag, whose exception KVM leaves to whoever uses the debug registers: its frame is
+            // pushed by hand, which they do not notice.
+            let end = |machine: &mut Machine| {
+                Ok(machine.debug_trap(DR6_BS)?.unwrap_or(StopReason::Stepped))
+            };
+            let stop = self.watched(end)?;
+            let stop = (stop != StopReason::Stepped).then_some(stop);
+            let stop = stop.or_else(|| self.watchpoint(&data_hits(dr6, slots)));
             return Ok(stop.or_else(|| self.breakpoint_here()));
         }
+        let hit = self.watchpoint(&data_hits(dr6, slots));
         if hit.is_some() {
             self.note_repetition();
             return Ok(hit);
