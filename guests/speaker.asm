@@ -13,7 +13,7 @@
 ; Debug:  stepvisor debug guests/bin/speaker.elf
 ;         (gdb) tbreak tone
 ;         (gdb) continue
-;         (gdb) monitor pit             counter 2, mode 3
+;         (gdb) monitor pit               counter 2, mode 3
 
 bits 16
 cpu 386

@@ -18,10 +18,10 @@
 ; Debug:  stepvisor debug guests/bin/timer.elf
 ;         (gdb) tbreak wait_end
 ;         (gdb) continue
-;         (gdb) monitor pit             counter 2 counts
+;         (gdb) monitor pit               counter 2 counts
 ;         (gdb) tbreak over
 ;         (gdb) continue
-;         (gdb) monitor pit             its output is high
+;         (gdb) monitor pit               its output is high
 
 bits 16
 cpu 386

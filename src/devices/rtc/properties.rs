@@ -4,6 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::tests::{get, put};
 use super::*;
 
 /// Bits of register B by the data sheet's names.
@@ -153,16 +154,6 @@ fn write_alarm(rtc: &mut Rtc, model: &Model) {
     put(rtc, 0x01, second.map_or(0xc0, |second| number(second, model.b)));
     put(rtc, 0x03, minute.map_or(0xff, |minute| number(minute, model.b)));
     put(rtc, 0x05, hour.map_or(0xd5, |hour| hours(hour, model.b)));
-}
-
-fn get(rtc: &mut Rtc, index: u8) -> u8 {
-    rtc.write(0, index);
-    rtc.read(1)
-}
-
-fn put(rtc: &mut Rtc, index: u8, value: u8) {
-    rtc.write(0, index);
-    rtc.write(1, value);
 }
 
 proptest! {

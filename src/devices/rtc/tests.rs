@@ -2,12 +2,12 @@ use super::*;
 
 const MILLISECOND: u64 = 1_000_000;
 
-fn get(rtc: &mut Rtc, index: u8) -> u8 {
+pub(super) fn get(rtc: &mut Rtc, index: u8) -> u8 {
     rtc.write(0, index);
     rtc.read(1)
 }
 
-fn put(rtc: &mut Rtc, index: u8, value: u8) {
+pub(super) fn put(rtc: &mut Rtc, index: u8, value: u8) {
     rtc.write(0, index);
     rtc.write(1, value);
 }
