@@ -67,11 +67,12 @@ fn contents(disk: &Disk) -> String {
         (_, changed) => format!("{changed} sectors changed, not in the file"),
     };
     format!(
-        "{} cylinders, {} heads, {} sectors a track, {} sectors, {}: {changes}",
+        "{} cylinders, {} heads, {} sectors a track, {} sector{}, {}: {changes}",
         geometry.cylinders,
         geometry.heads,
         geometry.sectors,
         image.sectors(),
+        if image.sectors() == 1 { "" } else { "s" },
         name(image)
     )
 }
