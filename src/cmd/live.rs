@@ -24,9 +24,9 @@ use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui::keys::{Decoder, Input};
 
 use super::console::Console;
+use super::end::End;
 use super::gdb::Gdb;
 use super::interruptions::{self, Interruption, Interruptions};
-use super::run::End;
 use super::symbols::Symbols;
 use crate::cli::{Live, Run};
 use screen::{Observing, Screen};
