@@ -140,7 +140,7 @@ impl Session<'_> {
                 }
                 None => {}
             }
-            self.screen.borrow_mut().show(&machine.frame());
+            self.screen.borrow_mut().show(machine.frame());
             let stop = machine.run();
             drop(armed);
             match (stop, interruptions.take()) {
