@@ -182,6 +182,51 @@ fn a_guest_that_runs_off_its_end_is_told_of() {
     assert_eq!(outcome.stderr.matches(told).count(), 1, "{}", outcome.stderr);
 }
 
+/// What is told of a boot sector that begins with `code` and does not end.
+fn told_of(code: &[u8]) -> String {
+    let mut sector = code.to_vec();
+    sector.resize(510, 0xf4);
+    sector.extend([0x55, 0xaa]);
+    let image = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(image.path(), sector).unwrap();
+    let outcome = stepvisor(["run", "--timeout", "300ms", image.path().to_str().unwrap()]);
+    assert_eq!(outcome.code, Some(26), "{}", outcome.stderr);
+    outcome.stderr
+}
+
+#[test]
+fn an_exception_that_only_the_firmware_answers_is_told_of() {
+    let then =
+        "again and again: the guest has no handler for it, and the firmware's just returns\n";
+    let cases: [(&[u8], &str); 3] = [
+        // xor bl, bl; div bl
+        (&[0x30, 0xdb, 0xf6, 0xf3], "0000:7C02: `div bl` (bytes f6 f3) raises #DE, divide error"),
+        // cli; ud2: nobody looks at it before the end
+        (&[0xfa, 0x0f, 0x0b], "0000:7C01: `ud2` (bytes 0f 0b) raises #UD, invalid opcode"),
+        // mov al, [0xffff], two bytes; its handler is one of devices as well
+        (
+            &[0xa1, 0xff, 0xff],
+            "0000:7C00: `mov ax, [0xffff]` (bytes a1 ff ff) raises #GP, general protection",
+        ),
+    ];
+    for (code, what) in cases {
+        let stderr = told_of(code);
+        assert_eq!(stderr.matches(&format!("{what}, {then}")).count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn of_an_exception_with_a_handler_of_the_guests_nothing_is_told() {
+    // DS = 0; mov word [0x18], 0x7c10; mov [0x1a], ax; ud2; nop; at 7C10: iret
+    let taken =
+        [0x31, 0xc0, 0x8e, 0xd8, 0xc7, 0x06, 0x18, 0x00, 0x10, 0x7c, 0xa3, 0x1a, 0x00, 0x0f, 0x0b];
+    let stderr = told_of(&[&taken[..], &[0x90, 0xcf]].concat());
+    assert!(!stderr.contains("raises"), "{stderr}");
+    // Nor of interrupts that the guest calls, or of the time it spends with the firmware: int 0x40; jmp back
+    let stderr = told_of(&[0xcd, 0x40, 0xeb, 0xfc]);
+    assert!(!stderr.contains("raises"), "{stderr}");
+}
+
 #[test]
 fn every_shipped_guest_shows_its_screen_flat_and_elf() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {

@@ -60,7 +60,7 @@ const FAR_JUMP: u8 = 0xea;
 /// mov al, 20h; out 20h, al.
 const END_OF_INTERRUPT: [u8; 4] = [0xb0, 0x20, 0xe6, 0x20];
 /// OUT to a port, AL.
-const TRAP: [u8; 2] = [0xe6, TRAP_PORT as u8];
+pub const TRAP: [u8; 2] = [0xe6, TRAP_PORT as u8];
 
 /// INT 15h AH=C0: length, model, submodel, revision, and what there is: two interrupt controllers, a real-time
 /// clock, INT 15h AH=4F at each scan code, an extended data area; then INT 16h AH=09.

@@ -235,7 +235,7 @@ impl Machine {
     }
 
     /// Whether the guest has put a handler of its own in the place of the firmware's.
-    fn hooks(&self, vector: u8) -> bool {
+    pub(super) fn hooks(&self, vector: u8) -> bool {
         let mut entry = [0; 4];
         let read = self.vm.ram().read(Phys(u64::from(vector) * 4), &mut entry);
         let [a, b, c, d] = entry;

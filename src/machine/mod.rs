@@ -28,6 +28,7 @@ mod registers;
 mod run;
 mod service;
 mod step;
+mod unanswered;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
@@ -168,6 +169,10 @@ pub struct Machine {
     told_slow: bool,
     /// The user knows that the guest has run off its end.
     told_padding: bool,
+    /// The user knows of an exception that leads nowhere.
+    told_unanswered: bool,
+    /// The last instruction that was tried out to find one.
+    tried_out: Option<Linear>,
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
@@ -239,6 +244,8 @@ impl Machine {
             coalesced: None,
             told_slow: false,
             told_padding: false,
+            told_unanswered: false,
+            tried_out: None,
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
@@ -296,6 +303,8 @@ impl Machine {
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.told_padding = false;
+        self.told_unanswered = false;
+        self.tried_out = None;
         self.watch_hits.clear();
         self.halted = false;
         self.mid_rep = None;

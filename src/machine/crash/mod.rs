@@ -60,6 +60,9 @@ impl Machine {
         // A user who steps sees it.
         if !matches!(stop, StopReason::Stepped) {
             self.look_for_padding();
+            if let Err(error) = self.look_for_unanswered() {
+                return StopReason::HostFailure(error.with_cause());
+            }
         }
         stop
     }
@@ -137,9 +140,9 @@ impl Machine {
     }
 
     /// Whether the next instruction is a MOV CR0 that switches on paging of a kind that this host does not have.
-    fn switches_impossible_paging_on(&self, cpu: &CpuState) -> Result<bool, KvmError> {
+    pub(super) fn switches_impossible_paging_on(&self, cpu: &CpuState) -> Result<bool, KvmError> {
         let mut code = [0; instruction::MAX_LEN];
-        let len = self.code_bytes(&mut code);
+        let len = self.read_linear(cpu.pc(), &mut code);
         // 0F 22 /0, whatever the operand size.
         let register = match &code[..len] {
             [0x0f, 0x22, operand, ..] | [0x66, 0x0f, 0x22, operand, ..] if operand & 0x38 == 0 => {

@@ -97,6 +97,7 @@ impl Machine {
                 Exit::Interrupted => {
                     self.note_signal();
                     self.look_for_padding();
+                    self.look_for_unanswered()?;
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));
                     }

@@ -1,0 +1,176 @@
+//! A guest that raises one exception for ever, and nothing shows: nobody has taken its vector, the firmware's handler
+//! returns to the instruction, and that raises it again. And one whose host refuses it paging, by an exception that
+//! real processors do not raise.
+//!
+//! Looked at as padding is: when the guest has been left anyway, so it costs nothing. It is told once, and only where
+//! the frame of the exception is still to be seen.
+
+use super::Machine;
+use crate::bios::rom;
+use crate::emulator::{self, Raised};
+use crate::kvm::{KvmError, probe};
+use crate::machine::crash::raised::Imagined;
+use crate::x86::exceptions::name;
+use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
+use crate::x86::vectors::GENERAL_PROTECTION;
+use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName};
+
+const IRET: u8 = 0xcf;
+/// Bytes of a frame in real mode: IP, CS, FLAGS.
+const FRAME: u64 = 6;
+/// Bytes of the stack that are searched for the frame of an exception, and where they begin below ESP.
+const SEARCHED: usize = 1024;
+const BELOW: u64 = 16;
+
+impl Machine {
+    /// Tells the user, once, of an exception that leads nowhere.
+    ///
+    /// # Errors
+    /// A KVM call failed.
+    pub(super) fn look_for_unanswered(&mut self) -> Result<(), KvmError> {
+        if self.told_unanswered || self.rerunning {
+            return Ok(());
+        }
+        let found = match self.unanswered()? {
+            Some(text) => Some(text),
+            None => self.refused_paging()?,
+        };
+        if let Some(text) = found {
+            self.told_unanswered = true;
+            self.observer.notice(&text);
+        }
+        Ok(())
+    }
+
+    /// An exception of real mode that only the firmware answers.
+    fn unanswered(&mut self) -> Result<Option<String>, KvmError> {
+        if !self.firmware || self.vcpu.cpu().mode() != CpuMode::Real {
+            return Ok(None);
+        }
+        let Some(cpu) = self.before_exception() else { return Ok(None) };
+        // The handlers of those above are services.
+        let unanswered: Vec<u8> = (0..=GENERAL_PROTECTION)
+            .filter(|vector| !self.hooks(*vector) && self.is_at_or_in(&cpu, rom::entry(*vector)))
+            .collect();
+        if unanswered.is_empty() {
+            return Ok(None);
+        }
+        let paging = self.switches_impossible_paging_on(&cpu)?;
+        let vector = if paging {
+            GENERAL_PROTECTION
+        } else {
+            match self.fault_of(&cpu)? {
+                Some(vector) => vector,
+                None => return Ok(None),
+            }
+        };
+        if !unanswered.contains(&vector) {
+            return Ok(None);
+        }
+        let why = match paging {
+            true => "switches paging on, which this host's KVM has in long mode only, and ",
+            false => "",
+        };
+        Ok(Some(format!(
+            "{}: {} {why}raises {}, again and again: the guest has no handler for it, and the firmware's just returns",
+            cpu.location(),
+            self.instruction_words(&cpu),
+            name(vector)
+        )))
+    }
+
+    /// The vector of the fault that the instruction at CS:IP of `cpu` raises. An instruction that has to be tried out
+    /// for that is so once, not each time that the guest is found there.
+    fn fault_of(&mut self, cpu: &CpuState) -> Result<Option<u8>, KvmError> {
+        let raised = match emulator::raised(cpu, &mut Imagined(self)) {
+            Ok(raised) => raised,
+            Err(_) if self.tried_out == Some(cpu.pc()) => return Ok(None),
+            Err(_) => {
+                self.tried_out = Some(cpu.pc());
+                self.raised_by(cpu)?
+            }
+        };
+        Ok(match raised {
+            Raised::Fault(fault) => Some(fault.vector),
+            _ => None,
+        })
+    }
+
+    /// The processor as it was before the exception whose frame is at the top of the stack or, if the handler has
+    /// returned, just above it.
+    fn before_exception(&self) -> Option<CpuState> {
+        let mut cpu = self.vcpu.cpu().clone();
+        let sp = cpu.get(Gpr::Rsp);
+        if cpu.segments.cs.selector != rom::SEGMENT {
+            let [ip, cs] = self.frame_at(&cpu, sp.wrapping_sub(FRAME))?;
+            let same = u64::from(ip) == cpu.rip && cs == cpu.segments.cs.selector;
+            return same.then_some(cpu);
+        }
+        let [ip, cs] = self.frame_at(&cpu, sp)?;
+        cpu.rip = ip.into();
+        cpu.segments.cs.selector = cs;
+        cpu.segments.cs.base = u64::from(cs) << 4;
+        let mask = cpu.stack_mask();
+        *cpu.get_mut(Gpr::Rsp) = sp & !mask | sp.wrapping_add(FRAME) & mask;
+        Some(cpu)
+    }
+
+    /// Whether the processor is at the instruction of `cpu`, or in the firmware's handler at `entry`, which consists of
+    /// a trap, if anything, and an IRET.
+    fn is_at_or_in(&self, cpu: &CpuState, entry: Option<u16>) -> bool {
+        let Some(entry) = entry else { return false };
+        let here = self.vcpu.cpu();
+        let mut code = [0];
+        let returns = self.read_linear(here.pc(), &mut code) == 1 && code == [IRET];
+        let in_it = here.rip.checked_sub(entry.into());
+        here.pc() == cpu.pc()
+            || in_it.is_some_and(|at| at == 0 || at == rom::TRAP.len() as u64 && returns)
+    }
+
+    /// IP and CS of the frame at `sp`.
+    fn frame_at(&self, cpu: &CpuState, sp: u64) -> Option<[u16; 2]> {
+        let mut frame = [0; 4];
+        let at = cpu.linear(SegmentName::Ss, sp & cpu.stack_mask());
+        let read = self.read_linear(at, &mut frame);
+        let [a, b, c, d] = frame;
+        (read == frame.len()).then(|| [[a, b], [c, d]].map(u16::from_le_bytes))
+    }
+
+    /// The frame of a #GP at a MOV CR0 in protected mode, on a host that raises it there instead of paging.
+    fn refused_paging(&self) -> Result<Option<String>, KvmError> {
+        let cpu = self.vcpu.cpu();
+        let sound = cpu.cr0 & CR0_PE != 0 && cpu.cr0 & CR0_PG == 0 && cpu.efer & EFER_LME == 0;
+        if !sound || cpu.mode() != CpuMode::Protected32 || probe::host_facts()?.paging32 {
+            return Ok(None);
+        }
+        let top = cpu.get(Gpr::Rsp).wrapping_sub(BELOW) & cpu.stack_mask();
+        let mut stack = [0; SEARCHED];
+        let read = self.read_linear(cpu.linear(SegmentName::Ss, top), &mut stack);
+        let words: Vec<u32> = stack[..read]
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+            .collect();
+        let code_segment = u32::from(cpu.segments.cs.selector);
+        let eip = words.windows(3).find_map(|frame| match *frame {
+            [0, eip, cs] if cs & 0xffff == code_segment && self.writes_cr0(cpu, eip) => Some(eip),
+            _ => None,
+        });
+        let Some(eip) = eip else { return Ok(None) };
+        let mut at = cpu.clone();
+        at.rip = eip.into();
+        Ok(Some(format!(
+            "{}: {} raised #GP, general protection: this host's KVM has paging in long mode only",
+            at.location(),
+            self.instruction_words(&at)
+        )))
+    }
+
+    /// Whether the instruction at `eip` is a MOV CR0.
+    fn writes_cr0(&self, cpu: &CpuState, eip: u32) -> bool {
+        let mut code = [0; 3];
+        let at = Linear(cpu.segments.cs.base.wrapping_add(eip.into()) & 0xffff_ffff);
+        self.read_linear(at, &mut code) == code.len()
+            && code[..2] == [0x0f, 0x22]
+            && code[2] & 0xf8 == 0xc0
+    }
+}
