@@ -9,11 +9,11 @@ mod watched_access;
 use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
-use super::{Machine, StopReason};
+use super::{Machine, Physical, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
 use crate::x86::registers::RFLAGS_IF;
-use crate::x86::{CpuState, disasm, instruction};
+use crate::x86::{CpuState, Linear, disasm, instruction};
 
 impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
@@ -238,6 +238,8 @@ impl Machine {
         let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));
         let cause = if bytes.is_empty() {
             "there is no memory to execute".to_owned()
+        } else if self.is_in_device(cpu.pc()) {
+            "it is in the memory of a device, and KVM executes none from there".to_owned()
         } else if text == disasm::INVALID {
             format!("{cause} (no processor does)")
         } else {
@@ -246,6 +248,11 @@ impl Machine {
         // Of what is no instruction, all that might belong to it.
         let bytes = if text == disasm::INVALID { buffer[..len.min(4)].to_vec() } else { bytes };
         StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
+    }
+
+    /// Whether a device answers at `addr`, as the VGA does at B8000.
+    fn is_in_device(&self, addr: Linear) -> bool {
+        self.translate(addr).is_ok_and(|there| self.physical(there.phys) == Physical::Device)
     }
 }
 
