@@ -171,11 +171,14 @@ fn put(pc: &mut Pc<'_>, index: u8, value: u8) {
 /// INT 70h: the real-time clock's interrupt, of a wait or of the alarm, which goes on to INT 4Ah.
 pub fn clock_interrupt(pc: &mut Pc<'_>) -> Outcome {
     let status = get(pc, STATUS_B);
+    // On a busy host they can be several.
+    let periods = pc.devices.chipset().rtc().periods();
     let causes = get(pc, STATUS_C) & status;
     pc.port_write(0xa0, END_OF_INTERRUPT);
     pc.port_write(0x20, END_OF_INTERRUPT);
     if causes & PERIODIC != 0 && pc.read_u8(WAIT_FLAG) & ACTIVE != 0 {
-        match pc.read_u32(WAIT_COUNT).checked_sub(PERIOD) {
+        let passed = u32::try_from(periods).unwrap_or(u32::MAX).saturating_mul(PERIOD);
+        match pc.read_u32(WAIT_COUNT).checked_sub(passed) {
             Some(left) if left > 0 => pc.write_u32(WAIT_COUNT, left),
             _ => {
                 pc.write_u32(WAIT_COUNT, 0);

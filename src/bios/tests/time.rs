@@ -97,6 +97,20 @@ fn a_wait_takes_its_time_in_periods_of_the_clock() {
 }
 
 #[test]
+fn a_wait_is_not_longer_when_the_host_is_late_with_its_interrupts() {
+    let mut bench = Bench::new();
+    bench.call(0x15, [0x8300, 0x0600, 1, 0x86a0]);
+    let mut milliseconds = 0;
+    while bench.byte(0x600) != 0x80 {
+        bench.devices.pass(20 * SECOND / 1000);
+        bench.serve(Service::Interrupt(0x70));
+        milliseconds += 20;
+        assert!(milliseconds < 1000);
+    }
+    assert!((100..=120).contains(&milliseconds), "{milliseconds}");
+}
+
+#[test]
 fn an_event_is_flagged_where_the_caller_wants_it_or_given_up() {
     let mut bench = Bench::new();
     bench.call(0x15, [0x8300, 0x0600, 0, 2000]);

@@ -94,6 +94,8 @@ pub struct State {
     now: Time,
     /// Status C without the request.
     flags: u8,
+    /// How often the periodic flag has come since it was read last.
+    periods: u64,
 }
 
 impl Default for Rtc {
@@ -109,6 +111,7 @@ impl Default for Rtc {
                 power_on: START,
                 now: Time::default(),
                 flags: 0,
+                periods: 0,
             },
         }
     }
@@ -149,6 +152,7 @@ impl Rtc {
         let value = self.peek(self.state.index);
         if self.state.index == STATUS_C {
             self.state.flags = 0;
+            self.state.periods = 0;
         }
         value
     }
@@ -285,10 +289,11 @@ impl Rtc {
     /// Lets time pass until `now`.
     pub fn pass(&mut self, now: Time) {
         let before = std::mem::replace(&mut self.state.now, now);
-        if let Some(hertz) = self.rate()
-            && before.cycles(hertz) != now.cycles(hertz)
-        {
+        let cycles =
+            self.rate().map_or(0, |hertz| now.cycles(hertz).saturating_sub(before.cycles(hertz)));
+        if cycles > 0 {
             self.state.flags |= PERIODIC;
+            self.state.periods = self.state.periods.saturating_add(cycles);
         }
         let (first, last) = (before.0 / SECOND_NS, now.0 / SECOND_NS);
         if first == last || self.is_set() {
@@ -314,6 +319,12 @@ impl Rtc {
                 alarm & ANY == ANY || alarm == self.field(field, date)
             },
         )
+    }
+
+    /// How often the periodic flag has come since status C was read: more than once if the host was late.
+    #[must_use]
+    pub fn periods(&self) -> u64 {
+        self.state.periods
     }
 
     /// How often the periodic flag comes, in Hz.
