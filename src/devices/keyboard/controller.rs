@@ -335,10 +335,12 @@ impl Controller {
         self.state.output = Some(Byte::plain(value));
     }
 
-    /// The level of the keyboard's interrupt line, IRQ 1.
+    /// The level of the keyboard's interrupt line, IRQ 1. Who switches the keyboard's interface off means to poll for the
+    /// controller's answers, and none is taken away by the handler.
     #[must_use]
     pub fn interrupt(&self) -> bool {
-        let enabled = self.state.ram[0] & MODE_INTERRUPT != 0;
+        let mode = self.state.ram[0];
+        let enabled = mode & (MODE_INTERRUPT | MODE_KEYBOARD_OFF) == MODE_INTERRUPT;
         enabled && self.state.output.is_some_and(|byte| !byte.auxiliary)
     }
 

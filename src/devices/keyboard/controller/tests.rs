@@ -244,6 +244,18 @@ fn the_interrupt_line_follows_the_output_buffer() {
 }
 
 #[test]
+fn answers_raise_no_interrupt_while_the_keyboard_is_off() {
+    // As many set A20, with interrupts enabled: the firmware's handler would take the answer.
+    let mut controller = Controller::default();
+    controller.write_command(0xad);
+    controller.write_command(0xd0);
+    assert_eq!(controller.read_status() & STATUS_OUTPUT_FULL, STATUS_OUTPUT_FULL);
+    assert!(!controller.interrupt());
+    controller.write_command(0xae);
+    assert!(controller.interrupt(), "it has not been read");
+}
+
+#[test]
 fn keys_are_bounded() {
     let mut controller = Controller::default();
     let many = vec![keymap::parse("a").unwrap(); 40_000].concat();
