@@ -83,6 +83,8 @@ pub const COM_TIMEOUTS: Phys = at(0x7c);
 /// In the extended data area: ticks left of a serial port's timeout in the upper word, the last tick that was seen
 /// in the lower; 0 while no service waits for a port.
 pub const SERIAL_WAIT: Phys = Phys(EBDA_RANGE.start + 0x10);
+/// The same: how far INT 10h has come with a text that it has not done in one call, 5 bytes.
+pub const VIDEO_REST: Phys = Phys(EBDA_RANGE.start + 0x14);
 /// Offset in segment 40h of the key buffer's first word, a word.
 pub const KEYBOARD_BUFFER_START: Phys = at(0x80);
 /// Offset behind its last, a word.
