@@ -36,7 +36,7 @@ pub const KEYBOARD_HEAD: Phys = at(0x1a);
 pub const KEYBOARD_TAIL: Phys = at(0x1c);
 /// Sixteen words: character and scan code of each key typed.
 pub const KEYBOARD_BUFFER: Phys = at(0x1e);
-/// Which floppy drives have to be recalibrated, and bit 7: their interrupt has come.
+/// Which floppy drives need not be recalibrated, and bit 7: their interrupt has come.
 pub const FLOPPY_RECALIBRATE: Phys = at(0x3e);
 /// Which floppy motors run.
 pub const FLOPPY_MOTOR: Phys = at(0x3f);

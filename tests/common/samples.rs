@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 93] = [
+pub const SAMPLES: [Sample; 94] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -126,6 +126,7 @@ pub const SAMPLES: [Sample; 93] = [
     sample!("modex"),
     sample!("monochrome" on firmware),
     Sample { end: End::Leaves(Ending::NoBootDevice), ..sample!("noboot" on firmware) },
+    Sample { drive: Some(0), ..sample!("motor" on firmware) },
     sample!("ownfont" on firmware),
     sample!("padding" on firmware),
     sample!("pages" on firmware),
