@@ -21,6 +21,8 @@ const ENHANCED: u8 = 0x10;
 const BASIC_EQUIPMENT: u16 = 0x0022;
 /// The serial ports that are looked for.
 const SERIAL: [u16; 2] = [0x3f8, 0x2f8];
+/// Characters of 8 bits, as programs count on that set no format; interrupts not held back.
+const SERIAL_SETTINGS: [(u16, u8); 2] = [(3, 0x03), (4, 0x08)];
 /// Where the stack is, with room for what the firmware itself would have there: SS is 0.
 const STACK: u16 = 0x6f04;
 /// What the stack takes at least.
@@ -73,6 +75,9 @@ fn data_area(pc: &mut Pc<'_>) {
     for port in SERIAL {
         // One that is there has no bits set in its interrupt register's upper half.
         if pc.port_read(port + 1) & 0xf0 == 0 {
+            for (register, value) in SERIAL_SETTINGS {
+                pc.port_write(port + register, value);
+            }
             pc.write_u16(COM_PORTS.offset(u64::from(ports) * 2), port);
             ports += 1;
         }
