@@ -29,8 +29,8 @@ const STACK: u16 = 0x6f04;
 pub const STACK_RANGE: std::ops::Range<u64> = 0x6b00..0x7000;
 
 /// Ports and bytes that set up the two interrupt controllers and the timer: vectors from 08h and 70h on; timer,
-/// keyboard, second controller, floppy and real-time clock enabled; 18.2 ticks a second.
-const DEVICES: [(u16, u8); 13] = [
+/// keyboard, second controller, floppy and real-time clock enabled; 18.2 ticks a second. At last the keyboard is enabled.
+const DEVICES: [(u16, u8); 14] = [
     (0x20, 0x11),
     (0xa0, 0x11),
     (0x21, 0x08),
@@ -44,6 +44,7 @@ const DEVICES: [(u16, u8); 13] = [
     (0x43, 0x34),
     (0x40, 0x00),
     (0x40, 0x00),
+    (0x64, 0xae),
 ];
 
 /// Brings up the firmware. The processor is where the guest starts, its stack free below `SS:SP`; `own_stack` says
