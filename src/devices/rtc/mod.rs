@@ -64,7 +64,8 @@ pub const PERIODIC: u8 = 0x40;
 pub const ALARM: u8 = 0x20;
 const UPDATED: u8 = 0x10;
 const BINARY: u8 = 0x04;
-const HOURS_24: u8 = 0x02;
+/// Hours from 0 to 23, in status B.
+pub const HOURS_24: u8 = 0x02;
 const VALID: u8 = 0x80;
 const REQUEST: u8 = 0x80;
 const AFTERNOON: u8 = 0x80;
