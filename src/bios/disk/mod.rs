@@ -164,6 +164,7 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         (0x15, _) => chs::kind(pc, drive),
         // No floppy drive here can tell whether its disk was changed.
         (0x16, _) if drive.is_floppy(pc) => Status::Changed,
+        (0x05, Drive::CdRom) => Status::InvalidParameter,
         (0x05 | 0x09 | 0x0c | 0x0d | 0x10 | 0x11 | 0x14, _) if !drive.is_floppy(pc) => {
             Status::Success
         }

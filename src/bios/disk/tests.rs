@@ -312,4 +312,7 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     pc.pc().write(Phys(0x600), &[16, 0, 1, 0, 0, 0, 0, 0x90, 21, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(pc.call([0x4200, 0, 0, 0x00e0]).0, 0x0000);
     assert_eq!((pc.byte(0x9_01ff), pc.byte(0x9_0200)), (0x77, 0));
+    // It has no tracks to format, and may have been changed.
+    assert_eq!(pc.call([0x0501, 0, 0x0001, 0x00e0]), (0x0101, 1, 0x00e0, true));
+    assert_eq!(pc.call([0x4900, 0, 0, 0x00e0]), (0x0600, 0, 0x00e0, true));
 }
