@@ -55,6 +55,7 @@ fn a_call_with_a_long_text_comes_back_before_the_end_and_goes_on() {
         "a short one at once"
     );
     assert_eq!(bench.double(0xb_8000 + 4 * 160), u32::from_le_bytes(*b"AaBb"));
+    bench.cpu.rflags |= RFLAGS_IF;
     bench.call(0x10, [0x1301, 0x0007, 2000, 0x1802]);
     while bench.cpu.rip != 0 {
         assert_eq!(bench.cpu.rip, u64::from(rom::VIDEO_REST));

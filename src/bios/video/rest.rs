@@ -4,17 +4,21 @@
 
 use super::super::{data_area, pc::Pc, rom};
 use super::cursor::Place;
+use crate::x86::CpuMode;
 use crate::x86::registers::RFLAGS_IF;
 
 /// Characters that a call writes.
 pub const AT_ONCE: u16 = 128;
 
 /// Has the processor call again, `done` characters being written and `at` the place of the next. Until then it takes no
-/// interrupts, whose handlers might write as well; the caller's FLAGS are on the stack.
+/// interrupts, whose handlers might write as well; the caller's FLAGS are on the stack. In virtual-8086 mode that is its
+/// monitor's business.
 pub fn keep(pc: &mut Pc, done: u16, at: Place) {
     let [low, high] = done.to_le_bytes();
     pc.write(data_area::VIDEO_REST, &[low, high, at.page, at.row, at.column]);
-    pc.cpu.rflags &= !RFLAGS_IF;
+    if pc.cpu.mode() == CpuMode::Real {
+        pc.cpu.rflags &= !RFLAGS_IF;
+    }
     pc.go_to(rom::VIDEO_REST);
 }
 
