@@ -44,6 +44,7 @@ const INTERRUPTED: [&str; 16] = [
     "keys",
     "latekeys",
     "midnight",
+    "motor",
     "shifts",
     "ticks",
     "uartirq",

@@ -127,6 +127,7 @@ pub const SAMPLES: [Sample; 94] = [
     sample!("modex"),
     sample!("monochrome" on firmware),
     Sample { end: End::Leaves(Ending::NoBootDevice), ..sample!("noboot" on firmware) },
+    Sample { drive: Some(0), ..sample!("motor" on firmware) },
     sample!("ownfont" on firmware),
     sample!("padding" on firmware),
     sample!("pages" on firmware),
