@@ -3,13 +3,14 @@
 
 mod common;
 
+use common::modes::{self, Mode};
 use common::samples::{Sample, sample};
 use common::*;
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::Disks;
 use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
 use stepvisor::ui;
-use stepvisor::x86::registers::RFLAGS_IF;
+use stepvisor::x86::registers::{RFLAGS_IF, RFLAGS_RF};
 use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
@@ -214,6 +215,44 @@ fn a_repeated_string_instruction_goes_on_after_an_interrupt() {
     assert_eq!(machine.cpu().gpr[DI] & 0xffff, 0xfff0);
     assert!(read(&machine, 0x2_0000, 0xfff0).iter().all(|byte| *byte == 0x77));
     assert_eq!(read(&machine, 0x2_fff0, 16), [0; 16]);
+}
+
+#[test]
+fn an_interrupt_in_the_middle_of_a_repetition_leaves_the_resume_flag_in_its_frame() {
+    // sti; mov dx, 0x80; mov ecx, 0xffff; rep outsb; jmp $
+    let out = [0xfb, 0x66, 0xba, 0x80, 0, 0xb9, 0xff, 0xff, 0, 0, 0xf3, 0x6e, 0xeb, 0xfe];
+    let code = [&MILLISECOND[..], &out].concat();
+    let rep = START + MILLISECOND.len() as u64 + 10;
+    let handler = Linear(modes::HANDLER + 4 * 8);
+    let frame = |drive: fn(&mut Machine, Linear)| {
+        let mut machine = modes::machine_in(Mode::Protected, &code);
+        drive(&mut machine, handler);
+        assert_eq!(machine.cpu().pc(), handler);
+        let [eip, _, flags] = modes::stack(&machine, 3, 4)[..] else { unreachable!() };
+        (eip, flags & RFLAGS_RF != 0)
+    };
+    let stepped = frame(|machine, handler| {
+        machine.set_interrupts(Interrupts::On);
+        let entered = (0..100_000).any(|_| {
+            assert_eq!(machine.step(), StopReason::Stepped);
+            machine.cpu().pc() == handler
+        });
+        assert!(entered);
+    });
+    assert_eq!(stepped, (rep, true), "stepped");
+    let counted = frame(|machine, handler| {
+        machine.count_instructions();
+        machine.breakpoints_mut().insert(handler);
+        assert_eq!(machine.run(), StopReason::Breakpoint(handler));
+    });
+    assert_eq!(counted, (rep, true), "counted");
+    // Where it comes depends on the host.
+    let (eip, again) = frame(|machine, handler| {
+        machine.set_clock(Clock::Wall);
+        machine.breakpoints_mut().insert(handler);
+        assert_eq!(machine.run(), StopReason::Breakpoint(handler));
+    });
+    assert_eq!(again, eip == rep, "free, at {eip:#x}");
 }
 
 #[test]

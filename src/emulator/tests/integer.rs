@@ -4,7 +4,8 @@ use super::*;
 use crate::emulator::{Outcome, Unsupported, execute};
 use crate::x86::Feature;
 use crate::x86::registers::{
-    CR0_MP, CR0_TS, CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF,
+    CR0_MP, CR0_NE, CR0_TS, CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF,
+    RFLAGS_ZF,
 };
 
 const DONE: Result<Outcome, Unsupported> =
@@ -304,10 +305,15 @@ fn without_randomness_the_number_is_zero_and_the_carry_says_so() {
 }
 
 #[test]
-fn wait_is_nothing_unless_the_x87_belongs_to_another_task() {
+fn wait_raises_what_is_pending_unless_the_x87_belongs_to_another_task() {
     let mut pc = Pc::protected(0);
     pc.gate(7, CODE0, HANDLER, 0x8e);
+    pc.gate(16, CODE0, HANDLER, 0x8e);
     pc.complete(&[0x9b]);
+    pc.memory.x87_pending = true;
+    pc.complete(&[0x9b]);
+    pc.cpu.cr0 |= CR0_NE;
+    assert_eq!(pc.clone().execute(&[0x9b]), Ok(Outcome::Entered { vector: 16 }));
     pc.cpu.cr0 |= CR0_TS | CR0_MP;
     assert_eq!(pc.execute(&[0x9b]), Ok(Outcome::Entered { vector: 7 }));
 }

@@ -5,6 +5,7 @@ mod catch;
 mod control;
 mod debug;
 mod exceptions;
+mod faults;
 mod flags;
 mod halt;
 mod interrupts;
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         interrupts::cases(),
         control::cases(),
         exceptions::cases(),
+        faults::cases(),
         switch::cases(),
         debug::cases(),
         breakpoints::cases(),
