@@ -227,6 +227,11 @@ impl Subject {
         self.machine.breakpoints_mut().insert(Linear(addr));
     }
 
+    /// Takes a breakpoint away.
+    pub fn remove_break(&mut self, addr: u64) {
+        self.machine.breakpoints_mut().remove(Linear(addr));
+    }
+
     /// Sets a watchpoint.
     pub fn watch(&mut self, kind: WatchKind, addr: u64, len: u64) {
         self.machine.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len, kind });

@@ -323,9 +323,10 @@ pub fn cases() -> Vec<Case> {
             })
         }),
         case("#PF: iret", USER_PAGED, |guest| {
-            faults(guest, PF_READ, |guest| {
+            // Only the instruction pointer is on that page, whichever word a processor reads first.
+            faults(guest, Fault { address: Some(UNMAPPED + 0xff8), ..PF_READ }, |guest| {
                 guest.code("iretq", &[0x48, 0xcf]);
-                guest.gpr([(Rsp, UNMAPPED)])
+                guest.gpr([(Rsp, UNMAPPED + 0xff8)])
             })
         }),
     ]
@@ -335,7 +336,7 @@ const RING0_PROTECTED: &[Mode] = &[Mode::P16, Mode::P, Mode::G, Mode::L];
 const SMALL_STACK: &[Mode] = &[Mode::R, Mode::V, Mode::P16];
 const LONG: &[Mode] = &[Mode::L, Mode::U];
 
-/// A fault of the first instruction.
+/// A fault of the instruction.
 #[derive(Clone, Copy)]
 struct Fault {
     vector: u8,

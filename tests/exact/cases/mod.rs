@@ -1,6 +1,7 @@
 //! The cases, by topic.
 
 mod breakpoints;
+mod calls;
 mod catch;
 mod control;
 mod debug;
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         flags::cases(),
         interrupts::cases(),
         control::cases(),
+        calls::cases(),
         exceptions::cases(),
         faults::cases(),
         switch::cases(),
