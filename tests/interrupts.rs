@@ -14,8 +14,11 @@ use stepvisor::x86::registers::{RFLAGS_IF, RFLAGS_RF};
 use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
-const GUESTS: [&str; 9] =
-    ["com1", "ticks", "keyirq", "irq32", "irq64", "uartirq", "eventwait", "filters", "shifts"];
+const GUESTS: [&str; 7] = ["com1", "ticks", "keyirq", "irq32", "irq64", "uartirq", "shifts"];
+
+/// Those that do something else where the host is too slow: one looks whether a wait of 300 ms is over, before and
+/// after; the other hooks the keyboard before the first key arrives.
+const IN_TIME: [&str; 2] = ["eventwait", "filters"];
 
 /// Where the tests have their handler, and what it counts in.
 const HANDLER: u64 = 0x7d00;
@@ -60,26 +63,41 @@ fn assert_ends_well(machine: &Machine, stop: &StopReason, sample: &Sample, what:
 fn guests_that_wait_for_interrupts_end_the_same_by_either_clock_and_however_they_are_driven() {
     for sample in GUESTS.map(sample) {
         for clock in [Clock::Virtual, Clock::Wall] {
-            let mut free = machine_of(&sample, clock);
-            let stop = free.run();
-            assert_ends_well(&free, &stop, &sample, "free");
-            assert!(free.stats().interrupts >= 9, "{}", free.stats());
-
-            let mut counted = machine_of(&sample, clock);
-            counted.count_instructions();
-            let stop = counted.run();
-            assert_ends_well(&counted, &stop, &sample, "counted");
-
-            let mut few = machine_of(&sample, clock);
-            let mut many = machine_of(&sample, clock);
-            few.breakpoints_mut().insert(Linear(0x5_0000));
-            (0..6).for_each(|n| many.breakpoints_mut().insert(Linear(0x5_0000 + n)));
-            let stop = few.run();
-            assert_ends_well(&few, &stop, &sample, "a breakpoint");
-            let stop = many.run();
-            assert_ends_well(&many, &stop, &sample, "six breakpoints");
+            drive_each_way(&sample, clock);
         }
     }
+    for sample in IN_TIME.map(sample) {
+        drive_each_way(&sample, Clock::Virtual);
+    }
+}
+
+#[test]
+fn guests_that_have_to_be_in_time_by_the_wall_clock_are_however_they_are_driven() {
+    for sample in IN_TIME.map(sample) {
+        drive_each_way(&sample, Clock::Wall);
+    }
+}
+
+#[track_caller]
+fn drive_each_way(sample: &Sample, clock: Clock) {
+    let mut free = machine_of(sample, clock);
+    let stop = free.run();
+    assert_ends_well(&free, &stop, sample, "free");
+    assert!(free.stats().interrupts >= 9, "{}", free.stats());
+
+    let mut counted = machine_of(sample, clock);
+    counted.count_instructions();
+    let stop = counted.run();
+    assert_ends_well(&counted, &stop, sample, "counted");
+
+    let mut few = machine_of(sample, clock);
+    let mut many = machine_of(sample, clock);
+    few.breakpoints_mut().insert(Linear(0x5_0000));
+    (0..6).for_each(|n| many.breakpoints_mut().insert(Linear(0x5_0000 + n)));
+    let stop = few.run();
+    assert_ends_well(&few, &stop, sample, "a breakpoint");
+    let stop = many.run();
+    assert_ends_well(&many, &stop, sample, "six breakpoints");
 }
 
 #[test]
@@ -279,9 +297,12 @@ fn a_guest_that_waits_by_the_wall_clock_does_not_work() {
     let stop = machine.run();
     assert_ends_well(&machine, &stop, &sample, "free");
     // A wait is one exit at most, and nothing looks in between: sixteen accesses, and what comes on a slow host.
-    let hlt = machine.stats().exits().find(|(name, _)| *name == "HLT").unwrap().1;
-    assert!(hlt.number <= 11, "{}", machine.stats());
-    assert!(machine.stats().total() <= 60, "{}", machine.stats());
+    // Steps to where the guest takes an interrupt are no waiting.
+    let of = |name| {
+        machine.stats().exits().find(|(found, _)| *found == name).map_or(0, |(_, n)| n.number)
+    };
+    assert!(of("HLT") <= 11, "{}", machine.stats());
+    assert!(machine.stats().total() - of("debug") <= 60, "{}", machine.stats());
 }
 
 #[test]
