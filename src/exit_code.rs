@@ -166,7 +166,9 @@ pub fn of_error(error: &anyhow::Error) -> ExitCode {
             return match error {
                 MachineError::Kvm(_) => ExitCode::Kvm,
                 MachineError::Memory(_) | MachineError::Devices(_) => ExitCode::Host,
-                MachineError::Image(_) | MachineError::Boot(_) => ExitCode::Image,
+                MachineError::Image(_) | MachineError::Boot(_) | MachineError::Load(_) => {
+                    ExitCode::Image
+                }
             };
         }
     }

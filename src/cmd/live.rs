@@ -24,9 +24,9 @@ use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui::keys::{Decoder, Input};
 
 use super::console::Console;
+use super::end::End;
 use super::gdb::Gdb;
 use super::interruptions::{self, Interruption, Interruptions};
-use super::run::End;
 use super::symbols::Symbols;
 use crate::cli::{Live, Run};
 use screen::{Observing, Screen};
@@ -140,7 +140,7 @@ impl Session<'_> {
                 }
                 None => {}
             }
-            self.screen.borrow_mut().show(&machine.frame());
+            self.screen.borrow_mut().show(machine.frame());
             let stop = machine.run();
             drop(armed);
             match (stop, interruptions.take()) {

@@ -3,6 +3,7 @@
 mod console;
 mod debug;
 mod doctor;
+mod end;
 mod gdb;
 mod gdb_script;
 mod gdbserver;

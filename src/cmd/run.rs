@@ -10,45 +10,15 @@ use anyhow::Context;
 use stepvisor::devices::frame::Frame;
 use stepvisor::machine::trace::Trace;
 use stepvisor::machine::{Machine, StopReason};
-use stepvisor::script::ending::Ending;
 use stepvisor::ui;
 
 use super::console::{Console, wants_colours};
+use super::end::End;
 use super::interruptions::{Interruption, Interruptions};
 use super::live;
 use super::report::{self, Heard};
 use crate::cli::Run;
 use crate::exit_code::{ExitCode, Failure};
-
-/// How a run ended.
-#[derive(Debug)]
-pub enum End {
-    /// By itself.
-    Stop(StopReason),
-    /// From outside.
-    Interruption(Interruption),
-    /// The user has left it, or killed it in gdb.
-    Left,
-}
-
-impl End {
-    /// A word for programs and a sentence for people.
-    fn described(&self) -> (String, String) {
-        match self {
-            End::Stop(stop) => {
-                let word = Ending::of(stop).map_or("failed".to_owned(), |end| end.to_string());
-                (word, stop.to_string())
-            }
-            End::Interruption(Interruption::Timeout) => {
-                (Ending::Timeout.to_string(), "time limit reached".to_owned())
-            }
-            End::Interruption(Interruption::Signal) => {
-                ("interrupted".to_owned(), "interrupted".to_owned())
-            }
-            End::Left => ("left".to_owned(), "left by the user".to_owned()),
-        }
-    }
-}
 
 /// Carries out `stepvisor run`.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {

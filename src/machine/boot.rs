@@ -1,8 +1,6 @@
 //! The state in which a machine starts its guest.
 
-use super::bootable::NotBootable;
 use super::image::{BOOT_SECTOR, Image};
-use crate::memory::MemoryError;
 use crate::x86::registers::{CR0_CD, CR0_NW, RFLAGS_FIXED};
 use crate::x86::{Access, CpuState, Gpr, Phys, SegOff, Segment, SegmentName};
 
@@ -28,12 +26,6 @@ pub enum BootError {
          link the image lower, or name another first instruction with --entry SEG:OFF"
     )]
     EntryTooHigh(u64),
-    /// The disk it was to be booted from is not what it was.
-    #[error(transparent)]
-    Disk(#[from] NotBootable),
-    /// What the disk boots does not fit.
-    #[error("what the disk boots does not fit")]
-    DoesNotFit(#[from] MemoryError),
 }
 
 /// What firmware leaves in AX when it enters a boot sector: its signature.

@@ -7,13 +7,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Boot;
-use super::boot::BootError;
-use super::image::{BOOT_SECTOR, Image};
-use crate::disk::el_torito::{BootEntry, Media};
+use super::image::{BOOT_SECTOR, FromDisk, Image};
+use crate::disk::el_torito::Media;
 use crate::disk::image::AccessError;
 use crate::disk::{CD_SECTOR_SIZE, Disk, Disks, SECTOR_SIZE, el_torito};
-use crate::memory::Ram;
-use crate::x86::{Phys, SegOff};
+use crate::memory::{MemoryError, Ram};
+use crate::x86::Phys;
 
 /// The first floppy drive's number.
 pub const FLOPPY: u8 = 0x00;
@@ -40,15 +39,6 @@ pub enum Device {
 /// Which disks are tried, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order(Vec<Device>);
-
-/// What is loaded from the disk that a guest boots from, at each start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FromDisk {
-    /// The first sector of the drive that DL names.
-    Sector,
-    /// What the catalogue of the CD-ROM says.
-    CdRom(BootEntry),
-}
 
 /// Why a disk cannot be booted.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +74,17 @@ pub enum NotBootable {
     /// A CD-ROM that is not bootable.
     #[error(transparent)]
     CdRom(#[from] el_torito::BootError),
+}
+
+/// Why what a disk boots cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The disk is not what it was.
+    #[error(transparent)]
+    Disk(#[from] NotBootable),
+    /// There is not enough RAM.
+    #[error("what the disk boots does not fit")]
+    DoesNotFit(#[from] MemoryError),
 }
 
 /// Why a text is no [`Order`].
@@ -201,7 +202,7 @@ impl Boot {
     ///
     /// # Errors
     /// The disk cannot be read any more, or has to be loaded where there is no RAM.
-    pub(super) fn load_from_disk(&self, disks: &mut Disks, ram: &Ram) -> Result<(), BootError> {
+    pub(super) fn load_from_disk(&self, disks: &mut Disks, ram: &Ram) -> Result<(), LoadError> {
         let Image::Disk(from) = &self.image else { return Ok(()) };
         let (data, at) = match from {
             FromDisk::Sector => {
@@ -227,18 +228,6 @@ impl Boot {
         };
         ram.load(at, &data)?;
         Ok(())
-    }
-}
-
-impl FromDisk {
-    /// The first instruction: as a boot sector expects it, segment 0000h with the offset.
-    pub(super) fn first_instruction(self) -> SegOff {
-        match self {
-            FromDisk::Sector => SegOff::new(0, 0x7c00),
-            FromDisk::CdRom(entry) => {
-                SegOff::new(entry.segment & 0xf000, (entry.segment & 0x0fff) << 4)
-            }
-        }
     }
 }
 

@@ -4,9 +4,9 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-use super::bootable::FromDisk;
+use crate::disk::el_torito::BootEntry;
 use crate::memory::{MemoryError, PAGE_SIZE, Ram, layout};
-use crate::x86::Phys;
+use crate::x86::{Phys, SegOff};
 
 /// Where firmware loads a boot sector.
 pub const BOOT_SECTOR: Phys = Phys(0x7c00);
@@ -28,6 +28,15 @@ pub enum Image {
     /// The firmware itself: a ROM that ends at the end of the fourth gigabyte and, as far as its last 128 KiB, at
     /// that of the first megabyte. See [`Image::rom`].
     Rom(Vec<u8>),
+}
+
+/// What is loaded from the disk that a guest boots from, at each start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromDisk {
+    /// The first sector of the drive that DL names.
+    Sector,
+    /// What the catalogue of the CD-ROM says.
+    CdRom(BootEntry),
 }
 
 /// The loadable part of an ELF executable.
@@ -181,6 +190,18 @@ impl Image {
             // Nothing is loaded for a ROM; and what a disk boots starts at the boot sector's place.
             Image::Rom(_) | Image::Disk(_) => false,
             Image::Elf(image) => image.segments.iter().any(|s| overlaps(s.addr, s.memory_size)),
+        }
+    }
+}
+
+impl FromDisk {
+    /// The first instruction: as a boot sector expects it, segment 0000h with the offset.
+    pub(super) fn first_instruction(self) -> SegOff {
+        match self {
+            FromDisk::Sector => SegOff::new(0, 0x7c00),
+            FromDisk::CdRom(entry) => {
+                SegOff::new(entry.segment & 0xf000, (entry.segment & 0x0fff) << 4)
+            }
         }
     }
 }

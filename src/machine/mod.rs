@@ -109,6 +109,9 @@ pub enum MachineError {
     /// No first instruction.
     #[error(transparent)]
     Boot(#[from] boot::BootError),
+    /// A disk that does not boot.
+    #[error(transparent)]
+    Load(#[from] bootable::LoadError),
     /// Two devices on one port.
     #[error(transparent)]
     Devices(#[from] Conflict<u16>),

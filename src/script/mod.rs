@@ -22,6 +22,7 @@ mod answer;
 mod clock;
 mod dependencies;
 mod judge;
+mod run;
 mod test;
 
 pub use check::{Check, Golden};

@@ -55,6 +55,12 @@ const ENTER: &str = "implementations differ in the upper half of EBP where the s
 const BRANCH: &str = "AMD's processors cut near branches to 16 bits under 66, Intel's ignore it";
 const EXCHANGE: &str = "implementations differ in whether the upper half of a 32-bit register is cleared that \
      CMPXCHG leaves alone";
+const SCAN: &str =
+    "implementations differ in whether BSF and BSR of 0 clear the upper half of a 32-bit register";
+const RIP_RELATIVE: &str =
+    "QEMU leaves the count out of the length from which SHLD and SHRD reckon an address";
+const OUTER_FRAMES: &str =
+    "implementations differ in what ENTER has pushed when it cannot read the frames around it";
 const PREFIX: &str = "QEMU ignores a prefix that 0F AE may not have";
 const HINT: &str = "QEMU takes 0F 18 with registers for invalid, to the manual a hint that does nothing; of 0F 0D \
      processors differ";
@@ -258,7 +264,11 @@ fn ambiguous(
             {
                 Some(OUTSIDE)
             } else {
-                None
+                let frames = 8 * usize::from(instruction.immediate8_2nd() & 0x1f);
+                let lowest = cpu.linear(SegmentName::Ss, outer.wrapping_sub(frames as u64));
+                let mut bytes = [0; 8 * 32];
+                let is_there = read(lowest, &mut bytes[..frames]) == frames;
+                (!is_there).then_some(OUTER_FRAMES)
             }
         }
         Mnemonic::Push if instruction.op0_register().is_segment_register() => {
@@ -292,6 +302,16 @@ fn ambiguous(
         Mnemonic::Lss | Mnemonic::Lfs | Mnemonic::Lgs if size == 8 => Some(FAR_POINTER),
         Mnemonic::Cmpxchg if long && size == 4 => Some(EXCHANGE),
         Mnemonic::Bswap if size == 2 => Some(UNDEFINED),
+        Mnemonic::Bsf | Mnemonic::Bsr if long && size == 4 => {
+            let source = value(cpu, instruction.op1_register());
+            source.is_none_or(|source| source as u32 == 0).then_some(SCAN)
+        }
+        Mnemonic::Shld | Mnemonic::Shrd
+            if instruction.is_ip_rel_memory_operand()
+                && instruction.op2_kind() == OpKind::Immediate8 =>
+        {
+            Some(RIP_RELATIVE)
+        }
         Mnemonic::Shld | Mnemonic::Shrd => {
             let word = instruction.op1_register().size() == 2;
             let count = match instruction.op2_kind() {

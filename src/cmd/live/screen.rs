@@ -33,6 +33,8 @@ pub struct Screen {
     notice: String,
     /// When the next picture may be painted.
     next: Instant,
+    /// The picture that the terminal shows with all that belongs to it.
+    shown: Option<Frame>,
     /// The guest has been typed to, so that its user knows how that is done.
     was_typed_to: bool,
     has_asked: bool,
@@ -67,6 +69,7 @@ impl Screen {
             line,
             notice: String::new(),
             next: Instant::now(),
+            shown: None,
             was_typed_to: false,
             has_asked: false,
             awaits_answer: false,
@@ -82,18 +85,19 @@ impl Screen {
     pub fn begin_anew(&mut self) {
         self.painter = painter(self.draws_pixels);
         self.next = Instant::now();
+        self.shown = None;
     }
 
     /// Before the guest runs: paints if it is time, and will be asked again if not.
-    pub fn show(&mut self, frame: &Frame) {
+    pub fn show(&mut self, frame: Frame) {
         if self.next <= Instant::now() {
             self.paint(frame);
         }
         self.ticker.set(earlier(Some(self.next), self.decoding));
     }
 
-    fn paint(&mut self, frame: &Frame) {
-        let is_picture = matches!(frame, Frame::Graphics(_));
+    fn paint(&mut self, frame: Frame) {
+        let is_picture = matches!(&frame, Frame::Graphics(_));
         if is_picture && !self.has_asked && wants_colours() {
             (self.has_asked, self.awaits_answer) = (true, true);
             terminal::write(ASK_ATTRIBUTES);
@@ -102,12 +106,13 @@ impl Screen {
             "" => format!(" {}", self.line),
             notice => format!(" {}   {notice}", self.line),
         };
-        let out = self.painter.paint(frame, &line, !self.was_typed_to);
+        let out = self.painter.paint(&frame, &line, !self.was_typed_to);
         if !out.is_empty() {
             terminal::write(&out);
         }
         let pause = if is_picture && self.draws_pixels { PAUSE_OF_PIXELS } else { PAUSE };
         self.next = Instant::now() + pause;
+        self.shown = Some(frame);
     }
 
     /// What the terminal can.
@@ -126,7 +131,9 @@ impl Screen {
 
     /// Somebody has typed.
     pub fn was_typed_to(&mut self) {
-        self.was_typed_to = true;
+        if !std::mem::replace(&mut self.was_typed_to, true) {
+            self.shown = None;
+        }
     }
 
     /// Whether bytes may be the beginning of a key.
@@ -141,6 +148,11 @@ impl Screen {
     /// Whether bytes have been waited for in vain.
     pub fn decoding_is_over(&mut self) -> bool {
         self.decoding.take_if(|at| *at <= Instant::now()).is_some()
+    }
+
+    fn note(&mut self, text: &str) {
+        text.clone_into(&mut self.notice);
+        self.shown = None;
     }
 
     fn hold(&mut self, held: Held) {
@@ -197,7 +209,7 @@ impl Observing {
 
 impl Observer for Observing {
     fn notice(&mut self, text: &str) {
-        self.screen.borrow_mut().notice = text.to_owned();
+        self.screen.borrow_mut().note(text);
         match self.holds {
             true => self.screen.borrow_mut().hold(Held::Notice(text.to_owned())),
             false => self.console.borrow_mut().notice(text),
@@ -220,12 +232,14 @@ impl Observer for Observing {
 
     fn sleeps(&mut self, screen: &dyn Fn() -> Frame) {
         let mut own = self.screen.borrow_mut();
-        let is_late = own.next > Instant::now();
-        if !is_late {
-            own.paint(&screen());
+        let picture = screen();
+        let is_new = own.shown.as_ref() != Some(&picture);
+        let is_early = own.next > Instant::now();
+        if is_new && !is_early {
+            own.paint(picture);
         }
         // A picture that it is too early for is painted in a while; if there is none, nobody wakes.
-        let next = is_late.then_some(own.next);
+        let next = (is_new && is_early).then_some(own.next);
         own.ticker.set(earlier(next, own.decoding));
     }
 

@@ -1,0 +1,36 @@
+//! How a run ended, and how that is called.
+
+use stepvisor::machine::StopReason;
+use stepvisor::script::ending::Ending;
+
+use super::interruptions::Interruption;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// By itself.
+    Stop(StopReason),
+    /// From outside.
+    Interruption(Interruption),
+    /// The user has left it, or killed it in gdb.
+    Left,
+}
+
+impl End {
+    /// A word for programs and a sentence for people.
+    pub fn described(&self) -> (String, String) {
+        match self {
+            End::Stop(stop) => {
+                let word = Ending::of(stop).map_or("failed".to_owned(), |end| end.to_string());
+                (word, stop.to_string())
+            }
+            End::Interruption(Interruption::Timeout) => {
+                (Ending::Timeout.to_string(), "time limit reached".to_owned())
+            }
+            End::Interruption(Interruption::Signal) => {
+                ("interrupted".to_owned(), "interrupted".to_owned())
+            }
+            End::Left => ("left".to_owned(), "left by the user".to_owned()),
+        }
+    }
+}
