@@ -72,7 +72,9 @@ fn likely(hazard: Option<Hazard>, cpu: &CpuState) -> &'static [u8] {
         Some(Hazard::X87 | Hazard::Simd) if switched_off => {
             &[DEVICE_NOT_AVAILABLE, INVALID_OPCODE, X87_ERROR, GENERAL_PROTECTION, PAGE_FAULT]
         }
-        Some(Hazard::X87) => &[X87_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT],
+        Some(Hazard::X87) => {
+            &[INVALID_OPCODE, X87_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT]
+        }
         Some(Hazard::Simd) => {
             &[INVALID_OPCODE, SIMD_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT]
         }
