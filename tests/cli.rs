@@ -878,6 +878,7 @@ fn doctor_tells_what_the_host_does_and_what_follows() {
         "gdb         GNU gdb 99.1, with Python",
         "What this host's KVM does",
         "  execute breakpoints fire in ",
+        "  general detect stops at MOV DR    ",
         "What the debugger therefore does:",
         "  more breakpoints                  stepping, tens of times slower",
         "What is impossible or not right on this host:",
@@ -904,6 +905,7 @@ fn doctor_tells_programs_the_same_under_stable_keys() {
             assert!(report["facts"][key][mode].is_boolean(), "{key}, {mode}");
         }
     }
+    assert!(report["facts"]["general_detect"].is_boolean());
     assert!(report["facts"]["step"]["rep"].is_string());
     assert!(report["facts"]["endless"]["int_80h_real"].is_boolean());
     assert!(report["facts"]["refused"]["x87"].is_boolean());

@@ -88,10 +88,11 @@ impl Machine {
         }
     }
 
-    /// One exact step at a time. No stop means that a change of mode or ring may allow another way, which matters
-    /// only to those who ask for a `recheck`.
+    /// One exact step at a time. No stop means that another way may be right now: the guest's own breakpoints have
+    /// come or gone, or it has changed its mode or ring, which matters only to those who ask for a `recheck`.
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
+        let own_breakpoints = self.has_own_breakpoints()?;
         loop {
             let accesses = self.port_accesses();
             let stop = match self.look_for_interrupt(false)? {
@@ -115,8 +116,8 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            let moved = (now, self.vcpu.cpu().cpl()) != (mode, cpl);
-            if recheck && self.mid_rep.is_none() && moved {
+            let moved = recheck && (now, self.vcpu.cpu().cpl()) != (mode, cpl);
+            if self.mid_rep.is_none() && (moved || self.has_own_breakpoints()? != own_breakpoints) {
                 return Ok(None);
             }
         }
