@@ -51,6 +51,9 @@ const KEY_PAUSE: u64 = 5_000_000;
 /// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
 /// once a frame sees the key down.
 const KEY_HOLD: u64 = 60_000_000;
+/// From power-on, and from when a guest has given the interrupts vectors of its own, to the first key that comes by an
+/// interrupt: who opens the interrupt before the handler is in place does not lose what was typed ahead.
+const FIRST_KEY: u64 = 500_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -67,6 +70,8 @@ pub struct Chipset {
     now: Time,
     /// When the guest last took something from the keyboard controller.
     key_read: Time,
+    /// No key comes by an interrupt before.
+    keys_from: Time,
     /// What will be typed, and when, the earliest first.
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
     /// The guest has no room for another key.
@@ -85,6 +90,7 @@ pub struct State {
     pics: pic::State,
     now: Time,
     key_read: Time,
+    keys_from: Time,
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
 }
 
@@ -100,6 +106,7 @@ impl Default for Chipset {
             pics: Pics::default(),
             now: Time::default(),
             key_read: Time::default(),
+            keys_from: Time(FIRST_KEY),
             timed_keys: VecDeque::new(),
             keys_held: false,
         };
@@ -197,7 +204,11 @@ impl Chipset {
                 false
             }
             Chip::Pic { second } => {
+                let vectors = self.pics.first_vectors();
                 self.pics.write(second, offset, value);
+                if self.pics.first_vectors() != vectors {
+                    self.keys_from = self.now.after(FIRST_KEY);
+                }
                 false
             }
         };
@@ -254,6 +265,11 @@ impl Chipset {
     /// Says whether the guest has no room for another key at present, so that none is sent with an interrupt.
     pub fn hold_keys(&mut self, hold: bool) {
         self.keys_held = hold;
+    }
+
+    /// The guest has asked its firmware for a key: it may have one at once.
+    pub fn ask_for_key(&mut self) {
+        self.keys_from = Time::default();
     }
 
     /// The time.
@@ -316,7 +332,7 @@ impl Chipset {
 
     fn key_due(&self) -> Time {
         let pause = if self.keyboard.releases_next() { KEY_HOLD } else { KEY_PAUSE };
-        self.key_read.after(pause).max(self.now)
+        self.key_read.after(pause).max(self.keys_from).max(self.now)
     }
 
     /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
@@ -394,6 +410,7 @@ impl Chipset {
         self.pics = Pics::default();
         self.now = Time::default();
         self.key_read = Time::default();
+        self.keys_from = Time(FIRST_KEY);
         self.timed_keys.clear();
         self.keys_held = false;
         self.settle();
@@ -412,6 +429,7 @@ impl Chipset {
             pics: self.pics.save(),
             now: self.now,
             key_read: self.key_read,
+            keys_from: self.keys_from,
             timed_keys: self.timed_keys.clone(),
         }
     }
@@ -428,6 +446,7 @@ impl Chipset {
             pics,
             now,
             key_read,
+            keys_from,
             timed_keys,
         } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
@@ -441,6 +460,7 @@ impl Chipset {
         self.pics.restore(pics);
         self.now = *now;
         self.key_read = *key_read;
+        self.keys_from = *keys_from;
         self.timed_keys.clone_from(timed_keys);
     }
 }

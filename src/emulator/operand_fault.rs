@@ -31,11 +31,16 @@ pub fn operand_fault(cpu: &CpuState, env: &mut dyn Environment) -> Option<Fault>
                 *cpu.gpr.get(register.is_gpr().then(|| register.full_register().number())?)?;
             Some(value & u64::MAX >> (64 - 8 * register.size()))
         })?;
-        let len = memory.memory_size().size().max(1);
+        // Of a repetition iced gives no size, for it does not count.
+        let len = match memory.memory_size().size() {
+            0 => instruction.memory_size().size().max(1),
+            size => size,
+        };
         let rights = execution.own_rights(kind);
         let checked = execution
             .logical(name, offset, len, kind)
-            .and_then(|addr| execution.pieces(addr, len, rights));
+            .and_then(|addr| execution.pieces(addr, len, rights).map(|_| addr))
+            .and_then(|addr| execution.check_alignment(addr, len));
         if let Err(Trouble::Fault(fault)) = checked {
             return Some(fault);
         }

@@ -51,6 +51,12 @@ pub fn power_on(pc: &mut Pc<'_>) {
     for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
         pc.write_u8(status, Status::Success.code());
     }
+    // The boot sector has just been read.
+    if let Some(drive @ Drive::Floppy(number)) = find(pc, pc.low(Gpr::Rdx))
+        && drive.image(pc).is_some()
+    {
+        run_motor(pc, number);
+    }
     for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
         let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
         let table = hard_disk_parameters(disk.geometry);
@@ -143,7 +149,12 @@ fn hard_disks(pc: &Pc<'_>) -> u8 {
 
 fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
     match (function, drive) {
-        (0x00, _) => Status::Success,
+        (0x00, _) => {
+            if let Drive::Floppy(_) = drive {
+                pc.write_u8(data_area::FLOPPY_RECALIBRATE, 0);
+            }
+            Status::Success
+        }
         (0x01, _) => Status::of_code(pc.read_u8(last_status(pc))),
         (0x02, _) => chs::access(pc, drive, chs::read),
         (0x03, _) => chs::access(pc, drive, chs::write),
@@ -153,12 +164,24 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         (0x15, _) => chs::kind(pc, drive),
         // No floppy drive here can tell whether its disk was changed.
         (0x16, _) if drive.is_floppy(pc) => Status::Changed,
+        (0x05, Drive::CdRom) => Status::InvalidParameter,
         (0x05 | 0x09 | 0x0c | 0x0d | 0x10 | 0x11 | 0x14, _) if !drive.is_floppy(pc) => {
             Status::Success
         }
         (0x41..=0x4e, Drive::HardDisk(_) | Drive::CdRom) => edd::serve(pc, drive, function),
         _ => Status::InvalidParameter,
     }
+}
+
+/// Has the motor of floppy drive `number` run, as for an access to its disk.
+fn run_motor(pc: &mut Pc<'_>, number: usize) {
+    /// Ticks that it runs on, whatever the diskette parameters say.
+    const TICKS: u8 = 0x25;
+    /// Its interrupt has come.
+    const INTERRUPT: u8 = 0x80;
+    let calibrated = pc.read_u8(data_area::FLOPPY_RECALIBRATE) | 1 << (number & 3);
+    pc.write_u8(data_area::FLOPPY_RECALIBRATE, calibrated & !INTERRUPT);
+    pc.write_u8(data_area::FLOPPY_MOTOR_COUNT, TICKS);
 }
 
 /// Where the status of the last operation of this kind of drive is.

@@ -6,6 +6,7 @@
 //! first, and what the trap flag does not step faithfully is stepped in another way (SDM vol. 3B, 18.3.1.4).
 
 mod by_hand;
+mod dangers;
 mod debug_exception;
 mod frame;
 mod handlers;
@@ -119,7 +120,8 @@ impl Machine {
             return Ok(stop);
         }
         let traps = self.traps_after(code, facts)?;
-        self.stepped_special = matches!(facts, Some(Facts { kind: Kind::Special, .. }));
+        self.stepped_special =
+            facts.is_some_and(|facts| matches!(facts.kind, Kind::Special | Kind::DebugRegister));
         let step = self.step_decoded(facts)?;
         if step.stop != StopReason::Kicked {
             let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));
