@@ -44,7 +44,9 @@ impl Machine {
 
     /// An exception of real mode that only the firmware answers.
     fn unanswered(&mut self) -> Result<Option<String>, KvmError> {
-        if !self.firmware || self.vcpu.cpu().mode() != CpuMode::Real {
+        let here = self.vcpu.cpu();
+        // A table elsewhere is the guest's own.
+        if !self.firmware || here.mode() != CpuMode::Real || here.idtr.base != 0 {
             return Ok(None);
         }
         let Some(cpu) = self.before_exception() else { return Ok(None) };
