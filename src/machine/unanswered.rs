@@ -19,7 +19,7 @@ const IRET: u8 = 0xcf;
 /// Bytes of a frame in real mode: IP, CS, FLAGS.
 const FRAME: u64 = 6;
 /// Bytes of the stack that are searched for the frame of an exception, and where they begin below ESP.
-const SEARCHED: usize = 1024;
+const SEARCHED: usize = 4096;
 const BELOW: u64 = 16;
 
 impl Machine {
