@@ -37,7 +37,12 @@ enum Drive {
 /// Where the parameters of the two hard disks are, to which INT 41h and INT 46h point, in the extended data area.
 const HARD_DISK_PARAMETERS: [(u8, u16); 2] = [(0x41, 0x3d), (0x46, 0x4d)];
 
-/// Prepares the data areas.
+/// What an access to a hard disk leaves in its drive's registers: no sectors left, the number of the second sector, the
+/// first drive by such numbers.
+const ATA_REGISTERS: [(u16, u8); 5] =
+    [(0x1f2, 0x00), (0x1f3, 0x01), (0x1f4, 0x00), (0x1f5, 0x00), (0x1f6, 0xe0)];
+
+/// Prepares the data areas and the drives.
 pub fn power_on(pc: &mut Pc<'_>) {
     // Drive A: is always there, with or without a disk in it.
     const FLOPPY_INSTALLED: u16 = 0x0001;
@@ -50,6 +55,10 @@ pub fn power_on(pc: &mut Pc<'_>) {
     pc.write_u8(data_area::DISK_COUNT, hard_disks);
     for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
         pc.write_u8(status, Status::Success.code());
+    }
+    // As they are after the first sector was read from there; of ports that are not there nothing comes.
+    for (port, value) in ATA_REGISTERS {
+        pc.port_write(port, value);
     }
     for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
         let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
