@@ -1,4 +1,3 @@
-# guest: ../../guests/bin/ata.elf
-# hda: ../../guests/bin/ata.bin
+# guest: ../../guests/bin/ata.bin
 # ends: halt
 # screen file: ../screens/ata.txt
