@@ -265,9 +265,9 @@ fn command(command: u8) -> Vec<u8> {
 fn what_is_written_by_the_ports_is_read_by_the_firmware_and_goes_to_the_file_if_it_may() {
     for writable in [false, true] {
         let folder = Folder::new();
-        // cld; mov si, 0x7c00; mov cx, 0x100; rep outsw
+        // cld; mov si, 0x7c00; mov cx, 0x100; rep outsw; mov dl, 0xf7; in al, dx
         let mut code = command(0x30);
-        code.extend([0xfc, 0xbe, 0, 0x7c, 0xb9, 0, 1, 0xf3, 0x6f]);
+        code.extend([0xfc, 0xbe, 0, 0x7c, 0xb9, 0, 1, 0xf3, 0x6f, 0xb2, 0xf7, 0xec]);
         // mov ax, 0x0201; mov bx, 0x8000; mov cx, 3; mov dx, 0x80; int 0x13; cli; hlt
         code.extend([0xb8, 1, 2, 0xbb, 0, 0x80, 0xb9, 3, 0, 0xba, 0x80, 0, 0xcd, 0x13, 0xfa, 0xf4]);
         let image = boot_sector(&code, 3);
@@ -276,7 +276,7 @@ fn what_is_written_by_the_ports_is_read_by_the_firmware_and_goes_to_the_file_if_
         let stop = machine.run();
         assert!(matches!(stop, StopReason::Halted { .. }), "{stop:?}");
         let mut read = vec![0; SECTOR_SIZE];
-        machine.read_phys(Phys(0x8000), &mut read);
+        assert_eq!(machine.read_phys(Phys(0x8000), &mut read), SECTOR_SIZE);
         assert!(read == image[..SECTOR_SIZE], "{read:x?}");
         let file = fs::read(folder.path("hard.img")).unwrap();
         assert_eq!(file[2 * SECTOR_SIZE..3 * SECTOR_SIZE] == image[..SECTOR_SIZE], writable);
@@ -329,6 +329,6 @@ fn a_sector_is_read_the_same_by_steps() {
         }
     }
     let mut read = vec![0; SECTOR_SIZE];
-    machine.read_phys(Phys(0x8000), &mut read);
+    assert_eq!(machine.read_phys(Phys(0x8000), &mut read), SECTOR_SIZE);
     assert!(read == image[2 * SECTOR_SIZE..3 * SECTOR_SIZE], "{read:x?}");
 }
