@@ -41,6 +41,8 @@ const HARD_DISK_PARAMETERS: [(u8, u16); 2] = [(0x41, 0x3d), (0x46, 0x4d)];
 /// first drive by such numbers.
 const ATA_REGISTERS: [(u16, u8); 5] =
     [(0x1f2, 0x00), (0x1f3, 0x01), (0x1f4, 0x00), (0x1f5, 0x00), (0x1f6, 0xe0)];
+const ATA_STATUS: u16 = 0x1f7;
+const ATA_CONTROL: u16 = 0x3f6;
 
 /// Prepares the data areas and the drives.
 pub fn power_on(pc: &mut Pc<'_>) {
@@ -57,9 +59,15 @@ pub fn power_on(pc: &mut Pc<'_>) {
         pc.write_u8(status, Status::Success.code());
     }
     // As they are after the first sector was read from there; of ports that are not there nothing comes.
+    const NO_INTERRUPT: u8 = 0x02;
+    const RECALIBRATE: u8 = 0x10;
+    pc.port_write(ATA_CONTROL, NO_INTERRUPT);
     for (port, value) in ATA_REGISTERS {
         pc.port_write(port, value);
     }
+    pc.port_write(ATA_STATUS, RECALIBRATE);
+    pc.port_read(ATA_STATUS);
+    pc.port_write(ATA_CONTROL, 0);
     for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
         let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
         let table = hard_disk_parameters(disk.geometry);
