@@ -4,12 +4,15 @@
 ; format: elf32
 ; entry: 0000:7c00
 ; ends: cli; hlt
-; screen: 55 and 00 of the controller's self tests; of the keyboard: echo EE, its identity FA AB 41, lights FA FA
+; screen: 55 and 00 of the controller's self tests; of the keyboard: echo EE, its identity FA AB 41, lights FA FA; then
+;   the lights of the BIOS, 00 and 02, and FA, the last byte at port 60
 ;
 ; A byte to port 64 is a command for the 8042, one to port 60 goes to the keyboard behind it, which answers FA. AA
 ; and AB test the controller; EE is an echo, F2 asks for the identity, ED is followed by a byte with the lights:
 ; ScrollLock, NumLock, CapsLock. Before a byte is written, bit 1 of the status has to be clear; bit 0 says that one
 ; can be read. With interrupts off nobody else takes the answers. The translation makes 41 of the keyboard's 83.
+; The BIOS sets the lights by itself, to the locks at 417, when a function of INT 16h is called: a program that turns
+; on NumLock sets bit 5 there. Which lights are on is at 497.
 ;
 ; Run:    stepvisor run guests/bin/leds.bin
 ; Debug:  stepvisor debug guests/bin/leds.elf
@@ -63,6 +66,16 @@ main:
     mov al, 0x05                ; ScrollLock and CapsLock
     call send
     call get
+    call hex8
+    call newline
+    mov al, [0x497]
+    call hex8
+    or byte [0x417], 0x20       ; NumLock
+    mov ah, 0x02                ; any function
+    int 0x16
+    mov al, [0x497]
+    call hex8
+    in al, 0x60
     call hex8
     hlt
 

@@ -429,6 +429,19 @@ fn a_jump_to_where_no_memory_is_says_so() {
 }
 
 #[test]
+fn code_in_video_memory_is_named_as_the_reason_why_it_does_not_run() {
+    // mov ax, 3; int 10h; jmp 0xb800:0, where blanks are
+    let outcome = run(&[0xb8, 3, 0, 0xcd, 0x10, 0xea, 0, 0, 0, 0xb8], &[]);
+    assert_eq!(outcome.code, Some(22), "{outcome:?}");
+    let first = outcome.stderr.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "stepvisor: B800:0000: this host's KVM cannot run `and [bx], al` (bytes 20 07): it is in the \
+         memory of a device, and KVM executes none from there"
+    );
+}
+
+#[test]
 fn a_reader_that_goes_away_does_not_change_how_the_run_ends() {
     for (image, code) in [("triple.bin", 20), ("portio.bin", 0)] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -877,6 +890,7 @@ fn doctor_tells_what_the_host_does_and_what_follows() {
         "gdb         GNU gdb 99.1, with Python",
         "What this host's KVM does",
         "  execute breakpoints fire in ",
+        "  general detect stops at MOV DR    ",
         "What the debugger therefore does:",
         "  more breakpoints                  stepping, tens of times slower",
         "What is impossible or not right on this host:",
@@ -903,6 +917,7 @@ fn doctor_tells_programs_the_same_under_stable_keys() {
             assert!(report["facts"][key][mode].is_boolean(), "{key}, {mode}");
         }
     }
+    assert!(report["facts"]["general_detect"].is_boolean());
     assert!(report["facts"]["step"]["rep"].is_string());
     assert!(report["facts"]["endless"]["int_80h_real"].is_boolean());
     assert!(report["facts"]["refused"]["x87"].is_boolean());

@@ -87,6 +87,19 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        // The number of an exception, #MF, which it is not.
+        asm: "int 0x10",
+        mode: Mode::Protected,
+        code: &[0xcd, 0x10],
+        before: no_table,
+        account: &[
+            "`int 0x10` (bytes cd 10) calls interrupt 0x10",
+            "interrupt 0x10 is not delivered: entry 16 of the IDT",
+            DF,
+            END,
+        ],
+    },
+    Case {
         asm: "mov cr0, eax",
         mode: Mode::Protected,
         code: &[0x0f, 0x22, 0xc0],

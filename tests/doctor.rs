@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::modes::{End, IDT, Mode, STACK, machine_in, run, set_flags};
+use common::modes::{DATA, End, IDT, Mode, STACK, machine_in, run, set_flags};
 use common::{read, set, write};
 use stepvisor::kvm::probe::{AsManual, as_manual, host_facts};
 use stepvisor::machine::Machine;
-use stepvisor::x86::Gpr;
 use stepvisor::x86::registers::{
     CR0_PG, CR4_PAE, RFLAGS_AC, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_SF, RFLAGS_VM, RFLAGS_ZF,
 };
+use stepvisor::x86::{Gpr, Linear};
 
 const UD2: [u8; 2] = [0x0f, 0x0b];
 
@@ -130,4 +130,21 @@ fn faults_met_by_a_gate_that_is_not_present_are_as_claimed() {
     change_gate(&mut machine, 0, |gate| gate & !PRESENT);
     let end = run(&mut machine);
     assert_eq!(end, End::Handler(if claims().double_fault { 8 } else { 11 }));
+}
+
+#[test]
+fn breakpoints_that_a_guest_sets_beside_the_debuggers_are_noticed_as_claimed() {
+    // mov dr0, eax; mov dr7, ebx; again: inc word [si]; jmp again
+    let code = [0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0xff, 0x04, 0xeb, 0xfc];
+    let mut machine = machine_in(Mode::Real, &code);
+    set(&mut machine, |cpu| {
+        *cpu.get_mut(Gpr::Rsi) = DATA;
+        *cpu.get_mut(Gpr::Rax) = DATA;
+        // A write of two bytes.
+        *cpu.get_mut(Gpr::Rbx) = 0x5_0402;
+    });
+    machine.breakpoints_mut().insert(Linear(DATA));
+    assert_eq!(run(&mut machine), End::Handler(1));
+    let at_once = word(&machine, DATA) == 1;
+    assert!(at_once || !host_facts().unwrap().general_detect);
 }

@@ -13,8 +13,18 @@ use stepvisor::x86::registers::RFLAGS_IF;
 use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
-const GUESTS: [&str; 9] =
-    ["com1", "ticks", "keyirq", "irq32", "irq64", "uartirq", "eventwait", "filters", "shifts"];
+const GUESTS: [&str; 10] = [
+    "com1",
+    "ticks",
+    "keyirq",
+    "latekeys",
+    "irq32",
+    "irq64",
+    "uartirq",
+    "eventwait",
+    "filters",
+    "shifts",
+];
 
 /// Where the tests have their handler, and what it counts in.
 const HANDLER: u64 = 0x7d00;

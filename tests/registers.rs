@@ -251,3 +251,15 @@ fn a_users_breakpoints_do_not_show_in_the_guests_debug_registers() {
     assert_eq!(machine.step(), StopReason::Stepped);
     assert_eq!(machine.debug_registers().unwrap()[7], before[7]);
 }
+
+#[test]
+fn a_guest_that_takes_out_its_own_breakpoints_is_stepped_no_more() {
+    // mov dr7, eax; mov cx, 8000h; loop $; hlt
+    let mut machine = boot(&[0x0f, 0x23, 0xf8, 0xb9, 0, 0x80, 0xe2, 0xfe, 0xf4]);
+    // A write of one byte.
+    machine.set_debug_registers(&[0x500, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x1_0402]).unwrap();
+    set(&mut machine, |cpu| cpu.gpr[AX] = 0x400);
+    machine.breakpoints_mut().insert(stepvisor::x86::Linear(START + 8));
+    assert!(matches!(machine.run(), StopReason::Breakpoint(_)));
+    assert!(machine.stats().steps < 10, "{}", machine.stats());
+}

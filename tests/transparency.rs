@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const FOREVER: [(&str, u64); 1] = [("addloop", 0x7c20)];
 
 /// Guests that wait for interrupts of devices, which are held back while a user steps: see tests/interrupts.rs.
-const INTERRUPTED: [&str; 15] = [
+const INTERRUPTED: [&str; 16] = [
     "alarm",
     "askkey",
     "clock",
@@ -42,7 +42,9 @@ const INTERRUPTED: [&str; 15] = [
     "irq64",
     "keyirq",
     "keys",
+    "latekeys",
     "midnight",
+    "motor",
     "shifts",
     "ticks",
     "uartirq",

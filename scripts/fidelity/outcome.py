@@ -56,6 +56,10 @@ class Outcome:
     def screen(self):
         return self.screens[-1] if self.screens else None
 
+    def place(self):
+        """CS and the instruction pointer."""
+        return [int(part, 16) for part in self.location.split(":")]
+
     def moves(self):
         """Whether the screen changed while nothing was typed."""
         first = self.screens[0] if self.screens else None

@@ -36,7 +36,7 @@ pub const KEYBOARD_HEAD: Phys = at(0x1a);
 pub const KEYBOARD_TAIL: Phys = at(0x1c);
 /// Sixteen words: character and scan code of each key typed.
 pub const KEYBOARD_BUFFER: Phys = at(0x1e);
-/// Which floppy drives have to be recalibrated, and bit 7: their interrupt has come.
+/// Which floppy drives need not be recalibrated, and bit 7: their interrupt has come.
 pub const FLOPPY_RECALIBRATE: Phys = at(0x3e);
 /// Which floppy motors run.
 pub const FLOPPY_MOTOR: Phys = at(0x3f);
@@ -83,6 +83,8 @@ pub const COM_TIMEOUTS: Phys = at(0x7c);
 /// In the extended data area: ticks left of a serial port's timeout in the upper word, the last tick that was seen
 /// in the lower; 0 while no service waits for a port.
 pub const SERIAL_WAIT: Phys = Phys(EBDA_RANGE.start + 0x10);
+/// The same: how far INT 10h has come with a text that it has not done in one call, 5 bytes.
+pub const VIDEO_REST: Phys = Phys(EBDA_RANGE.start + 0x14);
 /// Offset in segment 40h of the key buffer's first word, a word.
 pub const KEYBOARD_BUFFER_START: Phys = at(0x80);
 /// Offset behind its last, a word.

@@ -27,6 +27,9 @@ pub use power_on::power_on;
 /// The port that the firmware's stubs write to; which stub it was follows from where it lies.
 pub const TRAP_PORT: u16 = 0xb8;
 
+/// The vector of the video services.
+const VIDEO: u8 = 0x10;
+
 /// How the processor goes on after a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -79,6 +82,8 @@ pub enum Service {
     Interrupt(u8),
     /// The same, for a function that programs call over and over, behind the interrupts that were due.
     Look(u8),
+    /// Of INT 10h, which has begun with a long text: more of it.
+    Rest,
     /// In that of INT 09h: the scan code that INT 15h AH=4F has let pass.
     ScanCode,
     /// A hardware interrupt without a handler.
@@ -105,6 +110,7 @@ impl Service {
     pub fn vector(self) -> Option<u8> {
         match self {
             Service::Interrupt(vector) | Service::Look(vector) => Some(vector),
+            Service::Rest => Some(VIDEO),
             _ => None,
         }
     }
@@ -115,6 +121,7 @@ impl Service {
             Service::Interrupt(vector) => interrupt(vector, pc),
             Service::Look(0x16) => keyboard::look(pc),
             Service::Look(_) => timer::look(pc),
+            Service::Rest => video::serve_rest(pc),
             Service::ScanCode => keyboard::scan_code(pc),
             Service::Unexpected { second } => system::unexpected(pc, second),
             Service::Return => Outcome::End(Ending::Returned),
@@ -128,7 +135,7 @@ fn interrupt(vector: u8, pc: &mut Pc<'_>) -> Outcome {
         0x08 => timer::tick(pc),
         0x09 => keyboard::interrupt(pc),
         0x0e => system::floppy_interrupt(pc),
-        0x10 => video::serve(pc),
+        VIDEO => video::serve(pc),
         0x11 => system::equipment(pc),
         0x12 => system::memory_size(pc),
         0x13 | 0x40 => disk::serve(pc),
@@ -164,7 +171,8 @@ impl fmt::Display for Service {
             0x08 => "timer",
             0x09 => "keyboard",
             0x0e => "floppy controller",
-            0x10 => "video",
+            VIDEO if *self == Service::Rest => "video, more of the text",
+            VIDEO => "video",
             0x11 => "equipment",
             0x12 => "memory size",
             0x13 => "disk",

@@ -21,14 +21,16 @@ const ENHANCED: u8 = 0x10;
 const BASIC_EQUIPMENT: u16 = 0x0022;
 /// The serial ports that are looked for.
 const SERIAL: [u16; 2] = [0x3f8, 0x2f8];
+/// Characters of 8 bits, as programs count on that set no format; interrupts not held back.
+const SERIAL_SETTINGS: [(u16, u8); 2] = [(3, 0x03), (4, 0x08)];
 /// Where the stack is, with room for what the firmware itself would have there: SS is 0.
 const STACK: u16 = 0x6f04;
 /// What the stack takes at least.
 pub const STACK_RANGE: std::ops::Range<u64> = 0x6b00..0x7000;
 
 /// Ports and bytes that set up the two interrupt controllers and the timer: vectors from 08h and 70h on; timer,
-/// keyboard, second controller, floppy and real-time clock enabled; 18.2 ticks a second.
-const DEVICES: [(u16, u8); 13] = [
+/// keyboard, second controller, floppy and real-time clock enabled; 18.2 ticks a second. At last the keyboard is enabled.
+const DEVICES: [(u16, u8); 14] = [
     (0x20, 0x11),
     (0xa0, 0x11),
     (0x21, 0x08),
@@ -42,6 +44,7 @@ const DEVICES: [(u16, u8); 13] = [
     (0x43, 0x34),
     (0x40, 0x00),
     (0x40, 0x00),
+    (0x64, 0xae),
 ];
 
 /// Brings up the firmware. The processor is where the guest starts, its stack free below `SS:SP`; `own_stack` says
@@ -73,6 +76,9 @@ fn data_area(pc: &mut Pc<'_>) {
     for port in SERIAL {
         // One that is there has no bits set in its interrupt register's upper half.
         if pc.port_read(port + 1) & 0xf0 == 0 {
+            for (register, value) in SERIAL_SETTINGS {
+                pc.port_write(port + register, value);
+            }
             pc.write_u16(COM_PORTS.offset(u64::from(ports) * 2), port);
             ports += 1;
         }

@@ -74,7 +74,7 @@ pub const DISKETTE_TABLE: [u8; 11] =
     [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08];
 
 /// Stubs that do nothing but call their service: where each is.
-const STUBS: [(u16, Service); 19] = [
+const STUBS: [(u16, Service); 20] = [
     (0xe2c3, Service::Interrupt(0x02)),
     (0xe3fe, Service::Interrupt(0x13)),
     (0xe6f2, Service::Interrupt(0x19)),
@@ -89,6 +89,7 @@ const STUBS: [(u16, Service); 19] = [
     (0xf859, Service::Interrupt(0x15)),
     (0xfe6e, Service::Interrupt(0x1a)),
     (0xff54, Service::Interrupt(0x05)),
+    (VIDEO_REST, Service::Rest),
     (0xd453, Service::Interrupt(0x18)),
     (0xd41c, Service::Interrupt(0x74)),
     (0xd40a, Service::Interrupt(0x76)),
@@ -122,6 +123,9 @@ pub const ALARM: u16 = 0xd060;
 const COPROCESSOR: u16 = 0xd425;
 /// Waiting for an interrupt on behalf of a service.
 const WAITS: [(u16, u8); 4] = [(0xd080, 0x16), (0xd088, 0x15), (0xd090, 0x13), (0xd098, 0x14)];
+
+/// INT 10h goes on here with a long text: a trap and its IRET.
+pub const VIDEO_REST: u16 = 0xd0b0;
 
 /// Letting interrupts in for a service that is called over and over with interrupts disabled; its trap follows.
 const LOOKS: [(u16, u8); 2] = [(0xd0a0, 0x16), (0xd0a8, 0x1a)];

@@ -6,8 +6,8 @@ use super::data_area::{
 };
 use super::{Outcome, Pc, rom};
 use crate::devices::rtc::{
-    self, ALARM, CENTURY, DAY_OF_MONTH, HOUR, MINUTE, MONTH, PERIODIC, SECOND, SET, STATUS_B,
-    STATUS_C, YEAR,
+    self, ALARM, CENTURY, DAY_OF_MONTH, HOUR, HOURS_24, MINUTE, MONTH, PERIODIC, SECOND, SET,
+    STATUS_B, STATUS_C, YEAR,
 };
 use crate::x86::{Gpr, Phys, SegmentName};
 
@@ -92,14 +92,16 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
             pc.succeed();
         }
         0x03 => {
-            let status = get(pc, STATUS_B);
+            // The numbers given are BCD, and hours of 24.
+            let enabled = get(pc, STATUS_B) & (PERIODIC | ALARM);
+            let status = enabled | HOURS_24 | pc.low(Gpr::Rdx) & DAYLIGHT;
+            put(pc, STATUS_B, status);
             put(pc, STATUS_B, status | SET);
             for (at, value) in
                 [(HOUR, pc.high(Gpr::Rcx)), (MINUTE, pc.low(Gpr::Rcx)), (SECOND, pc.high(Gpr::Rdx))]
             {
                 put(pc, at, value);
             }
-            let status = status & !(SET | DAYLIGHT) | pc.low(Gpr::Rdx) & DAYLIGHT;
             put(pc, STATUS_B, status);
             pc.set_low(Gpr::Rax, status);
             pc.succeed();
@@ -171,11 +173,14 @@ fn put(pc: &mut Pc<'_>, index: u8, value: u8) {
 /// INT 70h: the real-time clock's interrupt, of a wait or of the alarm, which goes on to INT 4Ah.
 pub fn clock_interrupt(pc: &mut Pc<'_>) -> Outcome {
     let status = get(pc, STATUS_B);
+    // On a busy host they can be several.
+    let periods = pc.devices.chipset().rtc().periods();
     let causes = get(pc, STATUS_C) & status;
     pc.port_write(0xa0, END_OF_INTERRUPT);
     pc.port_write(0x20, END_OF_INTERRUPT);
     if causes & PERIODIC != 0 && pc.read_u8(WAIT_FLAG) & ACTIVE != 0 {
-        match pc.read_u32(WAIT_COUNT).checked_sub(PERIOD) {
+        let passed = u32::try_from(periods).unwrap_or(u32::MAX).saturating_mul(PERIOD);
+        match pc.read_u32(WAIT_COUNT).checked_sub(passed) {
             Some(left) if left > 0 => pc.write_u32(WAIT_COUNT, left),
             _ => {
                 pc.write_u32(WAIT_COUNT, 0);
@@ -235,9 +240,13 @@ pub fn wait(pc: &mut Pc<'_>) -> Outcome {
 
 /// INT 15h AH=83: sets bit 7 of the byte at ES:BX in CX:DX microseconds, or gives that up.
 pub fn event_wait(pc: &mut Pc<'_>) {
-    if pc.low(Gpr::Rax) != 0 {
-        end_wait(pc);
-        return pc.set_carry(false);
+    match pc.low(Gpr::Rax) {
+        0 => {}
+        1 => {
+            end_wait(pc);
+            return pc.set_carry(false);
+        }
+        _ => return pc.unsupported(),
     }
     let segment = u32::from(pc.cpu.segments.get(SegmentName::Es).selector);
     let pointer = segment << 16 | u32::from(pc.word(Gpr::Rbx));

@@ -53,6 +53,9 @@ const KEY_PAUSE: u64 = 5_000_000;
 /// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
 /// once a frame sees the key down.
 const KEY_HOLD: u64 = 60_000_000;
+/// From power-on, and from when a guest has given the interrupts vectors of its own, to the first key that comes by an
+/// interrupt: who opens the interrupt before the handler is in place does not lose what was typed ahead.
+const FIRST_KEY: u64 = 500_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -71,6 +74,8 @@ pub struct Chipset {
     now: Time,
     /// When the guest last took something from the keyboard controller.
     key_read: Time,
+    /// No key comes by an interrupt before.
+    keys_from: Time,
     /// What will be typed, and when, the earliest first.
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
     /// The guest has no room for another key.
@@ -90,6 +95,7 @@ pub struct State {
     ata: Option<ata::State>,
     now: Time,
     key_read: Time,
+    keys_from: Time,
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
 }
 
@@ -106,6 +112,7 @@ impl Default for Chipset {
             ata: None,
             now: Time::default(),
             key_read: Time::default(),
+            keys_from: Time(FIRST_KEY),
             timed_keys: VecDeque::new(),
             keys_held: false,
         };
@@ -260,7 +267,11 @@ impl Chipset {
                 false
             }
             Chip::Pic { second } => {
+                let vectors = self.pics.first_vectors();
                 self.pics.write(second, offset, value);
+                if self.pics.first_vectors() != vectors {
+                    self.keys_from = self.now.after(FIRST_KEY);
+                }
                 false
             }
             Chip::Ata | Chip::AtaControl => {
@@ -328,6 +339,11 @@ impl Chipset {
     /// Says whether the guest has no room for another key at present, so that none is sent with an interrupt.
     pub fn hold_keys(&mut self, hold: bool) {
         self.keys_held = hold;
+    }
+
+    /// The guest has asked its firmware for a key: it may have one at once.
+    pub fn ask_for_key(&mut self) {
+        self.keys_from = Time::default();
     }
 
     /// The time.
@@ -409,7 +425,7 @@ impl Chipset {
 
     fn key_due(&self) -> Time {
         let pause = if self.keyboard.releases_next() { KEY_HOLD } else { KEY_PAUSE };
-        self.key_read.after(pause).max(self.now)
+        self.key_read.after(pause).max(self.keys_from).max(self.now)
     }
 
     /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
@@ -490,6 +506,7 @@ impl Chipset {
         }
         self.now = Time::default();
         self.key_read = Time::default();
+        self.keys_from = Time(FIRST_KEY);
         self.timed_keys.clear();
         self.keys_held = false;
         self.settle();
@@ -509,6 +526,7 @@ impl Chipset {
             ata: self.ata.as_ref().map(ata::Channel::save),
             now: self.now,
             key_read: self.key_read,
+            keys_from: self.keys_from,
             timed_keys: self.timed_keys.clone(),
         }
     }
@@ -526,6 +544,7 @@ impl Chipset {
             ata,
             now,
             key_read,
+            keys_from,
             timed_keys,
         } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
@@ -542,6 +561,7 @@ impl Chipset {
         }
         self.now = *now;
         self.key_read = *key_read;
+        self.keys_from = *keys_from;
         self.timed_keys.clone_from(timed_keys);
     }
 }

@@ -7,7 +7,7 @@ use kvm_bindings::{
 };
 
 use super::{KvmError, Vcpu, state};
-use crate::x86::debug::{DEBUG_SLOTS, DebugSlot, debug_registers};
+use crate::x86::debug::{DEBUG_SLOTS, DR7_GD, DebugSlot, debug_registers};
 use crate::x86::registers::RFLAGS_TF;
 
 /// The debug facilities to use at the next entry; the default is none.
@@ -17,11 +17,15 @@ pub struct GuestDebug {
     pub single_step: bool,
     /// What the debug registers stop on.
     pub slots: [Option<DebugSlot>; DEBUG_SLOTS],
+    /// With any of these, return to the owner before a MOV to or from a debug register as well, by DR7.GD. Some KVMs
+    /// execute it all the same.
+    pub general_detect: bool,
 }
 
 impl GuestDebug {
     /// No debugging: the guest runs as on bare hardware.
-    pub const OFF: GuestDebug = GuestDebug { single_step: false, slots: [None; DEBUG_SLOTS] };
+    pub const OFF: GuestDebug =
+        GuestDebug { single_step: false, slots: [None; DEBUG_SLOTS], general_detect: false };
 
     /// The ioctl's argument.
     pub(super) fn to_kvm(self) -> kvm_guest_debug {
@@ -29,6 +33,9 @@ impl GuestDebug {
         if self.slots.iter().any(Option::is_some) {
             arg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
             arg.arch.debugreg = debug_registers(&self.slots);
+            if self.general_detect {
+                arg.arch.debugreg[7] |= DR7_GD;
+            }
         }
         if self.single_step {
             arg.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
@@ -129,5 +136,14 @@ mod tests {
         assert_eq!(arg.control, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP);
         assert_eq!(arg.arch.debugreg[..4], [0x7c00, 0, 0x7c05, 0]);
         assert_eq!(arg.arch.debugreg[7] & 0xff, 0b10_0010);
+    }
+
+    #[test]
+    fn general_detect_goes_along_with_breakpoints_only() {
+        let detecting = GuestDebug { general_detect: true, ..GuestDebug::OFF };
+        assert_eq!(detecting.to_kvm(), kvm_guest_debug::default());
+        let mut slots = [None; DEBUG_SLOTS];
+        slots[0] = Some(DebugSlot::execute(Linear(0x7c00)));
+        assert_eq!(GuestDebug { slots, ..detecting }.to_kvm().arch.debugreg[7], 0x2702);
     }
 }

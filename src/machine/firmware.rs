@@ -163,6 +163,9 @@ impl Machine {
         self.pass_service_time();
         let mut pc = self.lend(cpu);
         let outcome = service.serve(&mut pc);
+        if service == Service::Interrupt(KEYBOARD_SERVICE) {
+            self.devices.chipset_mut().ask_for_key();
+        }
         self.note_disk_news();
         let ending = match outcome {
             Outcome::Return => None,

@@ -118,10 +118,10 @@ enum OwnKind {
 }
 
 impl OwnBreakpoints<'_> {
-    /// Whether any is enabled.
+    /// Whether any is enabled, or general detect, which guards them.
     #[must_use]
     pub fn any(self) -> bool {
-        self.0[7] & DR7_ENABLE != 0
+        self.0[7] & (DR7_ENABLE | DR7_GD) != 0
     }
 
     /// DR6.B0 to DR6.B3 for an instruction at `pc`.

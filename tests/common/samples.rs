@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 93] = [
+pub const SAMPLES: [Sample; 95] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -115,6 +115,7 @@ pub const SAMPLES: [Sample; 93] = [
     Sample { keys: "Hello, world{Up}{Esc}", ..sample!("keyboard") },
     sample!("keybuffer" on firmware),
     Sample { keys: "ab{Up}{Esc}", ..sample!("keyirq") },
+    Sample { keys: "ab{Esc}", ..sample!("latekeys") },
     Sample { drive: Some(0x80), ..sample!("lba" on firmware) },
     Sample { drive: Some(0x80), ..sample!("lbawrite" on firmware) },
     sample!("leds" on firmware),
@@ -126,6 +127,7 @@ pub const SAMPLES: [Sample; 93] = [
     sample!("modex"),
     sample!("monochrome" on firmware),
     Sample { end: End::Leaves(Ending::NoBootDevice), ..sample!("noboot" on firmware) },
+    Sample { drive: Some(0), ..sample!("motor" on firmware) },
     sample!("ownfont" on firmware),
     sample!("padding" on firmware),
     sample!("pages" on firmware),

@@ -9,7 +9,8 @@ use crate::x86::{Gpr, SegmentName};
 /// Bytes of the specification packet.
 const PACKET_SIZE: u8 = 0x13;
 
-/// AH = 4B: tells at DS:SI what was booted; with AL = 00 its disk is one no longer.
+/// AH = 4B: tells at DS:SI what was booted; with AL = 00 its disk is one no longer. Other values of AL than 00 and 01 are
+/// not specified, and only tell, as by SeaBIOS.
 pub(super) fn emulation(pc: &mut Pc<'_>) -> Status {
     let mut packet = [0; PACKET_SIZE as usize];
     packet[0] = PACKET_SIZE;
@@ -31,10 +32,8 @@ pub(super) fn emulation(pc: &mut Pc<'_>) -> Status {
             packet[0x12] = (geometry.heads.saturating_sub(1) & 0xff) as u8;
         }
     }
-    match pc.low(Gpr::Rax) {
-        0x00 => pc.disks.emulated = None,
-        0x01 => {}
-        _ => return Status::InvalidParameter,
+    if pc.low(Gpr::Rax) == 0 {
+        pc.disks.emulated = None;
     }
     let at = pc.address(SegmentName::Ds, pc.word(Gpr::Rsi));
     pc.write(at, &packet);

@@ -1,7 +1,7 @@
 //! The services that name sectors by cylinder, head and sector, as since the first PC.
 
 use super::status::Status;
-use super::{Drive, Run, floppy_drives, hard_disks};
+use super::{Drive, Run, floppy_drives, hard_disks, run_motor};
 use crate::bios::{Pc, rom};
 use crate::disk::SECTOR_SIZE;
 use crate::disk::geometry::Geometry;
@@ -26,6 +26,9 @@ pub(super) fn access(
     };
     if count == 0 || count > MAX_SECTORS {
         return Status::InvalidParameter;
+    }
+    if let Drive::Floppy(number) = drive {
+        run_motor(pc, number);
     }
     let buffer = pc.address(SegmentName::Es, pc.word(Gpr::Rbx));
     let run = Run { first, count: count.into(), buffer };
@@ -80,6 +83,9 @@ pub(super) fn format(pc: &mut Pc<'_>, drive: Drive) -> Status {
         let Some(first) = geometry.lba(cylinder.into(), head.into(), sector) else {
             return Status::InvalidParameter;
         };
+        if let Drive::Floppy(number) = drive {
+            run_motor(pc, number);
+        }
         if let Err(status) = drive.put(pc, first, &[FILL; SECTOR_SIZE]) {
             return status;
         }

@@ -26,8 +26,11 @@ pub(super) fn serve(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         0x43 => access(pc, drive, Drive::write),
         0x44 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
         0x47 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
-        // No disk here can be locked in its drive, or was changed; none has to be.
-        0x45 | 0x49 => Status::Success,
+        // No disk here can be locked in its drive; none has to be.
+        0x45 => Status::Success,
+        // A CD-ROM drive cannot tell.
+        0x49 if drive == Drive::CdRom => Status::Changed,
+        0x49 => Status::Success,
         0x46 => Status::NotRemovable,
         0x48 => parameters(pc, drive),
         0x4e => hardware(pc),

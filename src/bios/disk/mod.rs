@@ -58,7 +58,25 @@ pub fn power_on(pc: &mut Pc<'_>) {
     for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
         pc.write_u8(status, Status::Success.code());
     }
-    // As they are after the first sector was read from there; of ports that are not there nothing comes.
+    leave_drives(pc);
+    // The boot sector has just been read.
+    if let Some(drive @ Drive::Floppy(number)) = find(pc, pc.low(Gpr::Rdx))
+        && drive.image(pc).is_some()
+    {
+        run_motor(pc, number);
+    }
+    for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
+        let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
+        let table = hard_disk_parameters(disk.geometry);
+        pc.write(Phys((u64::from(EBDA) << 4) + u64::from(offset)), &table);
+        pc.write_u16(Phys(u64::from(vector) * 4), offset);
+        pc.write_u16(Phys(u64::from(vector) * 4 + 2), EBDA);
+    }
+}
+
+/// Leaves the drives of the ATA channel as they are after the first sector was read from there. Of ports that are not
+/// there nothing comes.
+fn leave_drives(pc: &mut Pc<'_>) {
     const NO_INTERRUPT: u8 = 0x02;
     const RECALIBRATE: u8 = 0x10;
     pc.port_write(ATA_CONTROL, NO_INTERRUPT);
@@ -68,13 +86,6 @@ pub fn power_on(pc: &mut Pc<'_>) {
     pc.port_write(ATA_STATUS, RECALIBRATE);
     pc.port_read(ATA_STATUS);
     pc.port_write(ATA_CONTROL, 0);
-    for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
-        let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
-        let table = hard_disk_parameters(disk.geometry);
-        pc.write(Phys((u64::from(EBDA) << 4) + u64::from(offset)), &table);
-        pc.write_u16(Phys(u64::from(vector) * 4), offset);
-        pc.write_u16(Phys(u64::from(vector) * 4 + 2), EBDA);
-    }
 }
 
 /// The table of a hard disk (IBM PC/AT Technical Reference): cylinders, heads, where write precompensation begins
@@ -160,7 +171,12 @@ fn hard_disks(pc: &Pc<'_>) -> u8 {
 
 fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
     match (function, drive) {
-        (0x00, _) => Status::Success,
+        (0x00, _) => {
+            if let Drive::Floppy(_) = drive {
+                pc.write_u8(data_area::FLOPPY_RECALIBRATE, 0);
+            }
+            Status::Success
+        }
         (0x01, _) => Status::of_code(pc.read_u8(last_status(pc))),
         (0x02, _) => chs::access(pc, drive, chs::read),
         (0x03, _) => chs::access(pc, drive, chs::write),
@@ -170,12 +186,24 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         (0x15, _) => chs::kind(pc, drive),
         // No floppy drive here can tell whether its disk was changed.
         (0x16, _) if drive.is_floppy(pc) => Status::Changed,
+        (0x05, Drive::CdRom) => Status::InvalidParameter,
         (0x05 | 0x09 | 0x0c | 0x0d | 0x10 | 0x11 | 0x14, _) if !drive.is_floppy(pc) => {
             Status::Success
         }
         (0x41..=0x4e, Drive::HardDisk(_) | Drive::CdRom) => edd::serve(pc, drive, function),
         _ => Status::InvalidParameter,
     }
+}
+
+/// Has the motor of floppy drive `number` run, as for an access to its disk.
+fn run_motor(pc: &mut Pc<'_>, number: usize) {
+    /// Ticks that it runs on, whatever the diskette parameters say.
+    const TICKS: u8 = 0x25;
+    /// Its interrupt has come.
+    const INTERRUPT: u8 = 0x80;
+    let calibrated = pc.read_u8(data_area::FLOPPY_RECALIBRATE) | 1 << (number & 3);
+    pc.write_u8(data_area::FLOPPY_RECALIBRATE, calibrated & !INTERRUPT);
+    pc.write_u8(data_area::FLOPPY_MOTOR_COUNT, TICKS);
 }
 
 /// Where the status of the last operation of this kind of drive is.

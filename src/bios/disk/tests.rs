@@ -230,6 +230,44 @@ fn the_size_of_a_disk_is_told_in_full() {
     assert_eq!(words, [26, 2, 20, 0, 16, 0, 63, 0, 20_480, 0, 0, 0, 512, 0]);
 }
 
+/// Motor and state of the drives at 43Eh and 440h.
+#[test]
+fn a_floppys_motor_runs_on_after_an_access() {
+    let mut pc = floppy();
+    assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0x01, 0x25), "the boot sector was read");
+    for ax in [0x0201, 0x0301, 0x0401, 0x0501] {
+        assert_eq!(pc.call([0x0000, 0, 0, 0]), (0, 0, 0, false));
+        pc.pc().write(Phys(0x43e), &[0xc0, 0, 0]);
+        // Where there is nothing, or on a hard disk, no motor is needed.
+        pc.call([ax, 0x9000, 0x5001, 0x0000]);
+        pc.call([ax, 0x9000, 0x0001, 0x0080]);
+        pc.call([0x0800, 0, 0, 0]);
+        assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0xc0, 0));
+        assert!(!pc.call([ax, 0x9000, 0x0001, 0x0000]).3, "{ax:x}");
+        assert_eq!((pc.byte(0x43e), pc.byte(0x43f), pc.byte(0x440)), (0x41, 0, 0x25), "{ax:x}");
+    }
+    assert_eq!(pc.call([0x0000, 0, 0, 0]), (0, 0, 0, false));
+    assert_eq!(pc.byte(0x43e), 0x00);
+    // An access that fails, too.
+    pc.call([0x0202, 0xfe00, 0x0001, 0x0000]);
+    assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0x01, 0x25));
+    let mut pc = hard_disk(64);
+    assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0, 0));
+}
+
+#[test]
+fn emulation_is_told_of_by_any_function_of_its_service_where_there_is_none() {
+    let mut pc = floppy();
+    pc.pc().set_word(Gpr::Rsi, 0x600);
+    for ax in [0x4b00, 0x4b01, 0x4b02, 0x4bff] {
+        pc.pc().write(Phys(0x600), &[0xcc; 0x14]);
+        assert_eq!(pc.call([ax, 0, 0, 0x0080]), (ax & 0xff, 0, 0x0080, false));
+        let mut packet = [0; 0x14];
+        pc.pc().read(Phys(0x600), &mut packet);
+        assert_eq!((packet[0], &packet[1..0x13], packet[0x13]), (0x13, &[0; 0x12][..], 0xcc));
+    }
+}
+
 #[test]
 fn formatting_a_track_fills_it() {
     let mut pc = floppy();
@@ -274,4 +312,7 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     pc.pc().write(Phys(0x600), &[16, 0, 1, 0, 0, 0, 0, 0x90, 21, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(pc.call([0x4200, 0, 0, 0x00e0]).0, 0x0000);
     assert_eq!((pc.byte(0x9_01ff), pc.byte(0x9_0200)), (0x77, 0));
+    // It has no tracks to format, and may have been changed.
+    assert_eq!(pc.call([0x0501, 0, 0x0001, 0x00e0]), (0x0101, 1, 0x00e0, true));
+    assert_eq!(pc.call([0x4900, 0, 0, 0x00e0]), (0x0600, 0, 0x00e0, true));
 }

@@ -2,17 +2,14 @@
 
 use super::super::data_area::{
     ALT_NUMBER, BREAK_FLAG, KEYBOARD_BUFFER_START, KEYBOARD_FLAGS, KEYBOARD_FLAGS_2,
-    KEYBOARD_FLAGS_3, KEYBOARD_FLAGS_4, KEYBOARD_HEAD, KEYBOARD_TAIL, RESET_FLAG,
+    KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, RESET_FLAG,
 };
 use super::codes::{self, Shift};
-use super::put;
+use super::{DATA, ENABLE, STATUS, put};
 use crate::bios::{Ending, Outcome, Pc, rom};
 use crate::x86::registers::RFLAGS_CF;
 use crate::x86::{Gpr, Phys};
 
-/// Ports of the keyboard controller.
-const DATA: u16 = 0x60;
-const STATUS: u16 = 0x64;
 /// Status: the byte is the mouse's.
 const AUXILIARY: u8 = 0x20;
 
@@ -44,6 +41,7 @@ const RIGHT_ALT: u8 = 0x08;
 pub fn interrupt(pc: &mut Pc<'_>) -> Outcome {
     if pc.port_read(STATUS) & AUXILIARY == 0 {
         let code = pc.port_read(DATA);
+        pc.port_write(STATUS, ENABLE);
         pc.set_word(Gpr::Rax, u16::from_le_bytes([code, 0x4f]));
         pc.cpu.rflags |= RFLAGS_CF;
     } else {
@@ -136,15 +134,11 @@ fn held(pc: &Pc<'_>, key: u8) -> bool {
     pc.read_u8(KEYBOARD_FLAGS) & key != 0
 }
 
-/// A lock toggles when it goes down; one that is held does not toggle again.
+/// A lock toggles when it goes down; one that is held does not toggle again. Its light is INT 16h's.
 fn lock(pc: &mut Pc<'_>, bit: u8, up: bool) {
     if !up && pc.read_u8(KEYBOARD_FLAGS_2) & bit == 0 {
         let flags = pc.read_u8(KEYBOARD_FLAGS) ^ bit;
         pc.write_u8(KEYBOARD_FLAGS, flags);
-        // The lights: Scroll Lock, Num Lock and Caps Lock in the order of the flags.
-        let lights = flags >> 4 & 7;
-        let others = pc.read_u8(KEYBOARD_FLAGS_4) & !7;
-        pc.write_u8(KEYBOARD_FLAGS_4, others | lights);
     }
     set(pc, KEYBOARD_FLAGS_2, bit, !up);
 }

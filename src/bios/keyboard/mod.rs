@@ -6,18 +6,33 @@ mod interrupt;
 
 use super::data_area::{
     KEYBOARD_BUFFER_END, KEYBOARD_BUFFER_START, KEYBOARD_FLAGS, KEYBOARD_FLAGS_2, KEYBOARD_FLAGS_3,
-    KEYBOARD_HEAD, KEYBOARD_TAIL,
+    KEYBOARD_FLAGS_4, KEYBOARD_HEAD, KEYBOARD_TAIL,
 };
 use super::{Outcome, Pc};
 use crate::memory::Ram;
 use crate::x86::{Gpr, Phys};
 pub use interrupt::{interrupt, scan_code};
 
+/// Ports of the keyboard controller; at the second commands are written.
+const DATA: u16 = 0x60;
+const STATUS: u16 = 0x64;
+/// Commands: the keyboard may send; the command byte is read, is written.
+const ENABLE: u8 = 0xae;
+const READ_COMMAND_BYTE: u8 = 0x20;
+const WRITE_COMMAND_BYTE: u8 = 0x60;
+/// In the command byte: the keyboard's interrupt is on.
+const INTERRUPT: u8 = 0x01;
+/// To the keyboard: the next byte is its lights.
+const SET_LIGHTS: u8 = 0xed;
+/// In [`KEYBOARD_FLAGS_4`]: the lights, in the order of the locks' flags.
+const LIGHTS: u8 = 0x07;
+
 /// In the low byte of a key of the enhanced keyboard alone.
 const ENHANCED: u8 = 0xe0;
 
 /// INT 16h.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
+    set_lights(pc);
     match pc.high(Gpr::Rax) {
         function @ (0x00 | 0x10) => {
             let Some(key) = next(pc) else { return Outcome::Wait };
@@ -53,6 +68,29 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
         _ => {}
     }
     Outcome::Return
+}
+
+/// Sets the keyboard's lights to what the locks are, if they are not: a key may have changed those, or a program in the
+/// data area.
+fn set_lights(pc: &mut Pc<'_>) {
+    let lights = pc.read_u8(KEYBOARD_FLAGS) >> 4 & LIGHTS;
+    let flags = pc.read_u8(KEYBOARD_FLAGS_4);
+    // A scan code that is there would be taken for an answer.
+    if flags & LIGHTS == lights || pc.devices.chipset().keyboard().has_output() {
+        return;
+    }
+    pc.write_u8(KEYBOARD_FLAGS_4, flags & !LIGHTS | lights);
+    pc.port_write(STATUS, READ_COMMAND_BYTE);
+    let command_byte = pc.port_read(DATA);
+    pc.port_write(STATUS, WRITE_COMMAND_BYTE);
+    pc.port_write(DATA, command_byte & !INTERRUPT);
+    for byte in [SET_LIGHTS, lights] {
+        pc.port_write(DATA, byte);
+        // It acknowledges.
+        pc.port_read(DATA);
+    }
+    pc.port_write(STATUS, WRITE_COMMAND_BYTE);
+    pc.port_write(DATA, command_byte);
 }
 
 /// INT 16h AH=01 and 11: the next key stays where it is.

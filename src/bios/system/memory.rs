@@ -69,7 +69,8 @@ fn map(pc: &mut Pc<'_>) {
     let low = |pc: &Pc<'_>, register: Gpr| pc.cpu.get(register) & 0xffff_ffff;
     let wrong = low(pc, Gpr::Rdx) != SIGNATURE || low(pc, Gpr::Rcx) < ENTRY as u64;
     let entries = entries(pc);
-    let number = usize::try_from(low(pc, Gpr::Rbx)).unwrap_or(usize::MAX);
+    // Programs of 16 bits set BX alone.
+    let number = usize::from(pc.word(Gpr::Rbx));
     let Some((start, end, kind)) = entries.get(number).copied().filter(|_| !wrong) else {
         return pc.unsupported();
     };
@@ -78,7 +79,7 @@ fn map(pc: &mut Pc<'_>) {
         pc.write(at.offset(offset), &value.to_le_bytes());
     }
     pc.write_u32(at.offset(16), kind);
-    let next = if number + 1 < entries.len() { number as u64 + 1 } else { 0 };
+    let next = if number + 1 < entries.len() { low(pc, Gpr::Rbx) + 1 } else { 0 };
     for (register, value) in [(Gpr::Rax, SIGNATURE), (Gpr::Rbx, next), (Gpr::Rcx, ENTRY as u64)] {
         *pc.cpu.get_mut(register) = value;
     }

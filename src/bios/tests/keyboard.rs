@@ -56,7 +56,48 @@ fn locks_toggle_and_turn_shift_around() {
     assert_eq!(keys(&mut bench), [0x1e41, 0x1e61, 0x0231]);
     scan(&mut bench, &[0x3a, 0xba, 0x45, 0xc5, 0x47, 0xc7, 0x2a, 0x47, 0xc7, 0xaa]);
     assert_eq!(keys(&mut bench), [0x4737, 0x4700]);
-    assert_eq!((bench.word(0x417), bench.byte(0x497) & 7), (0x20, 0x02));
+    assert_eq!(bench.word(0x417), 0x20);
+}
+
+/// They are in 497h, too.
+#[test]
+fn the_lights_follow_the_locks_when_a_function_of_int_16h_is_called() {
+    let mut bench = Bench::new();
+    let lit = |bench: &mut Bench| {
+        let text = bench.devices.chipset().keyboard().describe();
+        let lights = text.split_once("LEDs: ").unwrap().1.split_once(';').unwrap().0.to_owned();
+        (lights, bench.byte(0x497), bench.pc().port_read(0x60))
+    };
+    scan(&mut bench, &[0x3a, 0xba]);
+    assert_eq!(lit(&mut bench), ("none".to_owned(), 0x00, 0x00));
+    for function in [0x02, 0x01, 0x05, 0x12, 0x55] {
+        // A program may change the locks itself.
+        bench.pc().write(Phys(0x417), &[0x20]);
+        bench.pc().set_high(Gpr::Rax, function);
+        bench.serve(Service::Interrupt(0x16));
+        assert_eq!(lit(&mut bench), ("num lock".to_owned(), 0x02, 0xfa), "{function:x}");
+        bench.pc().write(Phys(0x417), &[0x50]);
+        bench.serve(Service::Interrupt(0x16));
+        assert_eq!(lit(&mut bench), ("scroll lock, caps lock".to_owned(), 0x05, 0xfa));
+    }
+    // Neither an interrupt nor another command byte comes of it.
+    let mut pc = bench.pc();
+    pc.port_write(0x64, 0x20);
+    assert_eq!(pc.port_read(0x60), 0x65);
+    pc.port_write(0x20, 0x0a);
+    assert_eq!(pc.port_read(0x20) & 0x02, 0);
+}
+
+#[test]
+fn lights_wait_for_a_scan_code_that_nobody_has_read() {
+    let mut bench = Bench::new();
+    bench.pc().port_write(0x64, 0xd2);
+    bench.pc().port_write(0x60, 0x1e);
+    bench.pc().write(Phys(0x417), &[0x20]);
+    bench.call(0x16, [0x0200, 0, 0, 0]);
+    assert_eq!((bench.byte(0x497), bench.pc().port_read(0x60)), (0, 0x1e));
+    bench.call(0x16, [0x0200, 0, 0, 0]);
+    assert_eq!((bench.byte(0x497), bench.pc().port_read(0x60)), (0x02, 0xfa));
 }
 
 #[test]

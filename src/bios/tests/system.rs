@@ -44,6 +44,14 @@ fn the_map_of_memory_has_all_of_it_once() {
     assert_eq!(map, expected);
     assert_eq!(bench.call(0x15, [0xe820, 9, 20, 0])[0], 0x8620);
     assert!(bench.carry());
+    // Of EBX its lower half counts.
+    for (register, value) in
+        [(Gpr::Rax, 0xe820), (Gpr::Rbx, 0x1234_0001), (Gpr::Rcx, 24), (Gpr::Rdx, 0x534d_4150)]
+    {
+        *bench.cpu.get_mut(register) = value;
+    }
+    bench.serve(Service::Interrupt(0x15));
+    assert_eq!((bench.cpu.get(Gpr::Rbx), bench.double(0x800)), (0x1234_0002, 0x9_fc00));
 }
 
 #[test]

@@ -43,6 +43,22 @@ fn date_and_time_are_read_and_set() {
     assert!(bench.carry());
 }
 
+/// The numbers are BCD, whatever form the guest has had the clock use.
+#[test]
+fn setting_the_time_sets_the_form_of_its_numbers() {
+    let mut bench = Bench::new();
+    for form in [0x96, 0x04, 0x7f] {
+        bench.pc().port_write(0x70, 0x0b);
+        bench.pc().port_write(0x71, form);
+        let status = form & 0x60 | 0x03;
+        let set = bench.call(0x1a, [0x0300, 0, 0x2345, 0x3001]);
+        assert_eq!(set, [status.into(), 0, 0x2345, 0x3001]);
+        assert_eq!(bench.pc().port_read(0x71), status);
+        assert_eq!(bench.call(0x1a, [0x0200, 0, 0, 0])[2..], [0x2345, 0x3001]);
+        assert_eq!(bench.call(0x1a, [0x0400, 0, 0, 0])[2..], [0x2000, 0x0101]);
+    }
+}
+
 #[test]
 fn an_alarm_goes_on_to_its_interrupt_and_there_is_one_at_a_time() {
     let mut bench = Bench::new();
@@ -97,6 +113,20 @@ fn a_wait_takes_its_time_in_periods_of_the_clock() {
 }
 
 #[test]
+fn a_wait_is_not_longer_when_the_host_is_late_with_its_interrupts() {
+    let mut bench = Bench::new();
+    bench.call(0x15, [0x8300, 0x0600, 1, 0x86a0]);
+    let mut milliseconds = 0;
+    while bench.byte(0x600) != 0x80 {
+        bench.devices.pass(20 * SECOND / 1000);
+        bench.serve(Service::Interrupt(0x70));
+        milliseconds += 20;
+        assert!(milliseconds < 1000);
+    }
+    assert!((100..=120).contains(&milliseconds), "{milliseconds}");
+}
+
+#[test]
 fn an_event_is_flagged_where_the_caller_wants_it_or_given_up() {
     let mut bench = Bench::new();
     bench.call(0x15, [0x8300, 0x0600, 0, 2000]);
@@ -105,6 +135,8 @@ fn an_event_is_flagged_where_the_caller_wants_it_or_given_up() {
     assert_eq!((bench.carry(), bench.pc().high(Gpr::Rax)), (true, 0x83));
     assert_eq!(interrupts(&mut bench, |bench| bench.byte(0x600) == 0x80), 3);
     bench.call(0x15, [0x8300, 0x0602, 1, 0]);
+    assert_eq!(bench.call(0x15, [0x8302, 0, 0, 0])[0], 0x8602, "no such function");
+    assert!(bench.carry());
     bench.call(0x15, [0x8301, 0, 0, 0]);
     assert!(!bench.carry());
     assert_eq!(interrupts(&mut bench, |bench| bench.byte(0x602) != 0), 0);

@@ -4,6 +4,7 @@ use super::super::{data_area, pc::Pc};
 use super::cursor::{self, Place};
 use super::graphics::Picture;
 use super::modes::{self, Layout, Mode};
+use super::rest;
 use crate::x86::{Gpr, Phys, SegOff};
 
 /// A character and how it is to look.
@@ -44,15 +45,23 @@ pub fn behind(pc: &Pc, at: Place) -> Place {
     Place { column, ..at }
 }
 
-/// AH=09 and 0A: writes AL CX times at the cursor of page BH.
-pub fn serve_write(pc: &mut Pc, attribute: Option<u8>) {
+/// AH=09 and 0A: writes AL CX times at the cursor of page BH, with BL as its colour; in text modes only AH=09 sets that.
+pub fn serve_write(pc: &mut Pc, with_attribute: bool) {
+    let at = cursor::get(pc, pc.high(Gpr::Rbx));
+    write_rest(pc, with_attribute, 0, at);
+}
+
+/// The same from character `done` on, which goes to `at`.
+pub fn write_rest(pc: &mut Pc, with_attribute: bool, done: u16, mut at: Place) {
     let character = Character {
         code: pc.low(Gpr::Rax),
-        attribute: attribute.unwrap_or_else(|| pc.low(Gpr::Rbx)),
-        keep_attribute: attribute.is_none(),
+        attribute: pc.low(Gpr::Rbx),
+        keep_attribute: !with_attribute,
     };
-    let mut at = cursor::get(pc, pc.high(Gpr::Rbx));
-    for _ in 0..pc.word(Gpr::Rcx) {
+    for number in done..pc.word(Gpr::Rcx) {
+        if number - done == rest::AT_ONCE {
+            return rest::keep(pc, number, at);
+        }
         write(pc, at, character);
         at = behind(pc, at);
     }

@@ -62,6 +62,11 @@ impl Picture {
         FRAMEBUFFER.offset(offset.min(FRAMEBUFFER_SIZE.into()))
     }
 
+    /// Whether row `y` of the linear framebuffer is there at all.
+    fn has_row(&self, y: u16) -> bool {
+        u64::from(y) * u64::from(self.pitch) < u64::from(FRAMEBUFFER_SIZE)
+    }
+
     /// The byte with the pixel, counted from the beginning of video memory and within its 64 KiB.
     fn at(&self, x: u16, y: u16) -> u32 {
         let (x, y) = (u32::from(x), u32::from(y));
@@ -159,8 +164,10 @@ impl Picture {
             let mut row = vec![0; len as usize];
             for y in 0..height {
                 let y = if to.1 <= from.1 { y } else { height - 1 - y };
-                pc.read(self.in_framebuffer(from.0, from.1 + y, size), &mut row);
-                pc.write(self.in_framebuffer(to.0, to.1 + y, size), &row);
+                if self.has_row(to.1 + y) {
+                    pc.read(self.in_framebuffer(from.0, from.1 + y, size), &mut row);
+                    pc.write(self.in_framebuffer(to.0, to.1 + y, size), &row);
+                }
             }
             return;
         }
@@ -180,7 +187,8 @@ impl Picture {
         let len = self.row_bytes(width);
         if let Layout::Linear { size } = self.layout {
             let row: Vec<u8> = (0..width).flat_map(|_| direct(colour, size)).collect();
-            (at.1..at.1 + height).for_each(|y| pc.write(self.in_framebuffer(at.0, y, size), &row));
+            let rows = (at.1..at.1 + height).filter(|y| self.has_row(*y));
+            rows.for_each(|y| pc.write(self.in_framebuffer(at.0, y, size), &row));
             return;
         }
         let vga = pc.devices.vga_mut();

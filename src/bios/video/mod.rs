@@ -15,6 +15,7 @@ mod modes;
 mod palette;
 mod pixels;
 mod registers;
+mod rest;
 pub mod rom;
 mod scroll;
 mod set_mode;
@@ -28,7 +29,7 @@ use crate::x86::Gpr;
 
 /// Serves INT 10h. A function that does not exist changes nothing.
 pub fn serve(pc: &mut Pc) -> Outcome {
-    let (al, bh, bl) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx), pc.low(Gpr::Rbx));
+    let (al, bh) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx));
     match pc.high(Gpr::Rax) {
         0x00 => set_mode::serve(pc),
         0x01 => cursor::set_shape(pc, pc.high(Gpr::Rcx), pc.low(Gpr::Rcx)),
@@ -44,8 +45,8 @@ pub fn serve(pc: &mut Pc) -> Outcome {
         0x06 => scroll::serve(pc, scroll::Direction::Up),
         0x07 => scroll::serve(pc, scroll::Direction::Down),
         0x08 => characters::serve_read(pc),
-        0x09 => characters::serve_write(pc, Some(bl)),
-        0x0a => characters::serve_write(pc, None),
+        0x09 => characters::serve_write(pc, true),
+        0x0a => characters::serve_write(pc, false),
         0x0b => palette::serve_colour(pc),
         0x0c => pixels::serve_write(pc),
         0x0d => pixels::serve_read(pc),
@@ -59,6 +60,17 @@ pub fn serve(pc: &mut Pc) -> Outcome {
         0x1b => info::serve_state(pc),
         0x1c => state::serve(pc),
         0x4f => vbe::serve(pc),
+        _ => {}
+    }
+    Outcome::Return
+}
+
+/// Goes on with a text that AH=09, 0A or 13 has begun with.
+pub fn serve_rest(pc: &mut Pc) -> Outcome {
+    let (done, at) = rest::take(pc);
+    match pc.high(Gpr::Rax) {
+        function @ (0x09 | 0x0a) => characters::write_rest(pc, function == 0x09, done, at),
+        0x13 => teletype::write_rest(pc, done, at),
         _ => {}
     }
     Outcome::Return

@@ -3,7 +3,7 @@
 use super::super::{data_area, pc::Pc};
 use super::characters::{self, Character};
 use super::cursor::{self, Place};
-use super::scroll;
+use super::{rest, scroll};
 use crate::x86::{Gpr, SegmentName};
 
 const BELL: u8 = 0x07;
@@ -26,11 +26,21 @@ pub fn serve(pc: &mut Pc) {
 
 /// AH=13: writes the CX characters at ES:BP from DH, DL on page BH on.
 pub fn serve_string(pc: &mut Pc) {
-    let (mode, page) = (pc.low(Gpr::Rax), pc.high(Gpr::Rbx));
-    let mut at = Place { page, row: pc.high(Gpr::Rdx), column: pc.low(Gpr::Rdx) };
+    let page = pc.high(Gpr::Rbx);
+    let at = Place { page, row: pc.high(Gpr::Rdx), column: pc.low(Gpr::Rdx) };
+    write_rest(pc, 0, at);
+}
+
+/// The same from character `done` on, which goes to `at`.
+pub fn write_rest(pc: &mut Pc, done: u16, mut at: Place) {
+    let mode = pc.low(Gpr::Rax);
     let mut attribute = pc.low(Gpr::Rbx);
-    let mut offset = pc.word(Gpr::Rbp);
-    for _ in 0..pc.word(Gpr::Rcx) {
+    let size = if mode & WITH_ATTRIBUTES == 0 { 1 } else { 2 };
+    let mut offset = pc.word(Gpr::Rbp).wrapping_add(done.wrapping_mul(size));
+    for number in done..pc.word(Gpr::Rcx) {
+        if number - done == rest::AT_ONCE {
+            return rest::keep(pc, number, at);
+        }
         let mut next = || {
             let byte = pc.read_u8(pc.address(SegmentName::Es, offset));
             offset = offset.wrapping_add(1);

@@ -74,7 +74,7 @@ pub fn impossible(facts: Option<&HostFacts>, as_manual: Option<&AsManual>) -> Ve
     rows.filter_map(|(holds, text)| holds.then_some(text)).collect()
 }
 
-fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 10] {
+fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 11] {
     let refused = &facts.refused;
     let data = &facts.data_breakpoints;
     [
@@ -106,6 +106,11 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 10] {
         (
             !(data.real && data.protected && data.long && data.user),
             "the guest's own data breakpoints hit only while it is stepped or a breakpoint is set",
+        ),
+        (
+            !facts.general_detect,
+            "a breakpoint that the guest sets for itself while the debugger has some is missed for up to a \
+             millisecond",
         ),
         (refused.x87, "KVM runs no x87 arithmetic in ring 0, and nobody does it instead"),
         (refused.sse, "KVM runs no SSE arithmetic in ring 0, and nobody does it instead"),

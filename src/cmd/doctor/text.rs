@@ -130,6 +130,7 @@ fn does(text: &mut String, facts: &HostFacts) {
             "a data breakpoint in REP fires",
             facts.data_breakpoint_in_rep.map_or("never", rep).to_owned(),
         ),
+        ("general detect stops at MOV DR", yes(facts.general_detect)),
         ("RF leads over a breakpoint", yes(facts.resume_flag_passes)),
         (
             "INT3",

@@ -335,10 +335,11 @@ impl Controller {
         self.state.output = Some(Byte::plain(value));
     }
 
-    /// The level of the keyboard's interrupt line, IRQ 1.
+    /// The level of the keyboard's interrupt line, IRQ 1. While the keyboard is disabled it stays low, for the
+    /// controller's own answers too: programs that switch A20 disable it, and poll for these.
     #[must_use]
     pub fn interrupt(&self) -> bool {
-        let enabled = self.state.ram[0] & MODE_INTERRUPT != 0;
+        let enabled = self.state.ram[0] & (MODE_INTERRUPT | MODE_KEYBOARD_OFF) == MODE_INTERRUPT;
         enabled && self.state.output.is_some_and(|byte| !byte.auxiliary)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Counters 0 and 1 always count, the gate of counter 2 is the owner's. Time comes as cycles of
 //! [`FREQUENCY`]. At power-on counter 0 runs as firmware leaves it, in mode 2 through the whole range, and counter
-//! 1 requests a refresh every 18 cycles; counter 2 waits for its first count.
+//! 1 requests a refresh every 18 cycles; counter 2 is in mode 3, as for a tone, and its output high while its gate is low.
 
 mod counter;
 
@@ -36,10 +36,13 @@ pub struct State {
 impl Default for Pit {
     fn default() -> Pit {
         let mut pit = Pit { state: State { counters: [true, true, false].map(Counter::new) } };
-        for (offset, value) in
-            [(CONTROL, 0x34), (0, 0), (0, 0), (CONTROL, 0x54), (1, REFRESH), (CONTROL, 0xb0)]
-        {
-            pit.write(offset, value);
+        let counters: [&[(u16, u8)]; 3] = [
+            &[(CONTROL, 0x34), (0, 0), (0, 0)],
+            &[(CONTROL, 0x54), (1, REFRESH)],
+            &[(CONTROL, 0xb6), (2, 0), (2, 0)],
+        ];
+        for (offset, value) in counters.into_iter().flatten() {
+            pit.write(*offset, *value);
         }
         pit
     }

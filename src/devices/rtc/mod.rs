@@ -49,6 +49,11 @@ const STATUS_D: u8 = 0x0d;
 pub const CENTURY: u8 = 0x32;
 
 const UPDATE_IN_PROGRESS: u8 = 0x80;
+/// In status A: by what the oscillator is divided.
+const DIVIDER: u8 = 0x70;
+/// Up to this one, the one for a PC's oscillator, the divider runs. Those for faster oscillators are taken for it; the
+/// others hold the divider, or are for the chip's tests.
+const DIVIDER_RUNS: u8 = 0x20;
 /// The oscillator runs, and the periodic flag comes 1024 times a second.
 const DEFAULT_A: u8 = 0x26;
 /// Updates are inhibited.
@@ -59,7 +64,8 @@ pub const PERIODIC: u8 = 0x40;
 pub const ALARM: u8 = 0x20;
 const UPDATED: u8 = 0x10;
 const BINARY: u8 = 0x04;
-const HOURS_24: u8 = 0x02;
+/// Hours from 0 to 23, in status B.
+pub const HOURS_24: u8 = 0x02;
 const VALID: u8 = 0x80;
 const REQUEST: u8 = 0x80;
 const AFTERNOON: u8 = 0x80;
@@ -92,8 +98,12 @@ pub struct State {
     /// The same without the guest's doing.
     power_on: i64,
     now: Time,
+    /// How long the divider has been counting: the update is when this is a whole second, and periods begin with it.
+    counted: Time,
     /// Status C without the request.
     flags: u8,
+    /// How often the periodic flag has come since it was read last.
+    periods: u64,
 }
 
 impl Default for Rtc {
@@ -108,7 +118,9 @@ impl Default for Rtc {
                 start: START,
                 power_on: START,
                 now: Time::default(),
+                counted: Time::default(),
                 flags: 0,
+                periods: 0,
             },
         }
     }
@@ -132,8 +144,12 @@ impl Rtc {
     /// The time of day in seconds since 1970.
     #[must_use]
     pub fn seconds(&self) -> i64 {
-        let passed = i64::try_from(self.state.now.0 / SECOND_NS).unwrap_or(i64::MAX);
-        self.state.start.saturating_add(passed)
+        self.state.start.saturating_add(self.updates())
+    }
+
+    /// Updates since power-on.
+    fn updates(&self) -> i64 {
+        i64::try_from(self.state.counted.0 / SECOND_NS).unwrap_or(i64::MAX)
     }
 
     fn register(&self, register: u8) -> u8 {
@@ -149,6 +165,7 @@ impl Rtc {
         let value = self.peek(self.state.index);
         if self.state.index == STATUS_C {
             self.state.flags = 0;
+            self.state.periods = 0;
         }
         value
     }
@@ -161,8 +178,9 @@ impl Rtc {
                 self.field(index, Date::of_seconds(self.seconds()))
             }
             STATUS_A => {
-                let near = SECOND_NS - self.state.now.0 % SECOND_NS <= NOTICE && !self.is_set();
-                self.register(STATUS_A) | if near { UPDATE_IN_PROGRESS } else { 0 }
+                let near = SECOND_NS - self.state.counted.0 % SECOND_NS <= NOTICE;
+                let shown = near && self.counts() && !self.is_set();
+                self.register(STATUS_A) | if shown { UPDATE_IN_PROGRESS } else { 0 }
             }
             STATUS_C => {
                 let request = if self.interrupt() { REQUEST } else { 0 };
@@ -186,7 +204,15 @@ impl Rtc {
     pub fn poke(&mut self, index: u8, value: u8) {
         let clock = matches!(index, SECOND | MINUTE | HOUR | WEEKDAY..=YEAR | CENTURY);
         match index {
-            STATUS_A => self.store(index, value & !UPDATE_IN_PROGRESS),
+            STATUS_A => {
+                let counted = self.counts();
+                self.store(index, value & !UPDATE_IN_PROGRESS);
+                if self.counts() && !counted {
+                    // Half a second is left to the first update.
+                    let whole = self.state.counted.0 / SECOND_NS * SECOND_NS;
+                    self.state.counted = Time(whole.saturating_add(SECOND_NS / 2));
+                }
+            }
             STATUS_B => {
                 let (before, after) = (self.is_set(), value & SET != 0);
                 if after && !before {
@@ -212,6 +238,11 @@ impl Rtc {
         if let Some(byte) = self.state.ram.get_mut(usize::from(index)) {
             *byte = value;
         }
+    }
+
+    /// Whether the divider is not held.
+    fn counts(&self) -> bool {
+        self.register(STATUS_A) & DIVIDER <= DIVIDER_RUNS
     }
 
     fn is_set(&self) -> bool {
@@ -241,8 +272,7 @@ impl Rtc {
             minute: number(MINUTE).min(59),
             second: number(SECOND).min(59),
         };
-        let passed = i64::try_from(self.state.now.0 / SECOND_NS).unwrap_or(i64::MAX);
-        self.state.start = date.seconds().saturating_sub(passed);
+        self.state.start = date.seconds().saturating_sub(self.updates());
     }
 
     fn number(&self, value: u8) -> u8 {
@@ -284,11 +314,19 @@ impl Rtc {
 
     /// Lets time pass until `now`.
     pub fn pass(&mut self, now: Time) {
-        let before = std::mem::replace(&mut self.state.now, now);
-        if let Some(hertz) = self.rate()
-            && before.cycles(hertz) != now.cycles(hertz)
-        {
+        let passed = now.0.saturating_sub(self.state.now.0);
+        self.state.now = now;
+        if !self.counts() {
+            return;
+        }
+        let before = self.state.counted;
+        let now = before.after(passed);
+        self.state.counted = now;
+        let cycles =
+            self.rate().map_or(0, |hertz| now.cycles(hertz).saturating_sub(before.cycles(hertz)));
+        if cycles > 0 {
             self.state.flags |= PERIODIC;
+            self.state.periods = self.state.periods.saturating_add(cycles);
         }
         let (first, last) = (before.0 / SECOND_NS, now.0 / SECOND_NS);
         if first == last || self.is_set() {
@@ -316,6 +354,12 @@ impl Rtc {
         )
     }
 
+    /// How often the periodic flag has come since status C was read: more than once if the host was late.
+    #[must_use]
+    pub fn periods(&self) -> u64 {
+        self.state.periods
+    }
+
     /// How often the periodic flag comes, in Hz.
     fn rate(&self) -> Option<u64> {
         match self.register(STATUS_A) & 0x0f {
@@ -336,10 +380,10 @@ impl Rtc {
     #[must_use]
     pub fn next_interrupt(&self) -> Option<Time> {
         let enabled = self.register(STATUS_B);
-        if self.interrupt() {
+        if self.interrupt() || !self.counts() {
             return None;
         }
-        let now = self.state.now;
+        let now = self.state.counted;
         let periodic = self.rate().filter(|_| enabled & PERIODIC != 0).map(|hertz| {
             let next = u128::from(now.cycles(hertz)) + 1;
             let at = (next * u128::from(SECOND_NS)).div_ceil(u128::from(hertz));
@@ -347,7 +391,8 @@ impl Rtc {
         });
         let second = (enabled & (ALARM | UPDATED) != 0 && !self.is_set())
             .then(|| Time((now.0 / SECOND_NS).saturating_add(1).saturating_mul(SECOND_NS)));
-        periodic.into_iter().chain(second).min()
+        let counted = periodic.into_iter().chain(second).min()?;
+        Some(self.state.now.after(counted.0.saturating_sub(now.0)))
     }
 
     /// Writes what the firmware's setup has found out, and the checksum of it.

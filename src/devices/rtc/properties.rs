@@ -24,6 +24,8 @@ struct Model {
     b: u8,
     c: u8,
     now: u64,
+    /// When the divider would have begun if there had been an update just then.
+    origin: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ enum Act {
     /// Which interrupts are enabled.
     Enable(u8),
     Rate(u8),
+    /// DV2 to DV0.
+    Divider(u8),
     ReadC,
 }
 
@@ -54,6 +58,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (field(60_u32), field(60_u32), field(24_u32)).prop_map(|(s, m, h)| Act::Alarm([s, m, h])),
         1 => (0..8_u8).prop_map(|bits| Act::Enable(bits << 4)),
         1 => (0..16_u8).prop_map(Act::Rate),
+        1 => prop_oneof![Just(6), Just(7), Just(2)].prop_map(Act::Divider),
         2 => Just(Act::ReadC),
     ]
 }
@@ -121,14 +126,38 @@ impl Model {
         Some(RATES[usize::from(self.a & 0x0f)]).filter(|rate| *rate != 0)
     }
 
+    /// "Divider Control": 11x is "divider reset", in which there are neither updates nor periods.
+    fn is_reset(&self) -> bool {
+        self.a & 0x60 == 0x60
+    }
+
+    /// "When the divider is changed from reset to an operating time base, the first update cycle is one-half second
+    /// later."
+    fn write_a(&mut self, value: u8) {
+        let was_reset = self.is_reset();
+        self.a = value;
+        if was_reset && !self.is_reset() {
+            self.origin = i64::try_from(self.now).unwrap() - 500_000_000;
+        }
+    }
+
+    /// Nanoseconds since the origin.
+    fn divided(&self) -> u64 {
+        u64::try_from(i64::try_from(self.now).unwrap() - self.origin).unwrap()
+    }
+
     fn pass(&mut self, nanoseconds: u64) {
-        let before = self.now;
+        let before = self.divided();
         self.now += nanoseconds;
+        if self.is_reset() {
+            return;
+        }
+        let after = self.divided();
         let periods = |at: u64, rate| u128::from(at) * u128::from(rate) / 1_000_000_000;
-        if self.rate().is_some_and(|rate| periods(before, rate) != periods(self.now, rate)) {
+        if self.rate().is_some_and(|rate| periods(before, rate) != periods(after, rate)) {
             self.c |= PIE;
         }
-        for _ in before / 1_000_000_000..self.now / 1_000_000_000 {
+        for _ in before / 1_000_000_000..after / 1_000_000_000 {
             self.update();
         }
     }
@@ -170,6 +199,7 @@ proptest! {
             b: B24,
             c: 0,
             now: 0,
+            origin: 0,
         };
         for act in acts {
             match act {
@@ -206,8 +236,12 @@ proptest! {
                     put(&mut rtc, 0x0b, model.b);
                 }
                 Act::Rate(rate) => {
-                    model.a = 0x20 | rate;
+                    model.write_a(model.a & 0x70 | rate);
                     put(&mut rtc, 0x0a, model.a | 0x80);
+                }
+                Act::Divider(bits) => {
+                    model.write_a(model.a & 0x0f | bits << 4);
+                    put(&mut rtc, 0x0a, model.a);
                 }
                 Act::ReadC => {
                     prop_assert_eq!(get(&mut rtc, 0x0c), model.shown_c());
@@ -219,7 +253,7 @@ proptest! {
                 prop_assert_eq!(get(&mut rtc, index), value, "register {:x}", index);
             }
             // UIP, 244 microseconds before an update and no earlier.
-            let near = 1_000_000_000 - model.now % 1_000_000_000 <= 244_000;
+            let near = 1_000_000_000 - model.divided() % 1_000_000_000 <= 244_000 && !model.is_reset();
             prop_assert_eq!(get(&mut rtc, 0x0a), model.a | if near { 0x80 } else { 0 });
             prop_assert_eq!(get(&mut rtc, 0x0b), model.b);
             prop_assert_eq!(get(&mut rtc, 0x0d), 0x80, "VRT");

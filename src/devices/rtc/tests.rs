@@ -43,6 +43,26 @@ fn the_form_of_numbers_is_as_status_b_says() {
 }
 
 #[test]
+fn the_clock_stands_while_its_divider_is_held_and_goes_on_half_a_second_later() {
+    for held in [0x30, 0x60, 0x70] {
+        let mut rtc = Rtc::default();
+        rtc.pass(Time(SECOND_NS * 9 / 10));
+        put(&mut rtc, STATUS_B, HOURS_24 | UPDATED);
+        put(&mut rtc, STATUS_A, held | 6);
+        get(&mut rtc, STATUS_C);
+        rtc.pass(Time(5 * SECOND_NS));
+        assert_eq!((get(&mut rtc, SECOND), get(&mut rtc, STATUS_C)), (0, 0));
+        assert_eq!((get(&mut rtc, STATUS_A), rtc.next_interrupt()), (held | 6, None));
+        put(&mut rtc, STATUS_A, DEFAULT_A);
+        let update = Time(5 * SECOND_NS + SECOND_NS / 2);
+        assert_eq!(rtc.next_interrupt(), Some(update));
+        rtc.pass(update);
+        assert!(rtc.interrupt());
+        assert_eq!(get(&mut rtc, SECOND), 1);
+    }
+}
+
+#[test]
 fn a_time_that_is_set_goes_on_from_there() {
     let mut rtc = Rtc::default();
     rtc.pass(Time(5 * SECOND_NS));

@@ -49,6 +49,28 @@ fn a_wide_access_is_split_into_bytes_of_consecutive_ports() {
     assert_eq!(devices.port_read(0x80, 1), Some(0xab));
 }
 
+/// Bit 5 of port 61h.
+#[test]
+fn the_output_of_counter_2_stands_high_until_its_gate_opens() {
+    const HALF: u64 = 27_462_000;
+    let mut devices = devices();
+    let mut output = |gate: u32, time| {
+        devices.port_write(0x61, 1, gate);
+        devices.pass(time);
+        devices.port_read(0x61, 1).map(|value| value & 0x20)
+    };
+    assert_eq!(
+        (output(0, 0), output(0, HALF), output(0, HALF)),
+        (Some(0x20), Some(0x20), Some(0x20))
+    );
+    // It divides by the whole range, a square wave.
+    assert_eq!(
+        (output(1, HALF), output(1, 10_000), output(1, HALF)),
+        (Some(0x20), Some(0), Some(0x20))
+    );
+    assert_eq!((output(1, HALF), output(0, 0)), (Some(0), Some(0x20)));
+}
+
 #[test]
 fn the_exit_port_takes_any_width_whole() {
     let exit = |status| Some(PortEffect::Exit { status });

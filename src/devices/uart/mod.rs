@@ -4,7 +4,8 @@
 //! the owner sends waits until the receiver has room, so that nothing overruns but in loopback. The line is
 //! infinitely fast and always agrees with the divisor and the frame format that the guest has set: the
 //! transmitter is never busy, and characters in the receiver FIFO below the trigger level time out as soon as
-//! no more follow. The other end holds CTS, DSR and DCD active.
+//! no more follow; and it has room for 8 bits whatever the format, as programs count on that set none. The other end
+//! holds CTS, DSR and DCD active.
 
 use std::collections::VecDeque;
 
@@ -40,6 +41,8 @@ const IIR_FIFOS: u8 = 0xc0;
 const FCR_ENABLE: u8 = 0x01;
 const FCR_CLEAR_RECEIVER: u8 = 0x02;
 
+/// Bits of a character, less 5.
+const LCR_LENGTH: u8 = 0x03;
 const LCR_BREAK: u8 = 0x40;
 const LCR_DLAB: u8 = 0x80;
 
@@ -203,7 +206,8 @@ impl Uart {
         // Full and empty again at once.
         self.state.transmitter_pending = true;
         if self.is_looped() {
-            self.receive(Received { byte, is_break: false });
+            let bits = 5 + (self.state.lcr & LCR_LENGTH);
+            self.receive(Received { byte: byte & (0xff >> (8 - bits)), is_break: false });
             return false;
         }
         if self.state.output.len() < CAPACITY {
@@ -373,7 +377,7 @@ impl Uart {
             (true, 0) => "1.5",
             (true, _) => "2",
         };
-        let data = 5 + (lcr & 3);
+        let data = 5 + (lcr & LCR_LENGTH);
         let fifos = if self.has_fifos() { "on" } else { "off" };
         let (msr, lsr) = (self.modem_lines() | self.state.deltas, self.line_status());
         let (waiting, line) = (self.state.receiver.len(), self.state.line.len());

@@ -44,7 +44,7 @@ fn act() -> impl Strategy<Value = Act> {
         (0..4_u8).prop_map(|level| (2, level << 6 | 1)),
         Just((2, 0x07)),
         Just((2, 0x00)),
-        Just((3, 0x03)),
+        (0..4_u8).prop_map(|length| (3, length)),
         Just((3, 0x43)),
         (0..16_u8).prop_map(|enabled| (1, enabled)),
         (0..=255_u8).prop_map(|byte| (0, byte)),
@@ -163,7 +163,13 @@ impl Model {
             0 | 1 if self.dlab() => self.divisor[usize::from(register)] = value,
             0 => {
                 self.empty_is_news = true;
-                if self.loops() { self.arrive(value, false) } else { self.sent.push(value) }
+                if self.loops() {
+                    // "Number of bits in each transmitted and received serial character".
+                    let bits = [0x1f, 0x3f, 0x7f, 0xff][usize::from(self.lcr & 3)];
+                    self.arrive(value & bits, false);
+                } else {
+                    self.sent.push(value);
+                }
             }
             1 => {
                 // "Enables the Transmitter Holding Register Empty Interrupt when set", and it is empty.

@@ -147,6 +147,7 @@ fn out2_gates_the_interrupt_line() {
 #[test]
 fn loopback_receives_what_it_transmits_and_nothing_gets_out() {
     let mut uart = Uart::default();
+    uart.write(3, 3);
     uart.write(4, MCR_LOOP | 0x0e);
     uart.send(b"z");
     uart.write(0, 0xae);
@@ -154,6 +155,18 @@ fn loopback_receives_what_it_transmits_and_nothing_gets_out() {
     assert_eq!(uart.take_output(), b"");
     uart.write(4, 0);
     assert_eq!(uart.read(0), b'z');
+}
+
+#[test]
+fn loopback_carries_as_many_bits_as_a_character_has() {
+    let mut uart = Uart::default();
+    uart.write(4, MCR_LOOP);
+    let received = [0, 1, 2, 3].map(|length| {
+        uart.write(3, length);
+        uart.write(0, 0xa5);
+        uart.read(0)
+    });
+    assert_eq!(received, [0x05, 0x25, 0x25, 0xa5]);
 }
 
 #[test]

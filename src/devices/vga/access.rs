@@ -86,6 +86,12 @@ impl Vga {
         if sequencer.chains_four() {
             return (mask == 0b1111).then_some(Unit { size: 4, planes: mask });
         }
+        let has_one_plane = !sequencer.writes_odd_even()
+            && !graphics.reads_odd_even()
+            && mask == 1 << graphics.read_map();
+        if has_one_plane {
+            return Some(Unit { size: 1, planes: mask });
+        }
         let has_cells = sequencer.writes_odd_even()
             && mask == 0b0011
             && graphics.chains_odd_even()

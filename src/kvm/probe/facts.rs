@@ -19,6 +19,9 @@ pub struct HostFacts {
     pub data_breakpoints: ByMode<bool>,
     /// Where a data breakpoint stops a repeated string instruction; nothing where none fires.
     pub data_breakpoint_in_rep: Option<RepSteps>,
+    /// DR7.GD, given along with breakpoints of the owner's, stops before a MOV to or from a debug register in ring 0 of
+    /// every mode. Where not, nobody tells that the guest sets breakpoints of its own, which do not fire then.
+    pub general_detect: bool,
     /// What single-step (KVM_GUESTDBG_SINGLESTEP) does.
     pub step: StepFacts,
     /// In real mode the limit of the IDT counts: a vector beyond it is a fault.

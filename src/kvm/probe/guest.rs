@@ -233,11 +233,11 @@ impl Guest {
         self.run_on()
     }
 
-    /// Runs with `slot` in the first debug register.
+    /// Runs with `slot` in the first debug register, and with general detect.
     pub fn run_to(&mut self, slot: DebugSlot) -> Result<End, KvmError> {
         let mut slots = [None; DEBUG_SLOTS];
         slots[0] = Some(slot);
-        self.vcpu.arm(GuestDebug { slots, ..GuestDebug::OFF })?;
+        self.vcpu.arm(GuestDebug { slots, general_detect: true, ..GuestDebug::OFF })?;
         self.run_on()
     }
 

@@ -11,7 +11,7 @@ mod manual;
 use std::sync::OnceLock;
 
 use super::KvmError;
-use crate::x86::debug::{DataSize, DebugSlot};
+use crate::x86::debug::{DR7_FIXED, DataSize, DebugSlot};
 use crate::x86::registers::{CR4_OSFXSR, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Gpr, Linear};
 pub use facts::{
@@ -68,6 +68,7 @@ pub fn probe() -> Result<HostFacts, KvmError> {
         resume_flag_passes,
         data_breakpoints: by_mode(guest, data)?,
         data_breakpoint_in_rep: data_in_rep(guest)?,
+        general_detect: general_detect(guest)?,
         real_mode_idt_limit: real_mode_idt_limit(guest)?,
         paging32: manual::paging(guest, guest::paging32)?,
         shutdown_resets: shutdown_resets(guest)?,
@@ -140,6 +141,18 @@ fn data_in_rep(guest: &mut Guest) -> Result<Option<RepSteps>, KvmError> {
         End::Debug { .. } => Some(RepSteps::ByIteration),
         _ => None,
     })
+}
+
+/// `mov dr7, eax`, with a breakpoint that is never hit.
+fn general_detect(guest: &mut Guest) -> Result<bool, KvmError> {
+    for mode in [Mode::Real, Mode::Protected, Mode::Long] {
+        guest.load(mode, &[0x0f, 0x23, 0xf8], |cpu| *cpu.get_mut(Gpr::Rax) = DR7_FIXED)?;
+        let end = guest.run_to(DebugSlot::execute(Linear(DATA)))?;
+        if !matches!(end, End::Debug { .. }) || guest.cpu().rip != CODE {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `ud2` with an empty IDT.

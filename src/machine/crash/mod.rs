@@ -211,7 +211,14 @@ impl Machine {
                 format!("that raises {} and so {}", mnemonic(fault.vector), name(next.vector))
             }
         };
-        format!("{} is not delivered: {why}; {then}", mnemonic(event.vector))
+        // An INT or a device's interrupt with the number of an exception is none.
+        let what = match event.cause {
+            Cause::SoftwareInterrupt | Cause::External => {
+                format!("interrupt {:#04x}", event.vector)
+            }
+            _ => mnemonic(event.vector),
+        };
+        format!("{what} is not delivered: {why}; {then}")
     }
 
     fn failure_words(&self, cpu: &CpuState, event: &Event, fault: &Fault) -> String {

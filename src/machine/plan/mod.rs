@@ -22,7 +22,7 @@ use crate::x86::{CpuMode, Linear};
 pub struct DebugPlan {
     /// How the guest is driven.
     pub drive: Drive,
-    /// The plan fits the present mode and page tables only: whoever drives has to look every so often
+    /// The plan fits the present mode, page tables and debug registers only: whoever drives has to look every so often
     /// whether it still does.
     pub recheck: bool,
     /// KVM may queue writes to video memory: nobody needs to see each of them at once.
@@ -211,6 +211,7 @@ impl DebugPlan {
                 armed.watch[n] = watch;
             }
             plan.drive = Drive::Free(armed);
+            plan.recheck |= armed != Slots::default() && !facts.general_detect;
         }
         plan
     }
@@ -428,7 +429,8 @@ impl fmt::Display for DebugPlan {
         }
         if self.recheck {
             f.write_str(
-                "looked at anew every millisecond: another mode or other page tables may need another way\n",
+                "looked at anew every millisecond: another mode, other page tables or the guest's own breakpoints \
+                 may need another way\n",
             )?;
         }
         Ok(())

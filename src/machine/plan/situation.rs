@@ -37,15 +37,19 @@ impl Machine {
         }
         let facts = probe::host_facts()?;
         let cpu = self.vcpu.cpu();
-        let own = self.vcpu.debug_registers()?;
         let situation = Situation {
-            own_breakpoints: OwnBreakpoints(&own).any(),
+            own_breakpoints: self.has_own_breakpoints()?,
             loads_of_ss: if facts.step.load_ss_shadow { self.loads_of_ss(set) } else { Vec::new() },
             mode: cpu.mode(),
             ring3: cpu.efer & EFER_LMA != 0 && self.ring3_is_reachable(),
             places: set.watches().iter().map(|watch| self.place(watch)).collect(),
         };
         Ok(DebugPlan::new(set, facts, &situation))
+    }
+
+    /// Whether the guest has breakpoints of its own in the debug registers.
+    pub(in crate::machine) fn has_own_breakpoints(&self) -> Result<bool, KvmError> {
+        Ok(OwnBreakpoints(&self.vcpu.debug_registers()?).any())
     }
 
     /// Remembers what is set as the guest goes on. Of a client that takes out the breakpoint at the next

@@ -31,6 +31,7 @@ fn intel() -> HostFacts {
             pushf_shows_flag: true,
             guest_trap_lost: true,
         },
+        general_detect: true,
         real_mode_idt_limit: true,
         paging32: true,
         shutdown_resets: false,
@@ -221,7 +222,8 @@ fn a_plan_explains_each_line() {
          breakpoint at 0x7c00: stepping, because the guest is stepped anyway\n\
          write watchpoint at 0x500, 2 bytes: \
          stepping, because debug registers do not fire for data here\n\
-         looked at anew every millisecond: another mode or other page tables may need another way\n"
+         looked at anew every millisecond: another mode, other page tables or the guest's own breakpoints \
+         may need another way\n"
     );
 }
 
@@ -232,6 +234,15 @@ fn a_breakpoint_behind_a_load_of_ss_takes_another_register() {
     assert_eq!([3, 4].map(|count| armed(&plan(count))), [Some(4), None]);
     let on_it = Situation { loads_of_ss: vec![Linear(0x7c00)], ..real(&[]) };
     assert_eq!(armed(&DebugPlan::new(&breakpoints(1), &intel(), &on_it)), Some(1));
+}
+
+#[test]
+fn a_plan_that_takes_the_debug_registers_is_looked_at_anew_where_a_guest_can_use_them_unseen() {
+    let unseen = HostFacts { general_detect: false, ..intel() };
+    for (facts, expected) in [(unseen, true), (intel(), false)] {
+        let recheck = |count| DebugPlan::new(&breakpoints(count), &facts, &real(&[])).recheck;
+        assert_eq!([1, 4, 5].map(recheck), [expected, expected, false]);
+    }
 }
 
 #[test]

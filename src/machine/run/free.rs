@@ -111,7 +111,15 @@ impl Machine {
                         None
                     }
                 }
-                Exit::Debug { dr6 } => self.debug_exit(dr6, slots)?,
+                Exit::Debug { dr6 } => {
+                    let stop = self.debug_exit(dr6, slots)?;
+                    // Those that the guest has just set, where general detect ends the entry.
+                    let own = stop.is_none() && self.has_own_breakpoints()?;
+                    if own && !self.still_fits(plan)? {
+                        return Ok(None);
+                    }
+                    stop
+                }
                 exit if exit.is_access() => {
                     let stop = self.serve_watching(&exit, &before)?;
                     // A repetition of it may have been stepped.
@@ -167,7 +175,7 @@ impl Machine {
             *slot = sites.next().map(DebugSlot::execute);
         }
         drop(sites);
-        let armed = GuestDebug { slots: armed, ..GuestDebug::OFF };
+        let armed = GuestDebug { slots: armed, general_detect: true, ..GuestDebug::OFF };
         self.vcpu.arm(self.with_undefined_guard(armed))
     }
 
@@ -199,7 +207,7 @@ impl Machine {
         let stop = if self.guard.has_site(pc) {
             self.pass_endless(probe::host_facts()?)?
         } else {
-            // Not one of ours, so something that the guest armed: a step leads past it.
+            // Not one of ours: general detect, or something that the guest armed. A step leads past it.
             match self.step_watched()? {
                 StopReason::Stepped => self.settle_trap()?,
                 stop => Some(stop),

@@ -9,11 +9,11 @@ mod watched_access;
 use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
-use super::{Machine, StopReason};
+use super::{Machine, Physical, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
 use crate::x86::registers::RFLAGS_IF;
-use crate::x86::{CpuState, disasm, instruction};
+use crate::x86::{CpuState, Linear, disasm, instruction};
 
 impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
@@ -88,10 +88,11 @@ impl Machine {
         }
     }
 
-    /// One exact step at a time. No stop means that a change of mode or ring may allow another way, which matters
-    /// only to those who ask for a `recheck`.
+    /// One exact step at a time. No stop means that another way may be right now: the guest's own breakpoints have
+    /// come or gone, or it has changed its mode or ring, which matters only to those who ask for a `recheck`.
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
         let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
+        let own_breakpoints = self.has_own_breakpoints()?;
         loop {
             let accesses = self.port_accesses();
             let stop = match self.look_for_interrupt(false)? {
@@ -115,8 +116,8 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            let moved = (now, self.vcpu.cpu().cpl()) != (mode, cpl);
-            if recheck && self.mid_rep.is_none() && moved {
+            let moved = recheck && (now, self.vcpu.cpu().cpl()) != (mode, cpl);
+            if self.mid_rep.is_none() && (moved || self.has_own_breakpoints()? != own_breakpoints) {
                 return Ok(None);
             }
         }
@@ -238,6 +239,8 @@ impl Machine {
         let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));
         let cause = if bytes.is_empty() {
             "there is no memory to execute".to_owned()
+        } else if self.is_in_device(cpu.pc()) {
+            "it is in the memory of a device, and KVM executes none from there".to_owned()
         } else if text == disasm::INVALID {
             format!("{cause} (no processor does)")
         } else {
@@ -246,6 +249,11 @@ impl Machine {
         // Of what is no instruction, all that might belong to it.
         let bytes = if text == disasm::INVALID { buffer[..len.min(4)].to_vec() } else { bytes };
         StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
+    }
+
+    /// Whether a device answers at `addr`, as the VGA does at B8000.
+    fn is_in_device(&self, addr: Linear) -> bool {
+        self.translate(addr).is_ok_and(|there| self.physical(there.phys) == Physical::Device)
     }
 }
 

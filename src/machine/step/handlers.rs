@@ -49,7 +49,8 @@ impl Machine {
                 break;
             }
         }
-        (GuestDebug { single_step: true, slots: guards.slots }, guards.at_own)
+        let slots = guards.slots;
+        (GuestDebug { single_step: true, slots, ..GuestDebug::OFF }, guards.at_own)
     }
 
     /// After a step that began in `before` and was stopped at a handler: makes flags and frame those of

@@ -119,7 +119,8 @@ impl Machine {
             return Ok(stop);
         }
         let traps = self.traps_after(code, facts)?;
-        self.stepped_special = matches!(facts, Some(Facts { kind: Kind::Special, .. }));
+        self.stepped_special =
+            facts.is_some_and(|facts| matches!(facts.kind, Kind::Special | Kind::DebugRegister));
         let step = self.step_decoded(facts)?;
         if step.stop != StopReason::Kicked {
             let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));

@@ -269,6 +269,43 @@ pub fn cases() -> Vec<Case> {
                 })
             },
         ),
+        case("a write breakpoint that the guest takes out in free run", RING0, |guest| {
+            let mut len = guest.code("mov dr7, {ax}", &[0x0f, 0x23, 0xf8]);
+            len += guest.code("mov [{si}], al", &[0x88, guest.at(Rsi, 0)]);
+            guest.debug_registers(|dr| (dr[0], dr[7]) = (DATA, WRITE))?;
+            guest.gpr([(Rsi, DATA), (Rax, 0x400)])?;
+            guest.break_at(CODE + len as u64);
+            guest.run(|now| {
+                now.dr[7] = 0x400;
+                now.next(len);
+                now.breakpoint();
+            })
+        }),
+        case("mov dr0 behind mov ss in free run with breakpoints set", RING0, |guest| {
+            let mut len = guest.code("mov ss, ax", &[0x8e, 0xd0]);
+            len += guest.code("mov dr0, {bx}", &[0x0f, 0x23, 0xc3]);
+            len += guest.code("nop", &[0x90]);
+            guest.gpr([(Rax, guest.mode.data().into()), (Rbx, DATA)])?;
+            guest.break_at(CODE + len as u64);
+            guest.run(|now| {
+                now.dr[0] = DATA;
+                now.next(len);
+                now.breakpoint();
+            })
+        }),
+        case("general detect in free run with breakpoints set", RING0, |guest| {
+            let nop = guest.code("nop", &[0x90]);
+            guest.code("mov {ax}, dr0", &[0x0f, 0x21, 0xc0]);
+            guest.debug_registers(|dr| dr[7] = 0x2400)?;
+            guest.break_at(handler(1));
+            guest.run(|now| {
+                now.next(nop);
+                now.dr[6] = stepvisor::x86::debug::DR6_FIXED | BD;
+                now.dr[7] = 0x400;
+                now.fault(1, None);
+                now.breakpoint();
+            })
+        }),
         case("general detect", RING0, |guest| {
             guest.code("mov {ax}, dr0", &[0x0f, 0x21, 0xc0]);
             guest.debug_registers(|dr| dr[7] = 0x2400)?;

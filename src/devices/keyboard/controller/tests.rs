@@ -244,6 +244,18 @@ fn the_interrupt_line_follows_the_output_buffer() {
 }
 
 #[test]
+fn no_answer_interrupts_while_the_keyboard_is_disabled() {
+    let mut controller = Controller::default();
+    controller.write_command(0xad);
+    controller.write_command(0xd0);
+    assert!(controller.has_output() && !controller.interrupt());
+    controller.write_command(0xae);
+    assert!(controller.interrupt());
+    controller.read_data();
+    assert!(!controller.interrupt());
+}
+
+#[test]
 fn keys_are_bounded() {
     let mut controller = Controller::default();
     let many = vec![keymap::parse("a").unwrap(); 40_000].concat();

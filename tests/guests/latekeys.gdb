@@ -1,0 +1,4 @@
+# guest: ../../guests/bin/latekeys.elf
+# keys: ab{Esc}
+# ends: halt
+# screen file: ../screens/latekeys.txt
