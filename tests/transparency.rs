@@ -30,9 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const FOREVER: [(&str, u64); 1] = [("addloop", 0x7c20)];
 
 /// Guests that wait for interrupts of devices, which are held back while a user steps: see tests/interrupts.rs.
-const INTERRUPTED: [&str; 16] = [
+const INTERRUPTED: [&str; 18] = [
     "alarm",
     "askkey",
+    "ata",
     "clock",
     "com1",
     "eventwait",
