@@ -3,28 +3,23 @@
 
 mod common;
 
+use common::modes::{self, Mode};
 use common::samples::{Sample, sample};
 use common::*;
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::Disks;
 use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
 use stepvisor::ui;
-use stepvisor::x86::registers::RFLAGS_IF;
+use stepvisor::x86::registers::{RFLAGS_IF, RFLAGS_RF};
 use stepvisor::x86::{CpuMode, Linear, Phys};
 
 /// The shipped guests that wait for interrupts.
-const GUESTS: [&str; 10] = [
-    "com1",
-    "ticks",
-    "keyirq",
-    "latekeys",
-    "irq32",
-    "irq64",
-    "uartirq",
-    "eventwait",
-    "filters",
-    "shifts",
-];
+const GUESTS: [&str; 8] =
+    ["com1", "ticks", "keyirq", "latekeys", "irq32", "irq64", "uartirq", "shifts"];
+
+/// Those that by the wall clock do something else on a busy host: one looks whether a wait of 300 ms is over, before
+/// and after; the other hooks the keyboard before the first key arrives.
+const IN_TIME: [&str; 2] = ["eventwait", "filters"];
 
 /// Where the tests have their handler, and what it counts in.
 const HANDLER: u64 = 0x7d00;
@@ -69,26 +64,34 @@ fn assert_ends_well(machine: &Machine, stop: &StopReason, sample: &Sample, what:
 fn guests_that_wait_for_interrupts_end_the_same_by_either_clock_and_however_they_are_driven() {
     for sample in GUESTS.map(sample) {
         for clock in [Clock::Virtual, Clock::Wall] {
-            let mut free = machine_of(&sample, clock);
-            let stop = free.run();
-            assert_ends_well(&free, &stop, &sample, "free");
-            assert!(free.stats().interrupts >= 9, "{}", free.stats());
-
-            let mut counted = machine_of(&sample, clock);
-            counted.count_instructions();
-            let stop = counted.run();
-            assert_ends_well(&counted, &stop, &sample, "counted");
-
-            let mut few = machine_of(&sample, clock);
-            let mut many = machine_of(&sample, clock);
-            few.breakpoints_mut().insert(Linear(0x5_0000));
-            (0..6).for_each(|n| many.breakpoints_mut().insert(Linear(0x5_0000 + n)));
-            let stop = few.run();
-            assert_ends_well(&few, &stop, &sample, "a breakpoint");
-            let stop = many.run();
-            assert_ends_well(&many, &stop, &sample, "six breakpoints");
+            drive_each_way(&sample, clock);
         }
     }
+    for sample in IN_TIME.map(sample) {
+        drive_each_way(&sample, Clock::Virtual);
+    }
+}
+
+#[track_caller]
+fn drive_each_way(sample: &Sample, clock: Clock) {
+    let mut free = machine_of(sample, clock);
+    let stop = free.run();
+    assert_ends_well(&free, &stop, sample, "free");
+    assert!(free.stats().interrupts >= 9, "{}", free.stats());
+
+    let mut counted = machine_of(sample, clock);
+    counted.count_instructions();
+    let stop = counted.run();
+    assert_ends_well(&counted, &stop, sample, "counted");
+
+    let mut few = machine_of(sample, clock);
+    let mut many = machine_of(sample, clock);
+    few.breakpoints_mut().insert(Linear(0x5_0000));
+    (0..6).for_each(|n| many.breakpoints_mut().insert(Linear(0x5_0000 + n)));
+    let stop = few.run();
+    assert_ends_well(&few, &stop, sample, "a breakpoint");
+    let stop = many.run();
+    assert_ends_well(&many, &stop, sample, "six breakpoints");
 }
 
 #[test]
@@ -227,6 +230,44 @@ fn a_repeated_string_instruction_goes_on_after_an_interrupt() {
 }
 
 #[test]
+fn an_interrupt_in_the_middle_of_a_repetition_leaves_the_resume_flag_in_its_frame() {
+    // sti; mov dx, 0x80; mov ecx, 0xffff; rep outsb; jmp $
+    let out = [0xfb, 0x66, 0xba, 0x80, 0, 0xb9, 0xff, 0xff, 0, 0, 0xf3, 0x6e, 0xeb, 0xfe];
+    let code = [&MILLISECOND[..], &out].concat();
+    let rep = START + MILLISECOND.len() as u64 + 10;
+    let handler = Linear(modes::HANDLER + 4 * 8);
+    let frame = |drive: fn(&mut Machine, Linear)| {
+        let mut machine = modes::machine_in(Mode::Protected, &code);
+        drive(&mut machine, handler);
+        assert_eq!(machine.cpu().pc(), handler);
+        let [eip, _, flags] = modes::stack(&machine, 3, 4)[..] else { unreachable!() };
+        (eip, flags & RFLAGS_RF != 0)
+    };
+    let stepped = frame(|machine, handler| {
+        machine.set_interrupts(Interrupts::On);
+        let entered = (0..100_000).any(|_| {
+            assert_eq!(machine.step(), StopReason::Stepped);
+            machine.cpu().pc() == handler
+        });
+        assert!(entered);
+    });
+    assert_eq!(stepped, (rep, true), "stepped");
+    let counted = frame(|machine, handler| {
+        machine.count_instructions();
+        machine.breakpoints_mut().insert(handler);
+        assert_eq!(machine.run(), StopReason::Breakpoint(handler));
+    });
+    assert_eq!(counted, (rep, true), "counted");
+    // Where it comes depends on the host.
+    let (eip, again) = frame(|machine, handler| {
+        machine.set_clock(Clock::Wall);
+        machine.breakpoints_mut().insert(handler);
+        assert_eq!(machine.run(), StopReason::Breakpoint(handler));
+    });
+    assert_eq!(again, eip == rep, "free, at {eip:#x}");
+}
+
+#[test]
 fn a_guest_that_waits_for_a_key_sleeps_until_somebody_has_typed() {
     let sample = Sample { keys: "", ..sample("keyirq") };
     let mut machine = machine_of(&sample, Clock::Wall);
@@ -250,9 +291,12 @@ fn a_guest_that_waits_by_the_wall_clock_does_not_work() {
     let stop = machine.run();
     assert_ends_well(&machine, &stop, &sample, "free");
     // A wait is one exit at most, and nothing looks in between: sixteen accesses, and what comes on a slow host.
-    let hlt = machine.stats().exits().find(|(name, _)| *name == "HLT").unwrap().1;
-    assert!(hlt.number <= 11, "{}", machine.stats());
-    assert!(machine.stats().total() <= 60, "{}", machine.stats());
+    // Steps to where the guest takes an interrupt are no waiting.
+    let of = |name| {
+        machine.stats().exits().find(|(found, _)| *found == name).map_or(0, |(_, n)| n.number)
+    };
+    assert!(of("HLT") <= 11, "{}", machine.stats());
+    assert!(machine.stats().total() - of("debug") <= 60, "{}", machine.stats());
 }
 
 #[test]

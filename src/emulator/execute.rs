@@ -14,8 +14,8 @@ use crate::x86::{CpuState, Feature};
 pub enum Outcome {
     /// It is done.
     Completed {
-        /// RFLAGS.TF was set when it began: a debug exception is due now ([`Event::debug_trap`], with BS
-        /// in DR6).
+        /// RFLAGS.TF was set when it began, or is set at the end of SYSCALL or SYSRET: a debug exception is due
+        /// now ([`Event::debug_trap`], with BS in DR6).
         single_step: bool,
         /// It was an IRET, which ends the blocking of NMIs.
         unblocks_nmi: bool,
@@ -50,8 +50,10 @@ pub fn execute(cpu: &mut CpuState, env: &mut dyn Environment) -> Result<Outcome,
     let mut unblocks_nmi = false;
     let event = match execution.instruction(&mut unblocks_nmi) {
         Ok(None) => {
+            let fast_call = execution.is_fast_call;
             execution.commit(cpu);
-            let single_step = before.rflags & RFLAGS_TF != 0;
+            let deciding = if fast_call { &*cpu } else { &before };
+            let single_step = deciding.rflags & RFLAGS_TF != 0;
             return Ok(Outcome::Completed { single_step, unblocks_nmi });
         }
         Ok(Some(event)) => event,
@@ -157,10 +159,12 @@ impl Execution<'_> {
             }
             Mnemonic::Syscall => {
                 self.syscall(next)?;
+                self.is_fast_call = true;
                 return Ok(Done::Transferred);
             }
             Mnemonic::Sysret | Mnemonic::Sysretq => {
                 self.sysret(instruction.mnemonic() == Mnemonic::Sysretq)?;
+                self.is_fast_call = true;
                 return Ok(Done::Transferred);
             }
             Mnemonic::Sysenter => {

@@ -13,6 +13,8 @@ pub(super) struct Execution<'a> {
     pub(super) writes: Vec<PendingWrite>,
     /// EXT of error codes: an event from outside the program is being delivered.
     pub(super) external: bool,
+    /// It is SYSCALL or SYSRET: whether a trap follows is decided by the flags that it loads.
+    pub(super) is_fast_call: bool,
 }
 
 /// A write that has passed all checks.
@@ -23,7 +25,8 @@ pub(super) struct PendingWrite {
 
 impl<'a> Execution<'a> {
     pub(super) fn new(cpu: &CpuState, env: &'a mut dyn Environment) -> Execution<'a> {
-        Execution { cpu: cpu.clone(), env, writes: Vec::new(), external: false }
+        let writes = Vec::new();
+        Execution { cpu: cpu.clone(), env, writes, external: false, is_fast_call: false }
     }
 
     /// Makes it happen.

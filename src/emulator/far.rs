@@ -50,7 +50,10 @@ impl Execution<'_> {
         match access.kind {
             0xc => {}
             0x4 if !self.is_ia32e() => {}
-            0x1 | 0x5 | 0x9 if !self.is_ia32e() => return Err(Unsupported::TaskSwitch.into()),
+            0x1 | 0x3 | 0x9 | 0xb if !self.is_ia32e() => {
+                return Err(self.switch_to_task(descriptor, target.selector));
+            }
+            0x5 if !self.is_ia32e() => return Err(Unsupported::TaskSwitch.into()),
             _ => return Err(fault.into()),
         }
         if access.dpl < self.cpu.cpl() || access.dpl < (target.selector & 3) as u8 {

@@ -230,7 +230,7 @@ impl Execution<'_> {
     }
 
     /// #AC, where the program has asked for it (SDM vol. 3A, 6.15, "Interrupt 17").
-    fn check_alignment(&self, addr: Linear, len: usize) -> Result<(), Trouble> {
+    pub(super) fn check_alignment(&self, addr: Linear, len: usize) -> Result<(), Trouble> {
         let checked =
             self.cpu.cr0 & CR0_AM != 0 && self.cpu.rflags & RFLAGS_AC != 0 && self.cpu.cpl() == 3;
         if checked && len.is_power_of_two() && addr.0 & (len as u64 - 1) != 0 {

@@ -33,6 +33,7 @@ mod ret;
 mod segments;
 mod stack;
 mod system;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,9 @@ pub trait Environment: PhysRead {
 
     /// The extended control register `index`, or nothing if there is none.
     fn xcr(&mut self, index: u32) -> Option<u64>;
+
+    /// Whether an exception of the x87 waits for its next instruction: ES of its status word.
+    fn x87_exception_pending(&mut self) -> bool;
 
     /// A random number, if one is to be had.
     fn random(&mut self) -> Option<u64>;

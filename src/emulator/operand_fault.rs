@@ -38,7 +38,8 @@ pub fn operand_fault(cpu: &CpuState, env: &mut dyn Environment) -> Option<Fault>
         let rights = execution.own_rights(kind);
         let checked = execution
             .logical(segment, offset, len, kind)
-            .and_then(|addr| execution.pieces(addr, len, rights));
+            .and_then(|addr| execution.pieces(addr, len, rights).map(|_| addr))
+            .and_then(|addr| execution.check_alignment(addr, len));
         if let Err(Trouble::Fault(fault)) = checked {
             return Some(fault);
         }
@@ -88,7 +89,11 @@ fn operands(cpu: &CpuState, execution: &mut Execution<'_>) -> Vec<Operand> {
         });
         let Some(offset) = offset else { break };
         let segment = segment_name(memory.segment());
-        let len = memory.memory_size().size().max(1);
+        // Of a repetition iced gives no size, for it does not count.
+        let len = match memory.memory_size().size() {
+            0 => instruction.memory_size().size().max(1),
+            size => size,
+        };
         operands.push(Operand { segment, offset, len, kind });
     }
     operands

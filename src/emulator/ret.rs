@@ -51,9 +51,7 @@ impl Execution<'_> {
 
     fn iret_protected(&mut self, size: u8) -> Result<(), Trouble> {
         if self.cpu.rflags & RFLAGS_NT != 0 {
-            let trouble: Trouble =
-                if self.is_ia32e() { Fault::gp(0).into() } else { Unsupported::TaskSwitch.into() };
-            return Err(trouble);
+            return if self.is_ia32e() { Err(Fault::gp(0).into()) } else { self.return_to_task() };
         }
         let cpl = self.cpu.cpl();
         let rip = self.pop(size)?;

@@ -9,10 +9,10 @@ use super::memory::AccessKind;
 use super::operands::set_register;
 use super::{Unsupported, flags};
 use crate::x86::registers::{
-    CR0_EM, CR0_MP, CR0_PE, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_TSD, RFLAGS_AC, RFLAGS_CF,
+    CR0_EM, CR0_MP, CR0_NE, CR0_PE, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_TSD, RFLAGS_AC, RFLAGS_CF,
     RFLAGS_IF, RFLAGS_RF, RFLAGS_VM, RFLAGS_ZF,
 };
-use crate::x86::vectors::DEVICE_NOT_AVAILABLE;
+use crate::x86::vectors::{DEVICE_NOT_AVAILABLE, X87_ERROR};
 use crate::x86::{Access, Gpr, Segment};
 
 /// MSRs that instructions here look at (SDM vol. 4, table 2-2).
@@ -187,10 +187,16 @@ impl Execution<'_> {
         self.cpu.segments.ss = flat(selector.wrapping_add(8), 3);
     }
 
-    /// WAIT. No exception of the x87 is pending where no instruction of its has run.
-    pub(super) fn wait(&self) -> Result<(), Trouble> {
+    /// WAIT. Without CR0.NE a pending exception would be an interrupt from outside, which nobody sends.
+    pub(super) fn wait(&mut self) -> Result<(), Trouble> {
         let belongs_to_another_task = self.cpu.cr0 & (CR0_TS | CR0_MP) == CR0_TS | CR0_MP;
-        if belongs_to_another_task { Err(NM.into()) } else { Ok(()) }
+        if belongs_to_another_task {
+            return Err(NM.into());
+        }
+        if self.cpu.cr0 & CR0_NE != 0 && self.env.x87_exception_pending() {
+            return Err(Fault::bare(X87_ERROR).into());
+        }
+        Ok(())
     }
 
     /// What belongs to x87, MMX, SSE or AVX: the exceptions of an operating system that has switched it off

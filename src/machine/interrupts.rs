@@ -23,7 +23,7 @@ use crate::kvm::deadline::work_time;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, KvmError};
 use crate::x86::instruction;
-use crate::x86::registers::RFLAGS_IF;
+use crate::x86::registers::{RFLAGS_IF, RFLAGS_RF};
 
 /// How long a guest may work, by virtual time, without giving that any time to pass.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -195,7 +195,13 @@ impl Machine {
         self.interrupts.alarm_is_right = false;
         self.interrupts.waited = 0;
         self.halted = false;
-        self.mid_rep = None;
+        if self.mid_rep.take() == Some(self.vcpu.cpu().pc()) {
+            // The instruction is executed again afterwards, an instruction breakpoint on it does not hit again
+            // (SDM vol. 3B, 18.3.1.1). A processor that is interrupted so itself has set it.
+            let mut cpu = self.vcpu.cpu().clone();
+            cpu.rflags |= RFLAGS_RF;
+            self.vcpu.set_cpu(&cpu)?;
+        }
         self.behind_load_of_ss = false;
         self.stats.interrupts += 1;
         let stop = self.watched(|machine| {

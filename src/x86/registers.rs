@@ -15,6 +15,8 @@ pub const CR0_MP: u64 = 1 << 1;
 pub const CR0_EM: u64 = 1 << 2;
 /// CR0.TS, task switched.
 pub const CR0_TS: u64 = 1 << 3;
+/// CR0.NE, exceptions of the x87 are #MF.
+pub const CR0_NE: u64 = 1 << 5;
 /// CR0.WP, write protect.
 pub const CR0_WP: u64 = 1 << 16;
 /// CR0.AM, alignment mask: whether RFLAGS.AC counts in ring 3.
@@ -241,6 +243,14 @@ pub struct FpuState {
     pub mxcsr: u32,
     /// XMM0 to XMM15.
     pub xmm: [u128; 16],
+}
+
+impl FpuState {
+    /// Whether an exception of the x87 waits to be raised: ES, bit 7 of the status word (SDM vol. 1, 8.1.3.3).
+    #[must_use]
+    pub fn has_pending_exception(&self) -> bool {
+        self.fsw & 1 << 7 != 0
+    }
 }
 
 impl Access {

@@ -25,16 +25,21 @@ pub fn host() -> String {
 pub fn known(host: &str, mode: &str, case: &str) -> Option<Known> {
     entries().find_map(|[hosts, kind, modes, name, reason]| {
         let has = |list: &str, item: &str| list == "*" || list.split(',').any(|one| one == item);
-        let fits = has(hosts, host) && has(modes, mode) && (name == "*" || name == case);
+        let fits = has(hosts, host) && has(modes, mode) && is_named(name, case);
         fits.then_some(Known { kind, reason })
     })
 }
 
+/// Whether `name` stands for `case`: it is its name, or ends in `*` after the beginning of it.
+fn is_named(name: &str, case: &str) -> bool {
+    name.strip_suffix('*').map_or(name == case, |beginning| case.starts_with(beginning))
+}
+
 /// Lines that are no entries, and entries for cases that do not exist.
-pub fn faults(is_case: impl Fn(&str) -> bool) -> Vec<String> {
+pub fn faults(cases: &[&str]) -> Vec<String> {
     let malformed = lines().filter(|line| fields(line).is_none()).map(str::to_owned);
     let lost = entries()
-        .filter(|entry| entry[3] != "*" && !is_case(entry[3]))
+        .filter(|entry| !cases.iter().any(|case| is_named(entry[3], case)))
         .map(|entry| format!("no case is called '{}'", entry[3]));
     malformed.chain(lost).collect()
 }

@@ -57,7 +57,8 @@ fn main() {
         }
     }
     trials.push(Trial::test("the list of known failures is sound", || {
-        let faults = known::faults(|name| cases::all().any(|case| case.name == name));
+        let cases: Vec<&str> = cases::all().map(|case| case.name).collect();
+        let faults = known::faults(&cases);
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
     }));
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use stepvisor::kvm::Kicker;
+use stepvisor::machine::stop_on::exceptions::ExceptionStop;
 use stepvisor::machine::{
     Boot, Config, Image, Machine, Observer, OnUnclaimed, StopOn, StopReason, Watch, WatchKind,
 };
@@ -226,6 +227,11 @@ impl Subject {
         self.machine.breakpoints_mut().insert(Linear(addr));
     }
 
+    /// Takes a breakpoint away.
+    pub fn remove_break(&mut self, addr: u64) {
+        self.machine.breakpoints_mut().remove(Linear(addr));
+    }
+
     /// Sets a watchpoint.
     pub fn watch(&mut self, kind: WatchKind, addr: u64, len: u64) {
         self.machine.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len, kind });
@@ -234,6 +240,11 @@ impl Subject {
     /// Sets a catchpoint, in the words of `stop-at`.
     pub fn stop_at(&mut self, words: &str) {
         self.machine.stop_on_mut().catchpoints.insert(words.parse().unwrap());
+    }
+
+    /// Stops on exceptions, in the words of `stop-on`.
+    pub fn stop_on(&mut self, words: &str) {
+        self.machine.stop_on_mut().set_exceptions(words.parse().unwrap());
     }
 
     /// Steps, and compares with `now` as `effect` changes it.
@@ -258,7 +269,15 @@ impl Subject {
         let stop = go(&mut self.machine);
         self.moves += 1;
         let mut found = Want::of(&self.machine, self.mode, &self.console.borrow())?;
-        found.stop = stop;
+        found.stop = match stop {
+            // Its words have tests of their own.
+            StopReason::Exception(stop) => StopReason::Exception(ExceptionStop {
+                location: String::new(),
+                instruction: String::new(),
+                ..stop
+            }),
+            stop => stop,
+        };
         let differences = self.now.differences(&found);
         if differences.is_empty() {
             return Ok(());

@@ -3,6 +3,7 @@
 
 use stepvisor::machine::StopReason;
 use stepvisor::machine::stop::WatchHit;
+use stepvisor::machine::stop_on::exceptions::ExceptionStop;
 use stepvisor::machine::{Machine, WatchKind};
 use stepvisor::x86::debug::DR6_FIXED;
 use stepvisor::x86::registers::{RFLAGS_AC, RFLAGS_IF, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM};
@@ -253,6 +254,19 @@ impl Want {
     pub fn halt(&mut self) {
         let interruptible = self.cpu.rflags & RFLAGS_IF != 0;
         self.stop = StopReason::Halted { interruptible, location: self.cpu.location() };
+    }
+
+    /// The exception `vector` stops the machine before its handler runs.
+    pub fn exception(&mut self, vector: u8, error_code: Option<u16>, address: Option<u64>) {
+        let error_code = error_code.filter(|_| self.mode != Mode::R).map(u32::from);
+        let (location, instruction) = (String::new(), String::new());
+        self.stop = StopReason::Exception(ExceptionStop {
+            vector,
+            error_code,
+            address,
+            location,
+            instruction,
+        });
     }
 
     /// A breakpoint stops the machine here.

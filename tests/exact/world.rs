@@ -90,9 +90,15 @@ pub const ABSENT: u16 = 0x78;
 pub const VIDEO16: u16 = 0x80;
 /// Data, ring 0, 16 bits, from [`NOTHING`].
 pub const NOTHING16: u16 = 0x88;
+/// Code, ring 1, of the mode's width.
+pub const RING1: u16 = 0x91;
+/// Ring 3's call gate to [`FAR`] in ring 1, for which the task has no stack.
+pub const GATE1: u16 = 0xa3;
+/// A task whose segment is too short for one.
+pub const SHORT_TASK: u16 = 0xb0;
 /// Where the segments WINDOW begin.
 pub const WINDOW: u64 = 0x7000;
-const GDT_SIZE: u16 = 0x90;
+const GDT_SIZE: u16 = 0xc0;
 
 /// First instruction of the handler of `vector`.
 pub fn handler(vector: u8) -> u64 {
@@ -191,6 +197,8 @@ pub fn segment(selector: u16) -> Segment {
         WINDOW16 => (code(small), WINDOW, 0xffff),
         VIDEO16 => (small, VGA, 0xffff),
         NOTHING16 => (small, NOTHING, 0xffff),
+        RING1 => (Access { dpl: 1, ..code(flat) }, 0, u32::MAX),
+        SHORT_TASK => (Access { kind: 0x9, code_or_data: false, ..small }, TSS, 0x2a),
         ABSENT => (Access { present: false, ..flat }, 0, u32::MAX),
         _ => (Access { unusable: true, ..Access::default() }, 0, 0),
     };
@@ -255,7 +263,7 @@ fn fill(mode: Mode) -> Vec<u8> {
 
     let selectors = [
         CODE32, DATA32, CODE16, DATA16, USER32, USER_DATA, CODE64, USER64, TASK, WINDOW32,
-        WINDOW16, ABSENT, VIDEO16, NOTHING16,
+        WINDOW16, ABSENT, VIDEO16, NOTHING16, RING1, SHORT_TASK,
     ];
     for selector in selectors {
         put(GDT + u64::from(selector & !7), &descriptor(selector).to_le_bytes());
@@ -267,6 +275,11 @@ fn fill(mode: Mode) -> Vec<u8> {
     };
     let size = if mode.bits() == 64 { 16 } else { 8 };
     put(GDT + u64::from(GATE & !7), &gate(code, FAR, kind)[..size]);
+    put(GDT + u64::from(GATE1 & !7), &gate(RING1, FAR, 0xc)[..size]);
+    if mode.bits() == 64 {
+        // L in place of D.
+        put(GDT + u64::from(RING1 & !7) + 6, &[0xaf]);
+    }
 
     // ESP0 and SS0, or RSP0; the I/O permission bitmap begins at 68h and ends with its byte of ones.
     put(TSS + 4, &STACK0.to_le_bytes());

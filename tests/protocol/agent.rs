@@ -78,6 +78,31 @@ fn a_condition_that_cannot_be_evaluated_stops_each_time_and_is_told_once() {
 }
 
 #[test]
+fn a_command_that_fails_at_another_address_each_time_is_told_once_and_another_one_anew() {
+    let server = Server::of("hello");
+    // The byte at $eax + f0000000h: reg 0; const32; add; ref8.
+    let fails = |code: &str| format!(";cmds:0,X{:x},{code}", code.len() / 2);
+    let (mut client, _) = counting(&server, &fails("26000024f0000000021727"));
+    client.resume("vCont;c");
+    let (stop, console) = client.stop_and_console();
+    assert!(stop.contains("swbreak:;"), "{stop}");
+    assert_eq!(console.matches("the command of the breakpoint at 0x8005 fails").count(), 1);
+    assert!(console.contains("cannot read memory at 0xf0000000"), "{console}");
+    // Taken away and set again it is the same; with another address in it, it is not.
+    for (code, told) in [("26000024f0000000021727", 0), ("26000024e0000000021727", 1)] {
+        client.order(format!("z0,{INC:x},1"));
+        client.order(format!("z0,{END:x},1"));
+        let xml = TargetXml::read(&mut client, 0x1000);
+        assert_eq!(xml.set(&mut client, "eip", 0x8000), "OK");
+        client.order(format!("Z0,{INC:x},1{}", fails(code)));
+        client.order(format!("Z0,{END:x},1"));
+        client.resume("vCont;c");
+        let (_, console) = client.stop_and_console();
+        assert_eq!(console.matches("fails").count(), told, "{console}");
+    }
+}
+
+#[test]
 fn a_command_prints_at_each_hit_and_the_guest_goes_on() {
     let server = Server::of("hello");
     // printf("%d\\n", $eax), if 997 < $eax.

@@ -31,6 +31,13 @@ impl Execution<'_> {
             (0, true) => self.ring_stack_pointer(ring)?,
             (ist, _) => self.long_stack(TSS_IST1 + u64::from(ist - 1) * 8)?,
         };
+        let top = rsp & !0xf;
+        let words = 5 + u64::from(event.error_code.is_some());
+        if !self.is_canonical(top.wrapping_sub(words * 8))
+            || !self.is_canonical(top.wrapping_sub(1))
+        {
+            return Err(Fault::ss(self.code(0)).into());
+        }
         if !self.is_canonical(gate.offset) {
             return Err(Fault::gp(self.code(0)).into());
         }
@@ -43,7 +50,7 @@ impl Execution<'_> {
         if inner {
             self.cpu.segments.ss = Segment::null_stack(ring.into(), ring);
         }
-        *self.cpu.get_mut(Gpr::Rsp) = rsp & !0xf;
+        *self.cpu.get_mut(Gpr::Rsp) = top;
         self.push(old.segments.ss.selector.into(), 8)?;
         self.push(old.get(Gpr::Rsp), 8)?;
         self.push_frame(event, flags, old.segments.cs.selector, 8)?;

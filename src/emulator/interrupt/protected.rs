@@ -34,9 +34,6 @@ impl Execution<'_> {
         if from_v86 && (!inner || access.dpl != 0) {
             return Err(Fault::gp(self.code(gate.selector)).into());
         }
-        if !cs.segment.contains(gate.offset) {
-            return Err(Fault::gp(self.code(0)).into());
-        }
         let old = self.cpu.clone();
         let flags = self.pushed_flags(event);
         self.cpu.rflags = self.handler_flags(gate.interrupt);
@@ -51,6 +48,9 @@ impl Execution<'_> {
             (true, true) => 9,
         } + u64::from(event.error_code.is_some());
         self.check_stack_room(words * u64::from(gate.size), inner)?;
+        if !cs.segment.contains(gate.offset) {
+            return Err(Fault::gp(self.code(0)).into());
+        }
         let mut code = self.access_segment(cs)?;
         code.selector = gate.selector & !3 | u16::from(ring);
         self.cpu.segments.cs = code;

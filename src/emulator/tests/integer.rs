@@ -4,7 +4,8 @@ use super::*;
 use crate::emulator::{Outcome, Unsupported, execute};
 use crate::x86::Feature;
 use crate::x86::registers::{
-    CR0_MP, CR0_TS, CR4_OSXSAVE, CR4_TSD, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF, RFLAGS_TF, RFLAGS_ZF,
+    CR0_MP, CR0_NE, CR0_TS, CR4_OSXSAVE, CR4_TSD, EFER_SCE, RFLAGS_AF, RFLAGS_CF, RFLAGS_OF,
+    RFLAGS_TF, RFLAGS_ZF,
 };
 
 const DONE: Result<Outcome, Unsupported> =
@@ -304,10 +305,15 @@ fn without_randomness_the_number_is_zero_and_the_carry_says_so() {
 }
 
 #[test]
-fn wait_is_nothing_unless_the_x87_belongs_to_another_task() {
+fn wait_raises_what_is_pending_unless_the_x87_belongs_to_another_task() {
     let mut pc = Pc::protected(0);
     pc.gate(7, CODE0, HANDLER, 0x8e);
+    pc.gate(16, CODE0, HANDLER, 0x8e);
     pc.complete(&[0x9b]);
+    pc.memory.x87_pending = true;
+    pc.complete(&[0x9b]);
+    pc.cpu.cr0 |= CR0_NE;
+    assert_eq!(pc.clone().execute(&[0x9b]), Ok(Outcome::Entered { vector: 16 }));
     pc.cpu.cr0 |= CR0_TS | CR0_MP;
     assert_eq!(pc.execute(&[0x9b]), Ok(Outcome::Entered { vector: 7 }));
 }
@@ -327,6 +333,33 @@ fn sysenter_and_sysexit_go_by_their_registers() {
     assert_eq!((pc.cpu.rip, pc.cpu.get(Gpr::Rsp), pc.cpu.cpl()), (CODE, STACK, 3));
     let selectors = (pc.cpu.segments.cs.selector, pc.cpu.segments.ss.selector);
     assert_eq!(selectors, (CODE3, DATA3));
+}
+
+#[test]
+fn syscall_and_sysret_trap_by_the_flags_that_they_load() {
+    let mut pc = Pc::long(3);
+    pc.cpu.efer |= EFER_SCE;
+    let star = 0x20 << 48 | u64::from(CODE64) << 32;
+    let masked = |mask| vec![(0xc000_0081, star), (0xc000_0082, HANDLER), (0xc000_0084, mask)];
+    pc.cpu.rflags |= RFLAGS_TF;
+    for (mask, single_step) in [(RFLAGS_TF, false), (0, true)] {
+        let mut pc = pc.clone();
+        pc.memory.msrs = masked(mask);
+        let outcome = Outcome::Completed { single_step, unblocks_nmi: false };
+        assert_eq!(pc.execute(&[0x0f, 0x05]), Ok(outcome), "mask {mask:#x}");
+        assert_eq!((pc.cpu.rip, pc.cpu.cpl()), (HANDLER, 0));
+        assert_eq!(pc.cpu.get(Gpr::R11), RFLAGS_FIXED | RFLAGS_TF);
+    }
+    for (flags, single_step) in [(0, false), (RFLAGS_TF, true)] {
+        let mut pc = Pc::long(0);
+        pc.cpu.efer |= EFER_SCE;
+        pc.memory.msrs = masked(0);
+        pc.set(Gpr::R11, flags);
+        pc.set(Gpr::Rcx, HANDLER);
+        let outcome = Outcome::Completed { single_step, unblocks_nmi: false };
+        assert_eq!(pc.execute(&[0x48, 0x0f, 0x07]), Ok(outcome), "flags {flags:#x}");
+        assert_eq!((pc.cpu.rip, pc.cpu.cpl()), (HANDLER, 3));
+    }
 }
 
 #[test]

@@ -244,6 +244,41 @@ fn a_frame_that_does_not_fit_leaves_the_stack_as_it_was() {
 }
 
 #[test]
+fn the_stack_is_looked_at_before_the_handlers_offset() {
+    // Beyond the 64 KiB of the segment.
+    let beyond = 0x2_0000;
+    let mut pc = Pc::protected(3);
+    pc.handlers();
+    pc.gate(0x30, CODE16, beyond, 0xee);
+    let mut without_stack = pc.clone();
+    assert_eq!(pc.int(0x30), entered(13));
+    assert_eq!(pc.entered(), (13, 0));
+    without_stack.put(TSS + 8, 0, 4);
+    without_stack.gate(10, CONFORMING, HANDLER + 10, 0x8e);
+    assert_eq!(without_stack.int(0x30), entered(10));
+    assert_eq!(without_stack.entered(), (10, 0));
+
+    let mut pc = Pc::protected(0);
+    pc.handlers();
+    pc.gate(12, CODE0, HANDLER + 12, 0x86);
+    pc.gate(0x30, CODE16, beyond, 0x8e);
+    pc.cpu.segments.ss.access.kind = 7;
+    pc.cpu.segments.ss.limit = STACK as u32 - 9;
+    assert_eq!(pc.int(0x30), entered(12));
+
+    let mut pc = Pc::long(0);
+    for vector in [12, 13] {
+        pc.gate64(vector, CODE64, HANDLER + u64::from(vector), 0x8e, 1);
+    }
+    pc.put(TSS + 36, STACK0, 8);
+    pc.gate64(0x30, CODE64, 1 << 63, 0x8e, 0);
+    let mut bad_stack = pc.clone();
+    assert_eq!(pc.int(0x30), entered(13));
+    *bad_stack.cpu.get_mut(Gpr::Rsp) = 1 << 63 | 0x100;
+    assert_eq!(bad_stack.int(0x30), entered(12));
+}
+
+#[test]
 fn a_task_gate_is_refused_and_changes_nothing() {
     let mut pc = Pc::protected(0);
     pc.gate(0x30, TASK, 0, 0x85);

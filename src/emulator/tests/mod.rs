@@ -48,6 +48,7 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
     pub(super) msrs: Vec<(u32, u64)>,
     pub(super) random: Option<u64>,
+    pub(super) x87_pending: bool,
     pub(super) features: Features,
 }
 
@@ -78,6 +79,10 @@ impl Environment for Memory {
 
     fn xcr(&mut self, index: u32) -> Option<u64> {
         (index == 0).then_some(7)
+    }
+
+    fn x87_exception_pending(&mut self) -> bool {
+        self.x87_pending
     }
 
     fn random(&mut self) -> Option<u64> {
@@ -120,6 +125,7 @@ impl Pc {
             bytes: vec![0; 0x4_0000],
             msrs: Vec::new(),
             random: None,
+            x87_pending: false,
             features: Features::all(true),
         };
         Pc { cpu, memory }

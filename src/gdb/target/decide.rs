@@ -1,7 +1,7 @@
 //! Breakpoints that decide for themselves: conditions and commands of the client, carried out where the guest
 //! stops, without asking the client.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Guest;
@@ -15,8 +15,8 @@ pub(super) struct Agent {
     plans: BTreeMap<(u8, Linear), Plan>,
     /// Trace state variables.
     variables: BTreeMap<u16, u64>,
-    /// Failures that were told.
-    told: HashSet<String>,
+    /// Failures that were told, by kind of breakpoint and address.
+    told: BTreeMap<(u8, Linear), Told>,
     /// The breakpoint here has had its turn, but the guest has not left it yet.
     passed: Option<Linear>,
     console: Box<dyn Observer>,
@@ -33,7 +33,7 @@ impl Agent {
         Agent {
             plans: BTreeMap::new(),
             variables: BTreeMap::new(),
-            told: HashSet::new(),
+            told: BTreeMap::new(),
             passed: None,
             console,
         }
@@ -47,6 +47,18 @@ impl Agent {
         self.passed = None;
     }
 }
+
+/// What was told of a plan that fails: each half once, for the failure may come with each hit and differ in an
+/// address every time.
+struct Told {
+    /// As it was then. Clients take breakpoints away at a stop and set them again.
+    plan: Plan,
+    condition: bool,
+    command: bool,
+}
+
+/// Of how many breakpoints it is remembered that a failure was told.
+const MAX_TOLD: usize = 256;
 
 /// What bytecode sees of a guest.
 struct View<'a> {
@@ -113,7 +125,7 @@ impl Guest<'_> {
             };
             let verdict = plan.decide(&mut view);
             stops |= verdict.stop;
-            self.tell(addr, verdict);
+            self.tell((kind, addr), verdict);
         }
         self.agent.passed = (!stops).then_some(addr);
         !stops
@@ -124,21 +136,34 @@ impl Guest<'_> {
         self.agent.passed = None;
     }
 
-    fn tell(&mut self, addr: Linear, verdict: Verdict) {
-        if !verdict.text.is_empty() {
-            self.agent.console.console(&verdict.text);
+    fn tell(&mut self, place: (u8, Linear), verdict: Verdict) {
+        let Verdict { text, bad_condition, bad_command, .. } = verdict;
+        if !text.is_empty() {
+            self.agent.console.console(&text);
         }
-        let condition = verdict.bad_condition.map(|error| {
-            format!("the condition of the breakpoint at {addr} fails and counts as true: {error}")
-        });
-        let command = verdict
-            .bad_command
-            .map(|error| format!("the command of the breakpoint at {addr} fails: {error}"));
-        for text in condition.into_iter().chain(command) {
-            // Each once: the same failure comes with each hit.
-            if self.agent.told.insert(text.clone()) {
-                self.agent.console.notice(&text);
+        if bad_condition.is_none() && bad_command.is_none() {
+            return;
+        }
+        let Agent { plans, told, console, .. } = &mut self.agent;
+        let Some(plan) = plans.get(&place) else { return };
+        if told.get(&place).is_none_or(|told| told.plan != *plan) {
+            if told.len() >= MAX_TOLD {
+                told.clear();
             }
+            told.insert(place, Told { plan: plan.clone(), condition: false, command: false });
+        }
+        let (Some(told), (_, addr)) = (told.get_mut(&place), place) else { return };
+        if let Some(error) = bad_condition
+            && !std::mem::replace(&mut told.condition, true)
+        {
+            console.notice(&format!(
+                "the condition of the breakpoint at {addr} fails and counts as true: {error}"
+            ));
+        }
+        if let Some(error) = bad_command
+            && !std::mem::replace(&mut told.command, true)
+        {
+            console.notice(&format!("the command of the breakpoint at {addr} fails: {error}"));
         }
     }
 }

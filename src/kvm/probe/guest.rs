@@ -134,8 +134,6 @@ pub struct Guest {
 const PATIENCE: u32 = 16;
 /// The least that it may take.
 const SHORTEST: Duration = Duration::from_micros(200);
-/// So many ends of that time at one and the same instruction are taken for a loop.
-const ATTEMPTS: u32 = 2;
 
 /// How many stops before an instruction a step bears with.
 pub const MAX_IDLE_STOPS: u32 = 3;
@@ -283,21 +281,21 @@ impl Guest {
         self.vcpu.arm(GuestDebug::OFF)?;
         let period = (self.visit * PATIENCE).max(SHORTEST);
         self.deadline.start(period);
-        let mut attempts = 0;
+        // Work at one and the same instruction. A signal alone says nothing of it: it may be for somebody else on this
+        // thread, or have come while other threads had the processor, which they may have most of the time.
+        let mut spent = Duration::ZERO;
         let exit = loop {
             let (before, start) = (self.vcpu.cpu().rip, work_time());
             match self.vcpu.run() {
                 Ok(Exit::Interrupted) => {}
                 exit => break exit,
             }
-            // A signal for somebody else on this thread says nothing of the instruction, nor does one that came while
-            // other threads had the processor.
             if self.vcpu.cpu().rip != before {
-                attempts = 0;
-            } else if work_time().saturating_sub(start) >= period / 2 {
-                attempts += 1;
+                spent = Duration::ZERO;
             }
-            if attempts == ATTEMPTS {
+            spent += work_time().saturating_sub(start);
+            // More than until the first signal.
+            if spent >= period * 3 / 2 {
                 break Ok(Exit::Interrupted);
             }
         };

@@ -36,6 +36,10 @@ impl Environment for Imagined<'_> {
         self.0.vcpu.xcr(index)
     }
 
+    fn x87_exception_pending(&mut self) -> bool {
+        self.0.fpu().is_ok_and(|fpu| fpu.has_pending_exception())
+    }
+
     fn random(&mut self) -> Option<u64> {
         None
     }

@@ -82,6 +82,10 @@ impl Environment for Surroundings<'_> {
         self.machine.vcpu.xcr(index)
     }
 
+    fn x87_exception_pending(&mut self) -> bool {
+        self.machine.fpu().is_ok_and(|fpu| fpu.has_pending_exception())
+    }
+
     fn random(&mut self) -> Option<u64> {
         let mut bytes = [0; 8];
         File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).ok()?;

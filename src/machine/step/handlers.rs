@@ -7,12 +7,9 @@
 use crate::kvm::{GuestDebug, KvmError};
 use crate::machine::Machine;
 use crate::x86::debug::{DEBUG_SLOTS, DebugSlot};
-use crate::x86::instruction::{Facts, Hazard};
-use crate::x86::registers::{CR0_PE, CR0_PG, RFLAGS_AC, RFLAGS_RF, RFLAGS_TF};
-use crate::x86::vectors::{
-    self, DEVICE_NOT_AVAILABLE, DIVIDE_ERROR, DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_OPCODE,
-    NOT_PRESENT, PAGE_FAULT, SIMD_ERROR, STACK_FAULT, X87_ERROR,
-};
+use crate::x86::instruction::Facts;
+use crate::x86::registers::{CR0_PE, RFLAGS_AC, RFLAGS_RF, RFLAGS_TF};
+use crate::x86::vectors::{self, DOUBLE_FAULT, GENERAL_PROTECTION, NOT_PRESENT};
 use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
@@ -29,10 +26,7 @@ impl Machine {
         if let Some(handler) = first {
             guards.add(handler);
         }
-        for &vector in likely(facts.map(|facts| facts.hazard)) {
-            if vector == PAGE_FAULT && cpu.cr0 & CR0_PG == 0 {
-                continue;
-            }
+        for vector in self.dangers(facts, DEBUG_SLOTS - guards.used) {
             match vectors::handler(cpu, self, vector) {
                 Some(handler) => guards.add(handler),
                 // What a missing handler leads to.
@@ -103,27 +97,6 @@ impl Machine {
         let mut byte = [0];
         if self.read_linear(flags, &mut byte) == 1 && byte[0] & 1 != 0 {
             self.amend_linear(flags, &[byte[0] & !1]);
-        }
-    }
-}
-
-/// The exceptions that an instruction raises, the likeliest first.
-pub(super) fn likely(hazard: Option<Hazard>) -> &'static [u8] {
-    match hazard {
-        Some(Hazard::Divide) => {
-            &[DIVIDE_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT, INVALID_OPCODE]
-        }
-        Some(Hazard::LoadSegment) => {
-            &[GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT, PAGE_FAULT, INVALID_OPCODE]
-        }
-        Some(Hazard::X87) => {
-            &[DEVICE_NOT_AVAILABLE, X87_ERROR, INVALID_OPCODE, GENERAL_PROTECTION, PAGE_FAULT]
-        }
-        Some(Hazard::Simd) => {
-            &[INVALID_OPCODE, DEVICE_NOT_AVAILABLE, GENERAL_PROTECTION, PAGE_FAULT, SIMD_ERROR]
-        }
-        Some(Hazard::None) | None => {
-            &[GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT, STACK_FAULT, DOUBLE_FAULT]
         }
     }
 }

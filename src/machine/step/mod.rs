@@ -6,6 +6,7 @@
 //! first, and what the trap flag does not step faithfully is stepped in another way (SDM vol. 3B, 18.3.1.4).
 
 mod by_hand;
+mod dangers;
 mod debug_exception;
 mod frame;
 mod handlers;

@@ -7,12 +7,11 @@
 
 use crate::kvm::KvmError;
 use crate::machine::Machine;
+use crate::x86::debug::DEBUG_SLOTS;
 use crate::x86::instruction::{self, Facts};
 use crate::x86::paging::Translation;
 use crate::x86::registers::{CR0_PE, EFER_LMA};
 use crate::x86::{CpuState, Linear, Phys, operands, vectors};
-
-use super::handlers::likely;
 
 /// Flips a bit of a handler's offset. Beyond the instruction, whatever its length, and on the same page.
 const ELSEWHERE: u8 = 0x10;
@@ -33,7 +32,7 @@ impl Machine {
         let mut diverted = Diverted::default();
         let pc = self.vcpu.cpu().pc();
         let mut accesses = None;
-        for &vector in likely(facts.map(|facts| facts.hazard)) {
+        for vector in self.dangers(facts, DEBUG_SLOTS) {
             let cpu = self.vcpu.cpu();
             if vectors::handler(cpu, self, vector) != Some(pc) {
                 continue;

@@ -26,6 +26,8 @@ pub struct Facts {
     pub kind: Kind,
     /// Control can go elsewhere than to the next instruction without a fault.
     pub branches: bool,
+    /// It reads or writes memory, the stack included.
+    pub memory: bool,
     /// Which exceptions it is likelier to raise than others are.
     pub hazard: Hazard,
 }
@@ -38,11 +40,11 @@ pub enum Hazard {
     None,
     /// It divides: #DE.
     Divide,
-    /// It loads a segment register: #NP, #SS, #TS.
+    /// It loads a segment register: #NP, #SS, and #TS if it branches.
     LoadSegment,
     /// It uses x87 or MMX: #NM, #MF.
     X87,
-    /// It uses SSE or AVX: #NM, #XM.
+    /// It uses SSE or AVX, or saves or loads their state: #NM, #XM.
     Simd,
 }
 
@@ -164,8 +166,35 @@ pub fn decode(bytes: &[u8], mode: CpuMode) -> Option<Facts> {
         len: instruction.len() as u8,
         kind: Kind::of(&instruction),
         branches: instruction.flow_control() != FlowControl::Next,
+        memory: uses_memory(&instruction),
         hazard: Hazard::of(&instruction),
     })
+}
+
+fn uses_memory(instruction: &iced_x86::Instruction) -> bool {
+    let is_register_or_number = |kind| {
+        use OpKind as K;
+        matches!(
+            kind,
+            K::Register
+                | K::NearBranch16
+                | K::NearBranch32
+                | K::NearBranch64
+                | K::FarBranch16
+                | K::FarBranch32
+                | K::Immediate8
+                | K::Immediate8_2nd
+                | K::Immediate16
+                | K::Immediate32
+                | K::Immediate64
+                | K::Immediate8to16
+                | K::Immediate8to32
+                | K::Immediate8to64
+                | K::Immediate32to64
+        )
+    };
+    instruction.is_stack_instruction()
+        || instruction.op_kinds().any(|kind| !is_register_or_number(kind))
 }
 
 /// Whether `bytes` begin with `xchg bx, bx`, of whatever width: the magic breakpoint of Bochs.
@@ -335,6 +364,7 @@ impl Hazard {
             | Mnemonic::Ltr
             | Mnemonic::Retf => Hazard::LoadSegment,
             Mnemonic::Call | Mnemonic::Jmp if is_far(instruction) => Hazard::LoadSegment,
+            Mnemonic::Wait => Hazard::X87,
             _ => Hazard::of_features(instruction),
         }
     }
@@ -342,14 +372,16 @@ impl Hazard {
     fn of_features(instruction: &iced_x86::Instruction) -> Hazard {
         use CpuidFeature as F;
         let is = |of: fn(&F) -> bool| instruction.cpuid_features().iter().any(of);
+        let vectors = (0..instruction.op_count()).any(|operand| {
+            let register = instruction.op_register(operand);
+            register.is_vector_register() || register.is_mm()
+        });
         if is(|feature| matches!(feature, F::FPU | F::FPU287 | F::FPU387 | F::MMX)) {
             Hazard::X87
-        } else if is(|feature| {
-            matches!(
-                feature,
-                F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 | F::AVX | F::AVX2
-            )
-        }) {
+        } else if vectors
+            || instruction.is_save_restore_instruction()
+            || is(|feature| matches!(feature, F::SSE | F::SSE2 | F::SSE3 | F::AVX))
+        {
             Hazard::Simd
         } else {
             Hazard::None

@@ -275,7 +275,13 @@ fn segment_and_size_prefixes_do_not_hide_a_kind() {
     // What is REX in 64-bit code is an instruction of its own elsewhere.
     assert_eq!(
         decode(&[0x40, 0xf4], REAL),
-        Some(Facts { len: 1, kind: Kind::Other, branches: false, hazard: Hazard::None })
+        Some(Facts {
+            len: 1,
+            kind: Kind::Other,
+            branches: false,
+            memory: false,
+            hazard: Hazard::None
+        })
     );
 }
 
@@ -295,8 +301,12 @@ fn hazards_are_what_an_instruction_may_fault_for() {
         (&[0xff, 0x16], Hazard::None),                    // call [esi]
         (&[0xcb], Hazard::LoadSegment),                   // retf
         (&[0xdb, 0xe3], Hazard::X87),                     // fninit
+        (&[0x9b], Hazard::X87),                           // wait
         (&[0x0f, 0x77], Hazard::X87),                     // emms
         (&[0x0f, 0x58, 0xc1], Hazard::Simd),              // addps xmm0, xmm1
+        (&[0x66, 0x0f, 0x38, 0xdc, 0xc1], Hazard::Simd),  // aesenc xmm0, xmm1
+        (&[0x0f, 0xae, 0x06], Hazard::Simd),              // fxsave [esi]
+        (&[0xf2, 0x0f, 0x38, 0xf0, 0xc3], Hazard::None),  // crc32 eax, bl
     ] {
         assert_eq!(hazard(bytes), expected, "{bytes:02x?}");
     }
@@ -331,5 +341,25 @@ fn every_pair_of_bytes_decodes_to_something_or_nothing_in_every_mode() {
             let facts = decode(&[word.to_le_bytes().as_slice(), &[0xff; 13]].concat(), mode);
             assert!(facts.is_none_or(|facts| (1..=15).contains(&facts.len)));
         }
+    }
+}
+
+#[test]
+fn what_may_touch_memory_is_told_from_what_cannot() {
+    for (bytes, memory) in [
+        (&[0x90][..], false),
+        (&[0x01, 0xd8], false),             // add eax, ebx
+        (&[0xeb, 0xfe], false),             // jmp $
+        (&[0xea, 0, 0, 0, 0, 8, 0], false), // jmp 8:0
+        (&[0xc8, 0, 0, 0], true),           // enter 0, 0
+        (&[0x50], true),                    // push eax
+        (&[0xe8, 0, 0, 0, 0], true),        // call
+        (&[0xa4], true),                    // movsb
+        (&[0xd7], true),                    // xlatb
+        (&[0x8b, 0x06], true),              // mov eax, [esi]
+        (&[0xa1, 0, 0, 0, 0], true),        // mov eax, [0]
+        (&[0xf3, 0x6e], true),              // rep outsb
+    ] {
+        assert_eq!(decode(bytes, PROT).unwrap().memory, memory, "{bytes:02x?}");
     }
 }

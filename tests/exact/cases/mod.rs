@@ -1,10 +1,12 @@
 //! The cases, by topic.
 
 mod breakpoints;
+mod calls;
 mod catch;
 mod control;
 mod debug;
 mod exceptions;
+mod faults;
 mod flags;
 mod halt;
 mod interrupts;
@@ -37,7 +39,9 @@ pub fn all() -> impl Iterator<Item = Case> {
         flags::cases(),
         interrupts::cases(),
         control::cases(),
+        calls::cases(),
         exceptions::cases(),
+        faults::cases(),
         switch::cases(),
         debug::cases(),
         breakpoints::cases(),
