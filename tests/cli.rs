@@ -135,8 +135,7 @@ fn refused(args: &[&str], code: i32, parts: &[&str]) {
 // --- Guests that run --------------------------------------------------------------------------------
 
 /// The guests that look for what is not there: how many lines tell of it, and one of them. Twice a port is one line.
-const TO_NOTHING: [(&str, usize, &str); 4] = [
-    ("ata", 8, "read of 1 byte from port 0x01f7"),
+const TO_NOTHING: [(&str, usize, &str); 3] = [
     ("fdc", 2, "read of 1 byte from port 0x03f4"),
     ("pci", 2, "read of 4 bytes from port 0x0cfc"),
     ("portio", 1, "read of 1 byte from port 0x1234"),

@@ -114,6 +114,25 @@ const CASES: &[Case] = &[
             END,
         ],
     },
+    // As in loaders that leave the segments as real mode had them.
+    Case {
+        asm: "rep insw, ES of 64 KiB",
+        mode: Mode::Protected,
+        code: &[0xf3, 0x66, 0x6d],
+        before: |machine| {
+            no_table(machine);
+            set(machine, |cpu| cpu.segments.es.limit = 0xffff);
+            set_gpr(machine, Gpr::Rcx, 0x100);
+            set_gpr(machine, Gpr::Rdx, 0x1f0);
+            set_gpr(machine, Gpr::Rdi, 0x10_0000);
+        },
+        account: &[
+            "`rep insw` (bytes f3 66 6d) raised #GP, general protection (error code 0x0): ES:00100000 reaches beyond \
+             the segment's limit, 0xffff",
+            DF,
+            END,
+        ],
+    },
     Case {
         asm: "mov al, [UNMAPPED]",
         mode: Mode::Long,

@@ -12,6 +12,7 @@ use common::{AX, machine_with_firmware, record};
 use stepvisor::disk::{Files, SECTOR_SIZE};
 use stepvisor::machine::bootable::Order;
 use stepvisor::machine::{Boot, Machine, StopReason};
+use stepvisor::x86::Phys;
 use tempfile::TempDir;
 
 /// The track that the guest `formatting` formats: cylinder 5, head 1.
@@ -232,4 +233,102 @@ fn a_file_that_becomes_shorter_is_told_once_and_fails_the_read() {
     for part in ["sector 2 of", "floppy.img", "the file has become shorter", "status 20h"] {
         assert!(notices[0].contains(part), "{notices:?}");
     }
+}
+
+/// A boot sector of `code` on a disk of `sectors` further ones.
+fn boot_sector(code: &[u8], sectors: usize) -> Vec<u8> {
+    let mut image = vec![0; (1 + sectors) * SECTOR_SIZE];
+    image[..code.len()].copy_from_slice(code);
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    image
+}
+
+/// A machine that boots from the hard disk `path`.
+fn booted_from_hard_disk(path: PathBuf, writable: bool) -> Machine {
+    let files = Files { hda: Some(path), writable, ..Files::default() };
+    let disks = files.open().unwrap();
+    machine_with_firmware(Boot::from_disks(&Order::default(), &disks).unwrap(), disks)
+}
+
+/// Gives the drive the command `command` for sector 2, as the firmware has left the other registers, and has its data
+/// port in DX.
+fn command(command: u8) -> Vec<u8> {
+    // mov dx, 0x1f2; mov al, 1; out dx, al; inc dx; mov al, 2; out dx, al; mov dx, 0x1f7; mov al, command;
+    // out dx, al; mov dx, 0x1f0
+    vec![
+        0xba, 0xf2, 0x01, 0xb0, 0x01, 0xee, 0x42, 0xb0, 0x02, 0xee, 0xba, 0xf7, 0x01, 0xb0,
+        command, 0xee, 0xba, 0xf0, 0x01,
+    ]
+}
+
+#[test]
+fn what_is_written_by_the_ports_is_read_by_the_firmware_and_goes_to_the_file_if_it_may() {
+    for writable in [false, true] {
+        let folder = Folder::new();
+        // cld; mov si, 0x7c00; mov cx, 0x100; rep outsw; mov dl, 0xf7; in al, dx
+        let mut code = command(0x30);
+        code.extend([0xfc, 0xbe, 0, 0x7c, 0xb9, 0, 1, 0xf3, 0x6f, 0xb2, 0xf7, 0xec]);
+        // mov ax, 0x0201; mov bx, 0x8000; mov cx, 3; mov dx, 0x80; int 0x13; cli; hlt
+        code.extend([0xb8, 1, 2, 0xbb, 0, 0x80, 0xb9, 3, 0, 0xba, 0x80, 0, 0xcd, 0x13, 0xfa, 0xf4]);
+        let image = boot_sector(&code, 3);
+        folder.file("hard.img", &image);
+        let mut machine = booted_from_hard_disk(folder.path("hard.img"), writable);
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Halted { .. }), "{stop:?}");
+        let mut read = vec![0; SECTOR_SIZE];
+        assert_eq!(machine.read_phys(Phys(0x8000), &mut read), SECTOR_SIZE);
+        assert!(read == image[..SECTOR_SIZE], "{read:x?}");
+        let file = fs::read(folder.path("hard.img")).unwrap();
+        assert_eq!(file[2 * SECTOR_SIZE..3 * SECTOR_SIZE] == image[..SECTOR_SIZE], writable);
+        let disks = machine.describe_disks();
+        let changes = if writable { "writes go to the file" } else { "1 sector changed" };
+        assert!(disks.contains(changes), "{disks}");
+        assert!(disks.contains("ATA channel: master selected, status 50"), "{disks}");
+        machine.reset().unwrap();
+        assert!(matches!(machine.run(), StopReason::Halted { .. }));
+    }
+}
+
+#[test]
+fn what_the_host_cannot_read_is_told_and_fails_the_command() {
+    let folder = Folder::new();
+    let mut code = command(0x20);
+    // mov dl, 0xf7; busy: in al, dx; test al, 0x80; jnz busy; mov ah, al; mov dl, 0xf1; in al, dx; cli; hlt
+    code.extend([
+        0xb2, 0xf7, 0xec, 0xa8, 0x80, 0x75, 0xfb, 0x88, 0xc4, 0xb2, 0xf1, 0xec, 0xfa, 0xf4,
+    ]);
+    folder.file("hard.img", &boot_sector(&code, 3));
+    let mut machine = booted_from_hard_disk(folder.path("hard.img"), false);
+    let heard = record(&mut machine);
+    let file = fs::OpenOptions::new().write(true).open(folder.path("hard.img")).unwrap();
+    file.set_len(512).unwrap();
+    assert!(matches!(machine.run(), StopReason::Halted { .. }));
+    assert_eq!(machine.cpu().gpr[AX] & 0xffff, 0x4140);
+    let notices = heard.borrow().notices.clone();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    for part in ["sector 2 of", "hard.img", "the file has become shorter", "UNC"] {
+        assert!(notices[0].contains(part), "{notices:?}");
+    }
+}
+
+#[test]
+fn a_sector_is_read_the_same_by_steps() {
+    let folder = Folder::new();
+    let mut code = command(0x20);
+    // cld; mov di, 0x8000; mov cx, 0x100; rep insw; cli; hlt
+    code.extend([0xfc, 0xbf, 0, 0x80, 0xb9, 0, 1, 0xf3, 0x6d, 0xfa, 0xf4]);
+    let mut image = boot_sector(&code, 3);
+    (2 * SECTOR_SIZE..3 * SECTOR_SIZE).for_each(|at| image[at] = (at % 251) as u8);
+    folder.file("hard.img", &image);
+    let mut machine = booted_from_hard_disk(folder.path("hard.img"), false);
+    for _ in 0..400 {
+        match machine.step() {
+            StopReason::Stepped => {}
+            StopReason::Halted { .. } => break,
+            stop => panic!("{stop:?}"),
+        }
+    }
+    let mut read = vec![0; SECTOR_SIZE];
+    assert_eq!(machine.read_phys(Phys(0x8000), &mut read), SECTOR_SIZE);
+    assert!(read == image[2 * SECTOR_SIZE..3 * SECTOR_SIZE], "{read:x?}");
 }

@@ -30,9 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const FOREVER: [(&str, u64); 1] = [("addloop", 0x7c20)];
 
 /// Guests that wait for interrupts of devices, which are held back while a user steps: see tests/interrupts.rs.
-const INTERRUPTED: [&str; 17] = [
+const INTERRUPTED: [&str; 18] = [
     "alarm",
     "askkey",
+    "ata",
     "clock",
     "com1",
     "eventwait",
@@ -298,7 +299,7 @@ macro_rules! guests {
 
 // A test for each guest, which ends the same however it is driven.
 guests! {
-    a20 a20bios addloop apic ata banner blockmove bootagain calls cdrom cga cmos colours counter crtc cs07c0 cursor dac
+    a20 a20bios addloop apic banner blockmove bootagain calls cdrom cga cmos colours counter crtc cs07c0 cursor dac
     demo disk diskerrors diskette displays ega entry exitcode farreturn fat12 faults fdc font formatting fourcolours geometry hello
     int keyboard keybuffer lba lbawrite leds lines long mode12h mode13h modes modex monochrome noboot ownfont padding pages
     palette partition pci picread pixels planar portio poweroff printer protected reset64 reset92 restart retrace rom scancodes

@@ -101,6 +101,8 @@ pub const VIDEO_SWITCHES: Phys = at(0x88);
 pub const VIDEO_MODE_OPTIONS: Phys = at(0x89);
 /// Display combination.
 pub const VIDEO_COMBINATION: Phys = at(0x8a);
+/// FFh once a hard disk's drive has interrupted.
+pub const DISK_INTERRUPT: Phys = at(0x8e);
 /// Enhanced keyboard: E0 and E1 just received, right Alt and Ctrl.
 pub const KEYBOARD_FLAGS_3: Phys = at(0x96);
 /// Enhanced keyboard: lights and protocol.

@@ -147,8 +147,9 @@ fn interrupt(vector: u8, pc: &mut Pc<'_>) -> Outcome {
         0x19 => Outcome::End(Ending::Bootstrap),
         0x1a => timer::serve(pc),
         0x70 => timer::clock_interrupt(pc),
-        0x74 | 0x76 => system::unexpected(pc, true),
+        0x74 => system::unexpected(pc, true),
         0x75 => system::coprocessor_error(pc),
+        0x76 => system::disk_interrupt(pc),
         _ => Outcome::Return,
     }
 }

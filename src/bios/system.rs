@@ -5,7 +5,7 @@ mod power;
 
 pub use memory::end_of_ram;
 
-use super::data_area::{EBDA_SEGMENT, EQUIPMENT, FLOPPY_RECALIBRATE, MEMORY_SIZE};
+use super::data_area::{DISK_INTERRUPT, EBDA_SEGMENT, EQUIPMENT, FLOPPY_RECALIBRATE, MEMORY_SIZE};
 use super::{Outcome, Pc, rom, timer};
 use crate::x86::{Gpr, Phys, Segment, SegmentName};
 
@@ -58,6 +58,14 @@ pub fn unexpected(pc: &mut Pc<'_>, second: bool) -> Outcome {
 pub fn floppy_interrupt(pc: &mut Pc<'_>) -> Outcome {
     let flags = pc.read_u8(FLOPPY_RECALIBRATE);
     pc.write_u8(FLOPPY_RECALIBRATE, flags | 0x80);
+    pc.port_write(FIRST, END_OF_INTERRUPT);
+    Outcome::Return
+}
+
+/// INT 76h: a hard disk's drive has done what it was to do.
+pub fn disk_interrupt(pc: &mut Pc<'_>) -> Outcome {
+    pc.write_u8(DISK_INTERRUPT, 0xff);
+    pc.port_write(SECOND, END_OF_INTERRUPT);
     pc.port_write(FIRST, END_OF_INTERRUPT);
     Outcome::Return
 }

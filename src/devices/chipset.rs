@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::ata;
 use super::clock::Time;
 use super::keyboard::{self, Controller, KeyEvent};
 use super::pic::{self, Pics};
@@ -39,11 +40,12 @@ const CONTROL_B_REFRESH: u8 = 0x10;
 const CONTROL_B_OUTPUT: u8 = 0x20;
 /// Cycles of the timer from one refresh of memory to the next.
 const REFRESH: u64 = 18;
-/// Interrupt lines: of the timer, the keyboard and the mouse; those of the serial ports.
+/// Interrupt lines: of the timer, the keyboard and the mouse, the clock, the ATA channel; those of the serial ports.
 const TIMER_LINE: u8 = 0;
 const KEYBOARD_LINE: u8 = 1;
 const MOUSE_LINE: u8 = 12;
 const CLOCK_LINE: u8 = 8;
+const DISK_LINE: u8 = 14;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
 /// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
 /// takes on its way, and a typist who is not too fast for it.
@@ -67,6 +69,8 @@ pub struct Chipset {
     pit: Pit,
     rtc: Rtc,
     pics: Pics,
+    /// The ATA channel, if there are drives.
+    ata: Option<ata::Channel>,
     now: Time,
     /// When the guest last took something from the keyboard controller.
     key_read: Time,
@@ -88,6 +92,7 @@ pub struct State {
     pit: pit::State,
     rtc: rtc::State,
     pics: pic::State,
+    ata: Option<ata::State>,
     now: Time,
     key_read: Time,
     keys_from: Time,
@@ -104,6 +109,7 @@ impl Default for Chipset {
             pit: Pit::default(),
             rtc: Rtc::default(),
             pics: Pics::default(),
+            ata: None,
             now: Time::default(),
             key_read: Time::default(),
             keys_from: Time(FIRST_KEY),
@@ -141,6 +147,59 @@ impl Chipset {
         Ok(())
     }
 
+    /// Puts the ATA channel at its ports. Fails if somebody has one of them.
+    pub(super) fn attach_drives(
+        &mut self,
+        drives: [Option<ata::Drive>; ata::DRIVES],
+        ports: &mut AddressMap<u16, PortDevice>,
+    ) -> Result<(), Conflict<u16>> {
+        let commands = ata::PORT..=ata::PORT + (ata::PORTS - 1);
+        ports.claim(commands, PortDevice::Chip(Chip::Ata))?;
+        ports.claim(ata::CONTROL_PORT..=ata::CONTROL_PORT, PortDevice::Chip(Chip::AtaControl))?;
+        self.ata = Some(ata::Channel::new(drives));
+        Ok(())
+    }
+
+    /// The ATA channel, if there is one.
+    #[must_use]
+    pub fn ata(&self) -> Option<&ata::Channel> {
+        self.ata.as_ref()
+    }
+
+    /// What the ATA channel wants from the owner of the disks.
+    #[must_use]
+    pub fn disk_request(&self) -> Option<ata::Request> {
+        self.ata.as_ref()?.request()
+    }
+
+    /// Answers it; see [`ata::Channel::answer`].
+    pub fn answer_disk_request(&mut self, outcome: Result<Vec<u8>, ata::Fault>) {
+        if let Some(ata) = &mut self.ata {
+            ata.answer(outcome);
+        }
+        self.set_lines();
+    }
+
+    /// Reads the ATA channel's data in 2 or 4 bytes.
+    pub(super) fn read_disk_data(&mut self, size: usize) -> u32 {
+        let data = self.ata.as_mut().map_or(u32::MAX, |ata| ata.read_data(size));
+        self.set_lines();
+        data
+    }
+
+    /// Writes them.
+    pub(super) fn write_disk_data(&mut self, size: usize, value: u32) -> PortEffect {
+        if let Some(ata) = &mut self.ata {
+            ata.write_data(size, value);
+        }
+        self.set_lines();
+        self.disk_effect()
+    }
+
+    fn disk_effect(&self) -> PortEffect {
+        if self.disk_request().is_some() { PortEffect::Disk } else { PortEffect::Done }
+    }
+
     /// Reads the port at `offset` in those of `chip`.
     pub(super) fn read(&mut self, chip: Chip, offset: u16) -> u8 {
         let value = match chip {
@@ -163,6 +222,10 @@ impl Chipset {
             Chip::Pit => self.pit.read(offset),
             Chip::Rtc => self.rtc.read(offset),
             Chip::Pic { second } => self.pics.read(second, offset),
+            Chip::Ata => self.ata.as_mut().map_or(super::OPEN_BUS, |ata| ata.read(offset)),
+            Chip::AtaControl => {
+                self.ata.as_mut().map_or(super::OPEN_BUS, ata::Channel::read_control)
+            }
         };
         self.set_lines();
         value
@@ -211,6 +274,14 @@ impl Chipset {
                 }
                 false
             }
+            Chip::Ata | Chip::AtaControl => {
+                match &mut self.ata {
+                    Some(ata) if chip == Chip::Ata => ata.write(offset, value),
+                    Some(ata) => ata.write_control(value),
+                    None => {}
+                }
+                return self.disk_effect();
+            }
         };
         if resets {
             PortEffect::Reset
@@ -235,6 +306,9 @@ impl Chipset {
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
         self.rtc.pass(self.now);
+        if let Some(ata) = &mut self.ata {
+            ata.pass(self.now);
+        }
         self.type_timed_keys();
         self.set_lines();
     }
@@ -294,6 +368,9 @@ impl Chipset {
         self.pics.set_line(TIMER_LINE, self.pit.output(0));
         self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
         self.pics.set_line(CLOCK_LINE, self.rtc.interrupt());
+        if let Some(ata) = &self.ata {
+            self.pics.set_line(DISK_LINE, ata.interrupt());
+        }
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
@@ -313,8 +390,8 @@ impl Chipset {
         vector
     }
 
-    /// When an interrupt is requested next if the guest touches nothing but takes interrupts, which lets keys come:
-    /// see [`Chipset::send_key`]. Nothing if none can come.
+    /// When an interrupt is requested next if the guest touches nothing but takes interrupts, which lets keys and disks
+    /// come: see [`Chipset::send_key`] and [`Chipset::complete_disk_access`]. Nothing if none can come.
     #[must_use]
     pub fn next_interrupt(&self) -> Option<Time> {
         let tick = self.pit.cycles_to_tick().filter(|_| self.pics.would_interrupt(TIMER_LINE));
@@ -327,7 +404,23 @@ impl Chipset {
         let timed = self.timed_keys.front().filter(|_| listens && self.keyboard.would_send());
         let key = key.or(timed.map(|(at, _)| (*at).max(self.key_due())));
         let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
-        tick.into_iter().chain(key).chain(clock).min()
+        tick.into_iter().chain(key).chain(clock).chain(self.disk_due()).min()
+    }
+
+    /// When the ATA channel interrupts the guest: see [`Chipset::complete_disk_access`].
+    fn disk_due(&self) -> Option<Time> {
+        let due = self.ata.as_ref()?.next_interrupt()?;
+        self.pics.would_interrupt(DISK_LINE).then(|| due.max(self.now))
+    }
+
+    /// The guest takes interrupts: the drive that accesses its medium is done with that if it is time.
+    pub fn complete_disk_access(&mut self) {
+        if self.disk_due().is_some_and(|due| due <= self.now)
+            && let Some(ata) = &mut self.ata
+        {
+            ata.complete();
+            self.set_lines();
+        }
     }
 
     fn key_due(&self) -> Time {
@@ -408,6 +501,9 @@ impl Chipset {
         self.pit = Pit::default();
         self.rtc.reset();
         self.pics = Pics::default();
+        if let Some(ata) = &mut self.ata {
+            ata.reset();
+        }
         self.now = Time::default();
         self.key_read = Time::default();
         self.keys_from = Time(FIRST_KEY);
@@ -427,6 +523,7 @@ impl Chipset {
             pit: self.pit.save(),
             rtc: self.rtc.save(),
             pics: self.pics.save(),
+            ata: self.ata.as_ref().map(ata::Channel::save),
             now: self.now,
             key_read: self.key_read,
             keys_from: self.keys_from,
@@ -444,6 +541,7 @@ impl Chipset {
             pit,
             rtc,
             pics,
+            ata,
             now,
             key_read,
             keys_from,
@@ -458,6 +556,9 @@ impl Chipset {
         self.pit.restore(pit);
         self.rtc.restore(rtc);
         self.pics.restore(pics);
+        if let (Some(channel), Some(state)) = (&mut self.ata, ata) {
+            channel.restore(state);
+        }
         self.now = *now;
         self.key_read = *key_read;
         self.keys_from = *keys_from;

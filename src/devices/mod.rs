@@ -4,6 +4,7 @@
 //! the host's files or of its clock: output waits until the owner takes it, and every device can be saved
 //! and restored.
 
+pub mod ata;
 pub mod chipset;
 pub mod clock;
 pub mod debug_port;
@@ -60,6 +61,8 @@ pub enum PortEffect {
     Output,
     /// The guest has switched address line A20 on or off.
     A20,
+    /// A drive waits for sectors to be read or written: see [`ata::Request`].
+    Disk,
     /// The guest wants the processor to be reset.
     Reset,
     /// The guest wants the run to end.
@@ -108,6 +111,9 @@ enum Chip {
     Pic {
         second: bool,
     },
+    /// The command block of the ATA channel, and its control block.
+    Ata,
+    AtaControl,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,10 +175,22 @@ impl Devices {
         })
     }
 
+    /// Puts drives behind the ATA channel, which is not there without. Fails if somebody has one of its ports.
+    pub fn attach_drives(
+        &mut self,
+        drives: [Option<ata::Drive>; ata::DRIVES],
+    ) -> Result<(), Conflict<u16>> {
+        if drives.iter().any(Option::is_some) {
+            self.chipset.attach_drives(drives, &mut self.ports)?;
+        }
+        Ok(())
+    }
+
     /// Reads `size` bytes (1, 2 or 4) from `port` on; `None` if no device claims any of them.
     ///
     /// As on an ISA bus, an access wider than the device is split into bytes of consecutive ports, of
-    /// which those that nobody claims read FFh.
+    /// which those that nobody claims read FFh. The data port of the ATA channel is as wide as the access; it may
+    /// leave an [`ata::Request`].
     pub fn port_read(&mut self, port: u16, size: u8) -> Option<u32> {
         let size = bus_width(size)?;
         if self.all_in_exit_port(port, size) {
@@ -182,6 +200,9 @@ impl Devices {
             && let Some(value) = self.vga.vbe_read(port)
         {
             return Some(value.into());
+        }
+        if size > 1 && port == ata::PORT && self.chipset.ata().is_some() {
+            return Some(self.chipset.read_disk_data(size));
         }
         let mut bytes = [0; 4];
         let mut claimed = false;
@@ -210,6 +231,9 @@ impl Devices {
         }
         if size == 2 && self.vga.vbe_write(port, (value & 0xffff) as u16) {
             return Some(PortEffect::Done);
+        }
+        if size > 1 && port == ata::PORT && self.chipset.ata().is_some() {
+            return Some(self.chipset.write_disk_data(size, value));
         }
         let mut effect: Option<PortEffect> = None;
         for (at, byte) in value.to_le_bytes().into_iter().enumerate().take(size) {
@@ -394,9 +418,10 @@ impl PortEffect {
         match self {
             PortEffect::Done => 0,
             PortEffect::Output => 1,
-            PortEffect::A20 => 2,
-            PortEffect::Reset => 3,
-            PortEffect::Exit { .. } => 4,
+            PortEffect::Disk => 2,
+            PortEffect::A20 => 3,
+            PortEffect::Reset => 4,
+            PortEffect::Exit { .. } => 5,
         }
     }
 }

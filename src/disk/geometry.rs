@@ -92,6 +92,18 @@ impl Geometry {
         Geometry::new(clamp(cylinders, MAX_CYLINDERS), heads, 63)
     }
 
+    /// The same disk of `sectors` sectors as its drive has it, between which and the geometry that INT 13h shows the
+    /// firmware translates: 16,383 cylinders of 16 heads at most.
+    #[must_use]
+    pub fn of_drive(self, sectors: u64) -> Geometry {
+        let fits = self.heads <= HARD_DISK.heads && self.sectors <= HARD_DISK.sectors;
+        let divided = if fits { self } else { HARD_DISK };
+        let per_cylinder = u64::from(divided.heads * divided.sectors).max(1);
+        let least = if fits { u64::from(self.cylinders) } else { 1 };
+        let cylinders = clamp((sectors / per_cylinder).max(least), HARD_DISK.cylinders);
+        Geometry { cylinders, ..divided }
+    }
+
     /// The sector at `cylinder`, `head`, `sector` (from 1), counted from 0; nothing if there is no such place.
     #[must_use]
     pub fn lba(self, cylinder: u32, head: u32, sector: u32) -> Option<u64> {
@@ -175,6 +187,15 @@ mod tests {
         assert_eq!(mebibytes(4096), Geometry::new(522, 255, 63));
         assert_eq!(mebibytes(9216), Geometry::new(1024, 255, 63));
         assert_eq!(Geometry::hard_disk(u64::MAX, &blank()), Geometry::new(1024, 255, 63));
+    }
+
+    #[test]
+    fn a_drive_has_16_heads_at_most() {
+        let of_drive = |sectors| Geometry::hard_disk(sectors, &blank()).of_drive(sectors);
+        assert_eq!(of_drive(1), Geometry::new(2, 16, 63));
+        assert_eq!(of_drive(20_480), Geometry::new(20, 16, 63));
+        assert_eq!(of_drive(4096 << 11), Geometry::new(8322, 16, 63));
+        assert_eq!(of_drive(1 << 40), Geometry::new(16_383, 16, 63));
     }
 
     #[test]

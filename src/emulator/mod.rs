@@ -40,7 +40,7 @@ mod tests;
 pub use execute::{Outcome, Raised, execute, raised};
 pub use fault::Fault;
 pub use interrupt::{Cause, Delivery, Event, FailedDelivery, deliver, deliver_telling};
-pub use operand_fault::operand_fault;
+pub use operand_fault::{BehindLimit, behind_limit, operand_fault};
 
 use crate::x86::paging::PhysRead;
 use crate::x86::{Features, Phys};

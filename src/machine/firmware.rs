@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::image::ImageError;
 use super::{Boot, Image, Machine, StopReason};
 use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
+use crate::devices::ata::Channel;
 use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
@@ -196,7 +197,7 @@ impl Machine {
 
     /// Tells the user, once, that the host refuses an access to a disk. A run from before a change of a file cannot be
     /// repeated.
-    fn note_disk_news(&mut self) {
+    pub(super) fn note_disk_news(&mut self) {
         let news = &mut self.disks.news;
         if std::mem::take(&mut news.file_written)
             && let Some(rewind) = &mut self.rewind
@@ -211,7 +212,7 @@ impl Machine {
         }
     }
 
-    /// The disks, and how the firmware's last operations on them ended, a line each.
+    /// The disks, how the firmware's last operations on them ended, and the ATA channel, a line each.
     #[must_use]
     pub fn describe_disks(&self) -> String {
         let status = |at| {
@@ -219,7 +220,9 @@ impl Machine {
             let _ = self.read_phys(at, &mut byte);
             byte[0]
         };
-        bios::disk::describe::describe(&self.disks, status)
+        let text = bios::disk::describe::describe(&self.disks, status);
+        let channel = self.devices.chipset().ata().map(Channel::describe).unwrap_or_default();
+        text + &channel
     }
 
     pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {
@@ -253,6 +256,7 @@ impl Machine {
         let full = self.devices.chipset().keyboard().waiting_keys() > 0 && self.is_buffer_full();
         self.devices.chipset_mut().hold_keys(full);
         self.devices.chipset_mut().send_key();
+        self.devices.chipset_mut().complete_disk_access();
     }
 
     /// Whether the firmware takes the keys and has no room for another.

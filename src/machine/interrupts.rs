@@ -134,8 +134,9 @@ impl Machine {
     /// The guest has accessed `port`, for which time has passed.
     pub(super) fn note_port_access(&mut self, port: u16) {
         self.interrupts.accesses += 1;
-        // Those of the interrupt controllers, of the timer, of the keyboard and of the clock.
-        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1) {
+        // Those of the interrupt controllers, of the timer, of the keyboard, of the clock and of the disks.
+        if matches!(port, 0x1d..=0x21 | 0x3d..=0x43 | 0x5d..=0x64 | 0x6d..=0x71 | 0x9d..=0xa1 | 0x1ed..=0x1f7 | 0x3f3..=0x3f6)
+        {
             self.interrupts.alarm_is_right = false;
         }
     }

@@ -32,6 +32,7 @@ impl Machine {
             self.pass_time();
             self.note_port_access(port);
             let answer = self.devices.port_read(port, size);
+            self.serve_drives();
             let value = answer.unwrap_or(u32::MAX) & value_mask(size);
             self.note_access(Access::PortRead, port.into(), size.into(), value.into());
             let hit = self.catch_access(port, size, false, value);
@@ -66,6 +67,7 @@ impl Machine {
             match self.devices.port_write(port, size, value) {
                 Some(PortEffect::Done) => {}
                 Some(PortEffect::Output) => self.pass_output_on(),
+                Some(PortEffect::Disk) => self.serve_drives(),
                 Some(PortEffect::A20) => {
                     if let Err(error) = self.follow_a20() {
                         stop = Some(StopReason::HostFailure(error.with_cause()));

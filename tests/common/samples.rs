@@ -75,7 +75,7 @@ pub const SAMPLES: [Sample; 95] = [
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
     sample!("apic" on firmware),
-    sample!("ata" on firmware),
+    Sample { drive: Some(0x80), ..sample!("ata" on firmware) },
     Sample { load: 0, entry: SegOff::new(0, 0), ..sample!("banner") },
     sample!("blockmove" on firmware),
     Sample { end: End::Leaves(Ending::Bootstrap), ..sample!("bootagain" on firmware) },

@@ -1,3 +1,3 @@
-# guest: ../../guests/bin/ata.elf
+# guest: ../../guests/bin/ata.bin
 # ends: halt
 # screen file: ../screens/ata.txt

@@ -37,7 +37,14 @@ enum Drive {
 /// Where the parameters of the two hard disks are, to which INT 41h and INT 46h point, in the extended data area.
 const HARD_DISK_PARAMETERS: [(u8, u16); 2] = [(0x41, 0x3d), (0x46, 0x4d)];
 
-/// Prepares the data areas.
+/// What an access to a hard disk leaves in its drive's registers: no sectors left, the number of the second sector, the
+/// first drive by such numbers.
+const ATA_REGISTERS: [(u16, u8); 5] =
+    [(0x1f2, 0x00), (0x1f3, 0x01), (0x1f4, 0x00), (0x1f5, 0x00), (0x1f6, 0xe0)];
+const ATA_STATUS: u16 = 0x1f7;
+const ATA_CONTROL: u16 = 0x3f6;
+
+/// Prepares the data areas and the drives.
 pub fn power_on(pc: &mut Pc<'_>) {
     // Drive A: is always there, with or without a disk in it.
     const FLOPPY_INSTALLED: u16 = 0x0001;
@@ -51,6 +58,7 @@ pub fn power_on(pc: &mut Pc<'_>) {
     for status in [data_area::FLOPPY_STATUS, data_area::DISK_STATUS] {
         pc.write_u8(status, Status::Success.code());
     }
+    leave_drives(pc);
     // The boot sector has just been read.
     if let Some(drive @ Drive::Floppy(number)) = find(pc, pc.low(Gpr::Rdx))
         && drive.image(pc).is_some()
@@ -64,6 +72,20 @@ pub fn power_on(pc: &mut Pc<'_>) {
         pc.write_u16(Phys(u64::from(vector) * 4), offset);
         pc.write_u16(Phys(u64::from(vector) * 4 + 2), EBDA);
     }
+}
+
+/// Leaves the drives of the ATA channel as they are after the first sector was read from there. Of ports that are not
+/// there nothing comes.
+fn leave_drives(pc: &mut Pc<'_>) {
+    const NO_INTERRUPT: u8 = 0x02;
+    const RECALIBRATE: u8 = 0x10;
+    pc.port_write(ATA_CONTROL, NO_INTERRUPT);
+    for (port, value) in ATA_REGISTERS {
+        pc.port_write(port, value);
+    }
+    pc.port_write(ATA_STATUS, RECALIBRATE);
+    pc.port_read(ATA_STATUS);
+    pc.port_write(ATA_CONTROL, 0);
 }
 
 /// The table of a hard disk (IBM PC/AT Technical Reference): cylinders, heads, where write precompensation begins

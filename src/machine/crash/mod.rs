@@ -12,12 +12,12 @@ use std::fmt;
 
 use self::raised::Imagined;
 use super::{Machine, StopReason};
-use crate::emulator::{self, Cause, Delivery, Event, FailedDelivery, Fault};
+use crate::emulator::{self, BehindLimit, Cause, Delivery, Event, FailedDelivery, Fault};
 use crate::kvm::{KvmError, probe};
 use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
 use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
-use crate::x86::vectors::{INVALID_TSS, PAGE_FAULT, STACK_FAULT};
+use crate::x86::vectors::{GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_FAULT};
 use crate::x86::{CpuState, Gpr, disasm, instruction};
 
 /// Why the processor shut down, in lines for the user.
@@ -165,9 +165,20 @@ impl Machine {
             }
             _ => {
                 let what = exception_words(event.vector, event.error_code, address);
-                format!("{instruction} raised {what}")
+                let reason = self.limit_words(cpu, event).unwrap_or_default();
+                format!("{instruction} raised {what}{reason}")
             }
         }
+    }
+
+    /// That a memory operand lies behind the limit of its segment, if that may be why the instruction raised `event`.
+    fn limit_words(&self, cpu: &CpuState, event: &Event) -> Option<String> {
+        let may_be = matches!(event.vector, GENERAL_PROTECTION | STACK_FAULT)
+            && event.error_code.is_none_or(|code| code == 0);
+        let behind = may_be.then(|| emulator::behind_limit(cpu, &mut Imagined(self))).flatten()?;
+        let BehindLimit { segment, offset, limit } = behind;
+        let segment = segment.as_str().to_uppercase();
+        Some(format!(": {segment}:{offset:08x} reaches beyond the segment's limit, {limit:#x}"))
     }
 
     /// One line for each delivery that failed.
