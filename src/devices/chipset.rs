@@ -69,8 +69,7 @@ pub struct Chipset {
     pit: Pit,
     rtc: Rtc,
     pics: Pics,
-    /// The ATA channel, if there are drives.
-    ata: Option<ata::Channel>,
+    ata: ata::Channel,
     now: Time,
     /// When the guest last took something from the keyboard controller.
     key_read: Time,
@@ -92,7 +91,7 @@ pub struct State {
     pit: pit::State,
     rtc: rtc::State,
     pics: pic::State,
-    ata: Option<ata::State>,
+    ata: ata::State,
     now: Time,
     key_read: Time,
     keys_from: Time,
@@ -109,7 +108,7 @@ impl Default for Chipset {
             pit: Pit::default(),
             rtc: Rtc::default(),
             pics: Pics::default(),
-            ata: None,
+            ata: ata::Channel::new([None; ata::DRIVES]),
             now: Time::default(),
             key_read: Time::default(),
             keys_from: Time(FIRST_KEY),
@@ -133,6 +132,7 @@ impl Chipset {
             (keyboard::controller::COMMAND_PORT, Chip::KeyboardCommand),
             (CONTROL_A, Chip::ControlA),
             (CONTROL_B, Chip::ControlB),
+            (ata::CONTROL_PORT, Chip::AtaControl),
         ];
         for (port, chip) in single {
             ports.claim(port..=port, PortDevice::Chip(chip))?;
@@ -144,54 +144,43 @@ impl Chipset {
         for (port, second) in pic::PORTS.into_iter().zip([false, true]) {
             ports.claim(port..=port + 1, PortDevice::Chip(Chip::Pic { second }))?;
         }
-        Ok(())
-    }
-
-    /// Puts the ATA channel at its ports. Fails if somebody has one of them.
-    pub(super) fn attach_drives(
-        &mut self,
-        drives: [Option<ata::Drive>; ata::DRIVES],
-        ports: &mut AddressMap<u16, PortDevice>,
-    ) -> Result<(), Conflict<u16>> {
         let commands = ata::PORT..=ata::PORT + (ata::PORTS - 1);
-        ports.claim(commands, PortDevice::Chip(Chip::Ata))?;
-        ports.claim(ata::CONTROL_PORT..=ata::CONTROL_PORT, PortDevice::Chip(Chip::AtaControl))?;
-        self.ata = Some(ata::Channel::new(drives));
-        Ok(())
+        ports.claim(commands, PortDevice::Chip(Chip::Ata))
     }
 
-    /// The ATA channel, if there is one.
+    /// Puts `drives` behind the ATA channel, which is at power-on then.
+    pub(super) fn attach_drives(&mut self, drives: [Option<ata::Drive>; ata::DRIVES]) {
+        self.ata = ata::Channel::new(drives);
+    }
+
+    /// The ATA channel.
     #[must_use]
-    pub fn ata(&self) -> Option<&ata::Channel> {
-        self.ata.as_ref()
+    pub fn ata(&self) -> &ata::Channel {
+        &self.ata
     }
 
     /// What the ATA channel wants from the owner of the disks.
     #[must_use]
     pub fn disk_request(&self) -> Option<ata::Request> {
-        self.ata.as_ref()?.request()
+        self.ata.request()
     }
 
     /// Answers it; see [`ata::Channel::answer`].
     pub fn answer_disk_request(&mut self, outcome: Result<Vec<u8>, ata::Fault>) {
-        if let Some(ata) = &mut self.ata {
-            ata.answer(outcome);
-        }
+        self.ata.answer(outcome);
         self.set_lines();
     }
 
     /// Reads the ATA channel's data in 2 or 4 bytes.
     pub(super) fn read_disk_data(&mut self, size: usize) -> u32 {
-        let data = self.ata.as_mut().map_or(u32::MAX, |ata| ata.read_data(size));
+        let data = self.ata.read_data(size);
         self.set_lines();
         data
     }
 
     /// Writes them.
     pub(super) fn write_disk_data(&mut self, size: usize, value: u32) -> PortEffect {
-        if let Some(ata) = &mut self.ata {
-            ata.write_data(size, value);
-        }
+        self.ata.write_data(size, value);
         self.set_lines();
         self.disk_effect()
     }
@@ -222,10 +211,8 @@ impl Chipset {
             Chip::Pit => self.pit.read(offset),
             Chip::Rtc => self.rtc.read(offset),
             Chip::Pic { second } => self.pics.read(second, offset),
-            Chip::Ata => self.ata.as_mut().map_or(super::OPEN_BUS, |ata| ata.read(offset)),
-            Chip::AtaControl => {
-                self.ata.as_mut().map_or(super::OPEN_BUS, ata::Channel::read_control)
-            }
+            Chip::Ata => self.ata.read(offset),
+            Chip::AtaControl => self.ata.read_control(),
         };
         self.set_lines();
         value
@@ -274,12 +261,12 @@ impl Chipset {
                 }
                 false
             }
-            Chip::Ata | Chip::AtaControl => {
-                match &mut self.ata {
-                    Some(ata) if chip == Chip::Ata => ata.write(offset, value),
-                    Some(ata) => ata.write_control(value),
-                    None => {}
-                }
+            Chip::Ata => {
+                self.ata.write(offset, value);
+                return self.disk_effect();
+            }
+            Chip::AtaControl => {
+                self.ata.write_control(value);
                 return self.disk_effect();
             }
         };
@@ -306,9 +293,7 @@ impl Chipset {
         self.now = self.now.after(nanoseconds);
         self.pit.pass(self.now.cycles(pit::FREQUENCY) - before);
         self.rtc.pass(self.now);
-        if let Some(ata) = &mut self.ata {
-            ata.pass(self.now);
-        }
+        self.ata.pass(self.now);
         self.type_timed_keys();
         self.set_lines();
     }
@@ -368,9 +353,7 @@ impl Chipset {
         self.pics.set_line(TIMER_LINE, self.pit.output(0));
         self.pics.set_line(KEYBOARD_LINE, self.keyboard.interrupt());
         self.pics.set_line(CLOCK_LINE, self.rtc.interrupt());
-        if let Some(ata) = &self.ata {
-            self.pics.set_line(DISK_LINE, ata.interrupt());
-        }
+        self.pics.set_line(DISK_LINE, self.ata.interrupt());
         self.pics.set_line(MOUSE_LINE, self.keyboard.auxiliary_interrupt());
         for (uart, line) in self.serial.iter().zip(SERIAL_LINES) {
             self.pics.set_line(line, uart.interrupt());
@@ -409,16 +392,14 @@ impl Chipset {
 
     /// When the ATA channel interrupts the guest: see [`Chipset::complete_disk_access`].
     fn disk_due(&self) -> Option<Time> {
-        let due = self.ata.as_ref()?.next_interrupt()?;
+        let due = self.ata.next_interrupt()?;
         self.pics.would_interrupt(DISK_LINE).then(|| due.max(self.now))
     }
 
     /// The guest takes interrupts: the drive that accesses its medium is done with that if it is time.
     pub fn complete_disk_access(&mut self) {
-        if self.disk_due().is_some_and(|due| due <= self.now)
-            && let Some(ata) = &mut self.ata
-        {
-            ata.complete();
+        if self.disk_due().is_some_and(|due| due <= self.now) {
+            self.ata.complete();
             self.set_lines();
         }
     }
@@ -501,9 +482,7 @@ impl Chipset {
         self.pit = Pit::default();
         self.rtc.reset();
         self.pics = Pics::default();
-        if let Some(ata) = &mut self.ata {
-            ata.reset();
-        }
+        self.ata.reset();
         self.now = Time::default();
         self.key_read = Time::default();
         self.keys_from = Time(FIRST_KEY);
@@ -523,7 +502,7 @@ impl Chipset {
             pit: self.pit.save(),
             rtc: self.rtc.save(),
             pics: self.pics.save(),
-            ata: self.ata.as_ref().map(ata::Channel::save),
+            ata: self.ata.save(),
             now: self.now,
             key_read: self.key_read,
             keys_from: self.keys_from,
@@ -556,9 +535,7 @@ impl Chipset {
         self.pit.restore(pit);
         self.rtc.restore(rtc);
         self.pics.restore(pics);
-        if let (Some(channel), Some(state)) = (&mut self.ata, ata) {
-            channel.restore(state);
-        }
+        self.ata.restore(ata);
         self.now = *now;
         self.key_read = *key_read;
         self.keys_from = *keys_from;

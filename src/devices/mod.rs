@@ -175,15 +175,9 @@ impl Devices {
         })
     }
 
-    /// Puts drives behind the ATA channel, which is not there without. Fails if somebody has one of its ports.
-    pub fn attach_drives(
-        &mut self,
-        drives: [Option<ata::Drive>; ata::DRIVES],
-    ) -> Result<(), Conflict<u16>> {
-        if drives.iter().any(Option::is_some) {
-            self.chipset.attach_drives(drives, &mut self.ports)?;
-        }
-        Ok(())
+    /// Puts `drives` behind the ATA channel.
+    pub fn attach_drives(&mut self, drives: [Option<ata::Drive>; ata::DRIVES]) {
+        self.chipset.attach_drives(drives);
     }
 
     /// Reads `size` bytes (1, 2 or 4) from `port` on; `None` if no device claims any of them.
@@ -201,7 +195,7 @@ impl Devices {
         {
             return Some(value.into());
         }
-        if size > 1 && port == ata::PORT && self.chipset.ata().is_some() {
+        if size > 1 && port == ata::PORT {
             return Some(self.chipset.read_disk_data(size));
         }
         let mut bytes = [0; 4];
@@ -232,7 +226,7 @@ impl Devices {
         if size == 2 && self.vga.vbe_write(port, (value & 0xffff) as u16) {
             return Some(PortEffect::Done);
         }
-        if size > 1 && port == ata::PORT && self.chipset.ata().is_some() {
+        if size > 1 && port == ata::PORT {
             return Some(self.chipset.write_disk_data(size, value));
         }
         let mut effect: Option<PortEffect> = None;

@@ -42,8 +42,8 @@ impl Machine {
                 (image.read(sector, &mut data).map(|()| data), Fault::Unreadable)
             }
             Request::Write { sector, .. } => {
-                let channel = self.devices.chipset().ata().ok_or(Fault::Refused)?;
-                let written = image.write(sector, channel.block()).map(|()| Vec::new());
+                let block = self.devices.chipset().ata().block();
+                let written = image.write(sector, block).map(|()| Vec::new());
                 self.disks.news.file_written |= image.changes_its_file();
                 (written, Fault::Refused)
             }

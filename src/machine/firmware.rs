@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::image::ImageError;
 use super::{Boot, Image, Machine, StopReason};
 use crate::bios::{self, Ending, Outcome, Pc, Service, rom};
-use crate::devices::ata::Channel;
 use crate::kvm::exit::PortAccess;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError};
@@ -220,9 +219,11 @@ impl Machine {
             let _ = self.read_phys(at, &mut byte);
             byte[0]
         };
-        let text = bios::disk::describe::describe(&self.disks, status);
-        let channel = self.devices.chipset().ata().map(Channel::describe).unwrap_or_default();
-        text + &channel
+        let mut text = bios::disk::describe::describe(&self.disks, status);
+        if self.disks.hard_disks() > 0 {
+            text += &self.devices.chipset().ata().describe();
+        }
+        text
     }
 
     pub(super) fn lend<'a>(&'a mut self, cpu: &'a mut CpuState) -> Pc<'a> {

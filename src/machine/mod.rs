@@ -204,7 +204,7 @@ impl Machine {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
         let firmware = firmware && firmware::has_room(&boot);
         let mut devices = Devices::new(&devices)?;
-        devices.attach_drives(drives::of(&disks))?;
+        devices.attach_drives(drives::of(&disks));
         let mut ram = Ram::new(ram_size)?;
         ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
         devices.vga_mut().attach(Arc::new(Framebuffer(ram.share(vbe::FRAMEBUFFER))));

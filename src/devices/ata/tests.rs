@@ -128,6 +128,19 @@ fn a_drive_that_is_there_shows_its_signature_and_one_that_is_not_has_no_status()
 }
 
 #[test]
+fn a_channel_without_drives_is_never_busy_and_does_nothing() {
+    let mut bench = Bench::new([None, None]);
+    for drive in [0xa0, 0xb0] {
+        bench.write(6, drive);
+        for command in [0x20, 0xec, 0x90] {
+            bench.write(STATUS, command);
+            assert_eq!((bench.channel.read(STATUS), bench.channel.read_control()), (0, 0));
+            assert!(!bench.channel.interrupt());
+        }
+    }
+}
+
+#[test]
 fn a_slave_without_a_master_is_found_where_it_is() {
     let mut bench = Bench::new([None, Some(drive())]);
     assert_eq!(bench.status(), 0);
