@@ -2,7 +2,10 @@
 //! ports between them.
 //!
 //! One owner for all that every PC has at fixed ports, so that a port write of one can act on another, as that
-//! of port 92h on A20. Tells its owner what concerns the whole machine by a [`PortEffect`].
+//! of port 92h on A20. Tells its owner what concerns the whole machine by a [`PortEffect`]. When keys come that were
+//! typed ahead is in `typing.rs`.
+
+mod typing;
 
 use std::collections::VecDeque;
 
@@ -17,6 +20,7 @@ use super::rtc::{self, Rtc};
 use super::uart::{self, Uart};
 use super::{Chip, PortDevice, PortEffect};
 use crate::bus::{AddressMap, Conflict};
+use typing::FIRST_KEY;
 
 /// Serial ports of a machine.
 pub const SERIAL_PORTS: usize = 2;
@@ -47,15 +51,6 @@ const MOUSE_LINE: u8 = 12;
 const CLOCK_LINE: u8 = 8;
 const DISK_LINE: u8 = 14;
 const SERIAL_LINES: [u8; SERIAL_PORTS] = [4, 3];
-/// From when a guest has read a scan code to the next that it gets by an interrupt, in nanoseconds: what a key
-/// takes on its way, and a typist who is not too fast for it.
-const KEY_PAUSE: u64 = 5_000_000;
-/// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
-/// once a frame sees the key down.
-const KEY_HOLD: u64 = 60_000_000;
-/// From power-on, and from when a guest has given the interrupts vectors of its own, to the first key that comes by an
-/// interrupt: who opens the interrupt before the handler is in place does not lose what was typed ahead.
-const FIRST_KEY: u64 = 500_000_000;
 /// Disk lights and the password latch, which are kept and mean nothing.
 const CONTROL_A_KEPT: u8 = 0xc8;
 
@@ -298,39 +293,6 @@ impl Chipset {
         self.set_lines();
     }
 
-    fn type_timed_keys(&mut self) {
-        // While too many wait, they wait as well.
-        while let Some((at, keys)) = self.timed_keys.front()
-            && *at <= self.now
-            && self.keyboard.type_keys(keys)
-        {
-            self.timed_keys.pop_front();
-        }
-    }
-
-    /// Types `keys` when the time is `at`, after all that is typed by then.
-    pub fn type_keys_at(&mut self, at: Time, keys: Vec<KeyEvent>) {
-        let place = self.timed_keys.partition_point(|(other, _)| *other <= at);
-        self.timed_keys.insert(place, (at, keys));
-        self.type_timed_keys();
-    }
-
-    /// Whether keys will be typed later.
-    #[must_use]
-    pub fn has_timed_keys(&self) -> bool {
-        !self.timed_keys.is_empty()
-    }
-
-    /// Says whether the guest has no room for another key at present, so that none is sent with an interrupt.
-    pub fn hold_keys(&mut self, hold: bool) {
-        self.keys_held = hold;
-    }
-
-    /// The guest has asked its firmware for a key: it may have one at once.
-    pub fn ask_for_key(&mut self) {
-        self.keys_from = Time::default();
-    }
-
     /// The time.
     #[must_use]
     pub fn now(&self) -> Time {
@@ -385,7 +347,7 @@ impl Chipset {
         let listens = self.pics.would_interrupt(KEYBOARD_LINE) && !self.keys_held;
         let key = (listens && self.keyboard.can_send()).then(|| self.key_due());
         let timed = self.timed_keys.front().filter(|_| listens && self.keyboard.would_send());
-        let key = key.or(timed.map(|(at, _)| (*at).max(self.key_due())));
+        let key = key.or(timed.map(|(at, _)| (*at).max(self.timed_key_due())));
         let clock = self.rtc.next_interrupt().filter(|_| self.pics.would_interrupt(CLOCK_LINE));
         tick.into_iter().chain(key).chain(clock).chain(self.disk_due()).min()
     }
@@ -400,21 +362,6 @@ impl Chipset {
     pub fn complete_disk_access(&mut self) {
         if self.disk_due().is_some_and(|due| due <= self.now) {
             self.ata.complete();
-            self.set_lines();
-        }
-    }
-
-    fn key_due(&self) -> Time {
-        let pause = if self.keyboard.releases_next() { KEY_HOLD } else { KEY_PAUSE };
-        self.key_read.after(pause).max(self.keys_from).max(self.now)
-    }
-
-    /// The guest takes interrupts: the keyboard sends the next code of what is typed if it is time.
-    pub fn send_key(&mut self) {
-        let may_send = !self.keys_held && self.key_due() <= self.now;
-        let can_send = may_send && self.keyboard.can_send();
-        if can_send && self.pics.would_interrupt(KEYBOARD_LINE) {
-            self.keyboard.send();
             self.set_lines();
         }
     }
