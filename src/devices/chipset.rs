@@ -70,6 +70,8 @@ pub struct Chipset {
     key_read: Time,
     /// No key comes by an interrupt before.
     keys_from: Time,
+    /// The guest has given the interrupt controllers vectors of its own, at least once.
+    is_remapped: bool,
     /// What will be typed, and when, the earliest first.
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
     /// The guest has no room for another key.
@@ -90,6 +92,7 @@ pub struct State {
     now: Time,
     key_read: Time,
     keys_from: Time,
+    is_remapped: bool,
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
 }
 
@@ -107,6 +110,7 @@ impl Default for Chipset {
             now: Time::default(),
             key_read: Time::default(),
             keys_from: Time(FIRST_KEY),
+            is_remapped: false,
             timed_keys: VecDeque::new(),
             keys_held: false,
         };
@@ -180,6 +184,14 @@ impl Chipset {
         self.disk_effect()
     }
 
+    /// The guest has accessed the register at `offset` of the ATA channel. Status and command take the request for an
+    /// interrupt back, also where the drive has the next one at once.
+    fn take_disk_interrupt_back(&mut self, offset: u16) {
+        if offset == ata::STATUS {
+            self.pics.set_line(DISK_LINE, false);
+        }
+    }
+
     fn disk_effect(&self) -> PortEffect {
         if self.disk_request().is_some() { PortEffect::Disk } else { PortEffect::Done }
     }
@@ -205,8 +217,19 @@ impl Chipset {
             Chip::ControlB => self.control_b(),
             Chip::Pit => self.pit.read(offset),
             Chip::Rtc => self.rtc.read(offset),
-            Chip::Pic { second } => self.pics.read(second, offset),
-            Chip::Ata => self.ata.read(offset),
+            Chip::Pic { second } => {
+                // A guest that polls looks here instead of taking the interrupt.
+                if self.ata.next_interrupt().is_some_and(|due| due <= self.now) {
+                    self.ata.complete();
+                    self.set_lines();
+                }
+                self.pics.read(second, offset)
+            }
+            Chip::Ata => {
+                let value = self.ata.read(offset);
+                self.take_disk_interrupt_back(offset);
+                value
+            }
             Chip::AtaControl => self.ata.read_control(),
         };
         self.set_lines();
@@ -251,13 +274,15 @@ impl Chipset {
             Chip::Pic { second } => {
                 let vectors = self.pics.first_vectors();
                 self.pics.write(second, offset, value);
-                if self.pics.first_vectors() != vectors {
+                if self.pics.first_vectors() != vectors && !self.is_remapped {
+                    self.is_remapped = true;
                     self.keys_from = self.now.after(FIRST_KEY);
                 }
                 false
             }
             Chip::Ata => {
                 self.ata.write(offset, value);
+                self.take_disk_interrupt_back(offset);
                 return self.disk_effect();
             }
             Chip::AtaControl => {
@@ -433,6 +458,7 @@ impl Chipset {
         self.now = Time::default();
         self.key_read = Time::default();
         self.keys_from = Time(FIRST_KEY);
+        self.is_remapped = false;
         self.timed_keys.clear();
         self.keys_held = false;
         self.settle();
@@ -453,6 +479,7 @@ impl Chipset {
             now: self.now,
             key_read: self.key_read,
             keys_from: self.keys_from,
+            is_remapped: self.is_remapped,
             timed_keys: self.timed_keys.clone(),
         }
     }
@@ -471,6 +498,7 @@ impl Chipset {
             now,
             key_read,
             keys_from,
+            is_remapped,
             timed_keys,
         } = state;
         for (uart, state) in self.serial.iter_mut().zip(serial) {
@@ -486,6 +514,7 @@ impl Chipset {
         self.now = *now;
         self.key_read = *key_read;
         self.keys_from = *keys_from;
+        self.is_remapped = *is_remapped;
         self.timed_keys.clone_from(timed_keys);
     }
 }

@@ -2,7 +2,7 @@
 //! returns to the instruction, and that raises it again. And one whose host refuses it paging, by an exception that
 //! real processors do not raise.
 //!
-//! Looked at as padding is: when the guest has been left anyway, so it costs nothing. It is told once, and only where
+//! Looked at when a guest that runs has been interrupted anyway, so it costs nothing. It is told once, and only where
 //! the frame of the exception is still to be seen.
 
 use super::Machine;

@@ -74,8 +74,8 @@ pub fn power_on(pc: &mut Pc<'_>) {
     }
 }
 
-/// Leaves the drives of the ATA channel as they are after the first sector was read from there. Of ports that are not
-/// there nothing comes.
+/// Leaves the drives of the ATA channel as they are after the first sector was read from there. Drives that are not
+/// there take nothing.
 fn leave_drives(pc: &mut Pc<'_>) {
     const NO_INTERRUPT: u8 = 0x02;
     const RECALIBRATE: u8 = 0x10;

@@ -21,7 +21,7 @@ enum Course {
 impl Channel {
     /// Gives `command` to the drive that is selected, which waits for one.
     pub(super) fn command(&mut self, command: u8) {
-        if command == DIAGNOSTIC {
+        if command == DIAGNOSTIC && self.drives.iter().any(Option::is_some) {
             // Both drives do it, whichever is selected.
             self.state.second = false;
             for (unit, drive) in self.state.units.iter_mut().zip(self.drives) {
@@ -136,7 +136,7 @@ impl Channel {
         const TRANSFER_MODE: u8 = 0x03;
         match self.unit().features {
             // Programmed transfers, of any speed; no DMA.
-            TRANSFER_MODE if self.unit().registers.count() >> 3 <= 1 => Ok(()),
+            TRANSFER_MODE if matches!(self.unit().registers.count(), 0 | 1 | 0x08..=0x0c) => Ok(()),
             0x02 | 0x05 | 0x42 | 0x55 | 0x66 | 0x67 | 0x69 | 0x82 | 0x85 | 0x96 | 0x9a | 0xaa
             | 0xc2 | 0xcc => Ok(()),
             _ => Err(ABORTED),

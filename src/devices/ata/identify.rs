@@ -27,6 +27,8 @@ const FAST_PIO: u16 = 0x0003;
 const CYCLE: u16 = 120;
 /// ATA-4 to ATA-6.
 const VERSIONS: u16 = 0x0070;
+/// Command sets: power management.
+const POWER: u16 = 0x0008;
 /// Command sets: flush cache in both forms, 48-bit addresses. Bit 14 says that the word is valid.
 const COMMANDS: u16 = 0x7400;
 const VALID_WORD: u16 = 0x4000;
@@ -45,6 +47,7 @@ pub(super) fn words(drive: Drive, number: usize, translation: (u8, u8), multiple
     // The data can be accessed in 32 bits.
     words[48] = 1;
     words[49] = CAPABILITIES;
+    words[50] = VALID_WORD;
     // The slowest cycle of PIO, mode 2.
     words[51] = 0x0200;
     words[53] = VALID;
@@ -62,8 +65,8 @@ pub(super) fn words(drive: Drive, number: usize, translation: (u8, u8), multiple
     words[64] = FAST_PIO;
     (words[67], words[68]) = (CYCLE, CYCLE);
     words[80] = VERSIONS;
-    (words[83], words[84]) = (COMMANDS, VALID_WORD);
-    (words[86], words[87]) = (COMMANDS & !VALID_WORD, VALID_WORD);
+    (words[82], words[83], words[84]) = (POWER, COMMANDS, VALID_WORD);
+    (words[85], words[86], words[87]) = (POWER, COMMANDS & !VALID_WORD, VALID_WORD);
     put_number(&mut words[100..104], size.min(MOST_EXTENDED));
     words.into_iter().flat_map(u16::to_le_bytes).collect()
 }

@@ -37,7 +37,8 @@ pub const ACCESS_TIME: u64 = 100_000;
 /// The most sectors that a command for multiple sectors transfers between two interrupts.
 const MOST_MULTIPLE: u8 = 16;
 
-const STATUS: u16 = 7;
+/// Offset of status and command.
+pub const STATUS: u16 = 7;
 const ERROR: u16 = 1;
 const DEVICE: u16 = 6;
 

@@ -134,8 +134,8 @@ fn a_channel_without_drives_is_never_busy_and_does_nothing() {
         bench.write(6, drive);
         for command in [0x20, 0xec, 0x90] {
             bench.write(STATUS, command);
-            assert_eq!((bench.channel.read(STATUS), bench.channel.read_control()), (0, 0));
             assert!(!bench.channel.interrupt());
+            assert_eq!((bench.channel.read(STATUS), bench.channel.read_control()), (0, 0));
         }
     }
 }

@@ -10,7 +10,7 @@ const KEY_PAUSE: u64 = 5_000_000;
 /// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
 /// once a frame sees the key down.
 const KEY_HOLD: u64 = 60_000_000;
-/// From power-on, and from when a guest has given the interrupts vectors of its own, to the first key that comes by an
+/// From power-on, and from when a guest has first given the interrupts vectors of its own, to the first key that comes by an
 /// interrupt: who opens the interrupt before the handler is in place does not lose what was typed ahead.
 pub(super) const FIRST_KEY: u64 = 500_000_000;
 
@@ -103,6 +103,19 @@ mod tests {
     fn what_is_typed_ahead_waits_for_a_handler() {
         let mut chipset = chipset();
         assert!(chipset.keyboard_mut().type_keys(&keymap::parse("a").unwrap()));
+        assert_eq!(first_key(chipset), FIRST_KEY / MILLISECOND);
+    }
+
+    #[test]
+    fn a_guest_that_goes_back_and_forth_between_vectors_gets_its_keys() {
+        let mut chipset = chipset();
+        assert!(chipset.keyboard_mut().type_keys(&keymap::parse("a").unwrap()));
+        for vectors in [0x08, 0x20, 0x08, 0x20] {
+            chipset.pass(100 * MILLISECOND);
+            for (offset, value) in [(0, 0x11), (1, vectors), (1, 0x04), (1, 0x01), (1, 0xfd)] {
+                chipset.write(Chip::Pic { second: false }, offset, value);
+            }
+        }
         assert_eq!(first_key(chipset), FIRST_KEY / MILLISECOND);
     }
 

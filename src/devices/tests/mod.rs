@@ -1,6 +1,7 @@
 //! Tests of the dispatch to devices; each device's own tests are in its file.
 
 mod absent;
+mod drives;
 mod port_sequences;
 mod properties;
 pub(crate) mod random;

@@ -19,7 +19,7 @@ enum Act {
 fn port() -> impl Strategy<Value = u16> {
     prop_oneof![
         1 => any::<u16>(),
-        2 => prop_oneof![Just(0x1f0_u16), Just(0x1f0), Just(0x170), Just(0x3f0), Just(0xcf8), Just(0x1ce)]
+        2 => prop_oneof![2 => Just(0x1f0_u16), 1 => Just(0x170), 1 => Just(0x3f0), 1 => Just(0xcf8), 1 => Just(0x1ce)]
             .prop_flat_map(|first| first..first + 8),
         8 => prop_oneof![0x20..0x22_u16, 0x40..0x44_u16, 0x60..0x65_u16, 0x70..0x72_u16],
         3 => prop_oneof![0xa0..0xa2_u16, 0x2f8..0x300_u16, 0x3f8..0x400_u16, 0x80..0x93_u16],

@@ -206,7 +206,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "disk",
         arguments: "",
-        help: "the drives, their disks, sectors changed, and the last statuses of INT 13h",
+        help: "the drives, their disks, sectors changed, the last statuses of INT 13h, and the ATA channel",
         run: firmware::disk,
     },
     Command { name: "pic", arguments: "", help: "the interrupt controllers", run: outside::pic },

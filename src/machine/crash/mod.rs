@@ -60,9 +60,12 @@ impl Machine {
         // A user who steps sees it.
         if !matches!(stop, StopReason::Stepped) {
             self.look_for_padding();
-            if let Err(error) = self.look_for_unanswered() {
-                return StopReason::HostFailure(error.with_cause());
-            }
+        }
+        // Elsewhere the frame below the stack pointer may be that of a call of the firmware.
+        if matches!(stop, StopReason::Kicked)
+            && let Err(error) = self.look_for_unanswered()
+        {
+            return StopReason::HostFailure(error.with_cause());
         }
         stop
     }
