@@ -1,7 +1,7 @@
 //! Which exceptions the next instruction may end in. There are more of them than debug registers for their handlers:
 //! where all have no room, the one that its operands lead to comes first.
 
-use crate::emulator::{self, Delivery, Event, Raised};
+use crate::emulator::{self, Delivery, Event, Fault, Raised};
 use crate::machine::Machine;
 use crate::machine::crash::raised::Imagined;
 use crate::x86::instruction::{Facts, Hazard};
@@ -45,14 +45,20 @@ impl Machine {
         cpu.cpl() != 0 || self.translate(cpu.linear(SegmentName::Ss, sp)).is_ok()
     }
 
-    /// Whose handler is entered for the fault that the next instruction raises, as far as the emulator can tell.
-    fn foreseen(&self) -> Option<u8> {
+    /// The fault that the next instruction raises, as far as the emulator can tell.
+    pub(super) fn foreseen_fault(&self) -> Option<Fault> {
         let cpu = self.vcpu.cpu();
-        let fault = match emulator::raised(cpu, &mut Imagined(self)) {
+        match emulator::raised(cpu, &mut Imagined(self)) {
             Ok(Raised::Fault(fault)) => Some(fault),
             Ok(_) => None,
             Err(_) => emulator::operand_fault(cpu, &mut Imagined(self)),
-        }?;
+        }
+    }
+
+    /// Whose handler is entered for that fault.
+    fn foreseen(&self) -> Option<u8> {
+        let cpu = self.vcpu.cpu();
+        let fault = self.foreseen_fault()?;
         let event = Event::fault(&fault, cpu.rip);
         match emulator::deliver(&mut cpu.clone(), &mut Imagined(self), event) {
             Ok(Delivery::Entered { vector }) => Some(vector),

@@ -13,6 +13,7 @@ mod handlers;
 mod own_handler;
 pub(super) mod repeat;
 mod trap_flag;
+mod undeliverable;
 mod user;
 pub(super) mod watch;
 
@@ -152,6 +153,9 @@ impl Machine {
     }
 
     fn step_decoded(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
+        if let Some(step) = self.step_undeliverable(facts)? {
+            return Ok(step);
+        }
         let Some(facts) = facts else { return self.step_invalid() };
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);

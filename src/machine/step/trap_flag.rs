@@ -40,14 +40,19 @@ impl Machine {
     }
 
     /// A step over an instruction that does not branch: it leads to another address or changes
-    /// something. Some processors stop before it once more, with nothing done.
+    /// something. Some processors stop before it once more, with nothing done. A handler that nobody could tell of
+    /// may return to it time and again: that is a step, too.
     pub(super) fn step_forward(&mut self, facts: Facts) -> Result<Step, KvmError> {
         let before = self.vcpu.cpu().clone();
+        let mut idle_steps = 0;
         loop {
             let step = self.step_by_trap_flag(Some(facts))?;
-            if step.stop != StopReason::Stepped || !is_unchanged(&before, self.vcpu.cpu()) {
+            let is_idle =
+                step.stop == StopReason::Stepped && is_unchanged(&before, self.vcpu.cpu());
+            if !is_idle || idle_steps == MAX_IDLE_STOPS {
                 return Ok(step);
             }
+            idle_steps += 1;
         }
     }
 

@@ -147,6 +147,45 @@ pub fn cases() -> Vec<Case> {
             guest.set(|cpu| cpu.idtr.limit = 0)?;
             guest.step(|now| now.shutdown())
         }),
+        case("div by zero without a table in real mode", &[Mode::R], |guest| {
+            guest.code("div bl", &[0xf6, 0xf3]);
+            guest.set(|cpu| cpu.idtr.limit = 0)?;
+            guest.gpr([(Rbx, 0)])?;
+            guest.step(|now| now.shutdown())
+        }),
+        case("ud2 without a table in real mode", &[Mode::R], |guest| {
+            guest.code("ud2", &[0x0f, 0x0b]);
+            guest.set(|cpu| cpu.idtr.limit = 0)?;
+            guest.step(|now| now.shutdown())
+        }),
+        case("a word at FFFFh without a table in real mode", &[Mode::R], |guest| {
+            guest.code("mov ax, [si]", &[0x8b, 0x04]);
+            guest.set(|cpu| cpu.idtr.limit = 0)?;
+            guest.gpr([(Rsi, 0xffff)])?;
+            guest.step(|now| now.shutdown())
+        }),
+        case("a word at FFFFh with a table up to #DF in real mode", &[Mode::R], |guest| {
+            guest.code("mov ax, [si]", &[0x8b, 0x04]);
+            guest.set(|cpu| cpu.idtr.limit = 8 * 4 + 3)?;
+            guest.gpr([(Rsi, 0xffff)])?;
+            guest.step(|now| now.double_fault())
+        }),
+        case("ud2 with a table up to #UD in real mode", &[Mode::R], |guest| {
+            guest.code("ud2", &[0x0f, 0x0b]);
+            guest.set(|cpu| cpu.idtr.limit = 6 * 4 + 3)?;
+            guest.step(|now| now.fault(6, None))
+        }),
+        case("ud2 without a table in real mode, in free run", &[Mode::R], |guest| {
+            guest.code("ud2", &[0x0f, 0x0b]);
+            guest.set(|cpu| cpu.idtr.limit = 0)?;
+            guest.break_at(handler(6));
+            guest.run(|now| now.shutdown())
+        }),
+        case("push where one byte is left", &[Mode::R], |guest| {
+            guest.code("push ax", &[0x50]);
+            guest.gpr([(Rsp, 1)])?;
+            guest.step(|now| now.shutdown())
+        }),
         case("ud2 in free run", ALL, |guest| {
             guest.code("ud2", &[0x0f, 0x0b]);
             guest.break_at(handler(6));
