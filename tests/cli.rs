@@ -181,6 +181,24 @@ fn a_guest_that_runs_off_its_end_is_told_of() {
     assert_eq!(outcome.stderr.matches(told).count(), 1, "{}", outcome.stderr);
 }
 
+#[test]
+fn software_interrupts_and_those_of_a_fast_timer_go_together() {
+    // A thousand ticks a second, and 20,000 times INT 80h, whose handler only returns.
+    let mut sector = vec![
+        0x31, 0xc0, 0x8e, 0xd8, 0xc7, 0x06, 0x00, 0x02, 0x22, 0x7c, 0xa3, 0x02, 0x02, 0xb0, 0x34,
+        0xe6, 0x43, 0xb0, 0xa9, 0xe6, 0x40, 0xb0, 0x04, 0xe6, 0x40, 0xb9, 0x20, 0x4e, 0xcd, 0x80,
+        0xe2, 0xfc, 0xfa, 0xf4, 0xcf,
+    ];
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    let image = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(image.path(), sector).unwrap();
+    for _ in 0..2 {
+        let outcome = stepvisor(["run", "--clock", "wall", image.path().to_str().unwrap()]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+}
+
 /// What is told of a boot sector that begins with `code` and does not end.
 fn told_of(code: &[u8]) -> String {
     let mut sector = code.to_vec();

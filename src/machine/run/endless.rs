@@ -175,6 +175,14 @@ impl Machine {
         self.vcpu.set_cpu(&cpu)
     }
 
+    /// The guest may have been left between an interrupt and its trap, which nobody is to see, and no step gets out of:
+    /// it goes on to the handler. Gives the stop there.
+    pub(in crate::machine) fn leave_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
+        let Some(vector) = self.vcpu.trapped_interrupt() else { return Ok(None) };
+        self.lead_to_handler(vector)?;
+        Ok(self.breakpoint_here())
+    }
+
     /// Whether the next instruction is one that this host never gets past.
     pub(in crate::machine) fn is_endless(&self, facts: &HostFacts) -> bool {
         self.endless_instruction(facts).is_some()

@@ -93,9 +93,12 @@ impl Machine {
             };
             unfinished = exit.is_access();
             let stop = match exit {
-                Exit::InterruptWindow => None,
+                Exit::InterruptWindow => self.leave_trap()?,
                 Exit::Interrupted => {
                     self.note_signal();
+                    if let Some(stop) = self.leave_trap()? {
+                        return Ok(Some(stop));
+                    }
                     self.look_for_padding();
                     self.look_for_unanswered()?;
                     if self.vcpu.take_kick() {

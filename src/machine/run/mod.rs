@@ -191,10 +191,7 @@ impl Machine {
             Exit::Shutdown => Some(self.shutdown(before)?),
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
                 match self.vcpu.trapped_interrupt() {
-                    Some(vector) => {
-                        self.lead_to_handler(vector)?;
-                        self.breakpoint_here()
-                    }
+                    Some(_) => self.leave_trap()?,
                     None => self.complete_refused()?,
                 }
             }
