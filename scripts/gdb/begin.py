@@ -14,4 +14,5 @@ if "stepvisor" in sys.modules:
     # Loaded before: what listens must not do so twice.
     sys.modules["stepvisor"].server.unload()
     sys.modules["stepvisor"].unwinder.unload()
+    sys.modules["stepvisor"].conditions.unload()
 sys.modules["stepvisor"] = types.ModuleType("stepvisor")

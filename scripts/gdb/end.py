@@ -1,3 +1,3 @@
-for stepvisor_part in ("server", "unwinder", "commands", "prompt"):
+for stepvisor_part in ("server", "unwinder", "conditions", "commands", "prompt"):
     sys.modules["stepvisor." + stepvisor_part].load()
 del stepvisor_part, stepvisor_module

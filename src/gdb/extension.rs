@@ -37,6 +37,7 @@ macro_rules! python {
             module!("server"),
             module!("cfi"),
             module!("unwinder"),
+            module!("conditions"),
             module!("commands"),
             module!("prompt"),
             include_str!("../../scripts/gdb/end.py"),
