@@ -11,9 +11,11 @@ pub fn filter(output: &str, directory: &Path, checkout: &Path) -> String {
     let checkout = checkout.to_string_lossy();
     let mut text = String::new();
     for line in output.lines() {
-        // Which watchpoints make it slow depends on the host; which file is the newer one on the checkout.
+        // Which watchpoints make it slow depends on the host, as does how long something takes; which file is the newer
+        // one on the checkout.
         let hides = [
             "stepvisor: the guest runs instruction by instruction now",
+            "Transfer rate: ",
             "warning: Source file is more recent than executable",
         ];
         if hides.iter().any(|start| line.starts_with(start)) {
