@@ -5,7 +5,7 @@
 mod common;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -113,20 +113,20 @@ impl Subject {
 
         let (all, hits) = self.run_over(&executed);
         all.assert_like(&free, &format!("{name}, breakpoints everywhere"));
-        let mut hits_of_few = 0;
+        let mut hits_of_few = BTreeMap::new();
         // As many at a time as debug registers hold, so that the guest runs free in between.
         for few in executed.chunks(4) {
             let (left, hits) = self.run_over(few);
             left.assert_like(&free, &format!("{name}, breakpoints at {few:x?}"));
-            hits_of_few += hits;
+            hits_of_few.extend(hits);
         }
         assert_eq!(hits, hits_of_few, "{name}: hits of all breakpoints and of four at a time");
         free
     }
 
-    /// Runs it with breakpoints at `addresses`, steps off each, and counts the hits.
-    fn run_over(&self, addresses: &[Linear]) -> (Left, usize) {
-        let mut hits = 0;
+    /// Runs it with breakpoints at `addresses`, steps off each, and counts the hits of each.
+    fn run_over(&self, addresses: &[Linear]) -> (Left, BTreeMap<Linear, usize>) {
+        let mut hits = BTreeMap::new();
         let left = self.drive(|machine, cut| run_over(machine, cut, addresses, &mut hits));
         (left, hits)
     }
@@ -163,7 +163,7 @@ fn run_over(
     machine: &mut Machine,
     cut: Option<Linear>,
     addresses: &[Linear],
-    hits: &mut usize,
+    hits: &mut BTreeMap<Linear, usize>,
 ) -> StopReason {
     for addr in addresses.iter().copied().chain(cut) {
         machine.breakpoints_mut().insert(addr);
@@ -176,7 +176,7 @@ fn run_over(
             StopReason::Breakpoint(addr) => {
                 assert!(addresses.contains(&addr), "a stop at {addr}, where no breakpoint is");
                 assert_eq!(machine.cpu().pc(), addr);
-                *hits += 1;
+                *hits.entry(addr).or_default() += 1;
                 // One iteration of a repetition is a step; the breakpoint is hit once for all of them.
                 match machine.step() {
                     StopReason::Stepped => {}

@@ -72,6 +72,9 @@ impl Machine {
                         carried = Some(exit);
                         continue;
                     }
+                    if let Some(stop) = self.breakpoint_here() {
+                        return Ok(Some(stop));
+                    }
                     if let Some(stop) = self.step_alone()? {
                         return Ok(Some(stop));
                     }
@@ -104,6 +107,10 @@ impl Machine {
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));
                     }
+                    // The signal came before the debug register's turn; what follows may step.
+                    if let Some(stop) = self.breakpoint_here() {
+                        return Ok(Some(stop));
+                    }
                     if plan.recheck && !self.still_fits(plan)? || self.guard.steps_instead() {
                         return Ok(None);
                     }
@@ -135,6 +142,7 @@ impl Machine {
                     let stop = self.end_watched(&exit, &before)?;
                     // It may have been the way to ring 3.
                     self.arm_free(slots)?;
+                    let stop = stop.or_else(|| self.breakpoint_here());
                     if stop.is_none() && self.is_beyond_guard() {
                         return Ok(None);
                     }
