@@ -35,7 +35,7 @@ impl Report {
 /// The report of `stop` to a client that has inserted `inserted`.
 ///
 /// A signal stands for what has no word of its own in the protocol. It is never SIGTRAP when the processor
-/// waits in HLT, since gdb would step on for ever.
+/// stays in HLT, since gdb would step on for ever.
 #[must_use]
 pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
     let signal = match stop {

@@ -116,9 +116,8 @@ fn a_guest_that_waits_in_hlt_is_interrupted() {
     // sti; hlt; nop: no device ever ends the wait.
     client.order("M7c00,3:fbf490");
     client.run("vCont;s:1");
-    client.resume("vCont;s:1");
-    let (stop, console) = client.stop_and_console();
-    assert!(stop.starts_with("T02") && console.contains("waiting for an interrupt"), "{console}");
+    assert!(client.run("vCont;s:1").starts_with("T05"), "a step over HLT is a step");
+    assert_eq!(xml.get(&mut client, "eip"), 0x7c02);
     for _ in 0..5 {
         client.resume("vCont;c");
         client.raw(&[3]);
@@ -128,6 +127,9 @@ fn a_guest_that_waits_in_hlt_is_interrupted() {
         assert_eq!(xml.get(&mut client, "eip"), 0x7c02);
     }
     // Whoever steps there is told, and does not wait.
+    client.resume("vCont;s:1");
+    let (stop, console) = client.stop_and_console();
+    assert!(stop.starts_with("T02") && console.contains("waiting for an interrupt"), "{console}");
     assert!(client.run("vCont;s:1").starts_with("T02"));
     assert!(client.run("vCont;r7c00,7d00:1").starts_with("T02"));
     assert_eq!(xml.get(&mut client, "eip"), 0x7c02);

@@ -38,9 +38,13 @@ impl Guest<'_> {
             let stop = match resume {
                 Resume::Continue => self.machine.run(),
                 // A range may be left at any place, here at a switch of the mode.
-                Resume::Range(_) if self.machine.stops_at_mode_switch() => self.machine.step(),
-                Resume::Step => self.machine.step(),
-                Resume::Range(range) => self.machine.step_range(range.clone()),
+                Resume::Range(_) if self.machine.stops_at_mode_switch() => self.step(),
+                Resume::Step => self.step(),
+                Resume::Range(range) => {
+                    let before = self.machine.cpu().pc();
+                    let stop = self.machine.step_range(range.clone());
+                    self.behind_halt(before, stop)
+                }
             };
             let now = self.machine.cpu().mode();
             if stop == StopReason::Stepped && self.machine.stops_at_mode_switch() && now != mode {
@@ -71,13 +75,36 @@ impl Guest<'_> {
 }
 
 impl Guest<'_> {
+    /// One step. A halted processor wakes only for a client that steps off a breakpoint behind the HLT: it goes on
+    /// from wherever that ends, and would never get away from there.
+    fn step(&mut self) -> StopReason {
+        let before = self.machine.cpu().pc();
+        let steps_off = self.machine.remembered_breakpoints().contains(before)
+            && !self.machine.breakpoints().contains(before);
+        if self.machine.is_halted() && steps_off {
+            return self.machine.wake();
+        }
+        let stop = self.machine.step();
+        self.behind_halt(before, stop)
+    }
+
+    /// HLT is an instruction like any other to those who step over it from `before`, if an interrupt can end it.
+    fn behind_halt(&self, before: Linear, stop: StopReason) -> StopReason {
+        let waits = matches!(stop, StopReason::Halted { interruptible: true, .. });
+        if waits && self.machine.cpu().pc() != before { StopReason::Stepped } else { stop }
+    }
+
     /// Steps off the breakpoint at the next instruction, and on to the next one if that is near: to arm and
     /// disarm debug registers takes as long as a few steps.
     fn leave_breakpoint(&mut self) -> StopReason {
         let steps = self.nearness.steps();
         for _ in 0..steps {
             let (before, mode) = (self.machine.cpu().pc(), self.machine.cpu().mode());
-            match self.machine.step() {
+            if self.machine.is_halted() {
+                // Going on wakes it.
+                return StopReason::Stepped;
+            }
+            match self.step() {
                 StopReason::Stepped => {}
                 stop => return stop,
             }

@@ -27,6 +27,17 @@ impl Machine {
         self.with_account(stop)
     }
 
+    /// Has a halted processor wait for an interrupt as [`Machine::run`] does, and stops at the handler's first
+    /// instruction; the reason is that of a halt if no interrupt can come.
+    pub fn wake(&mut self) -> StopReason {
+        self.crash = None;
+        self.start_time();
+        let stop = self.wait_in_halt();
+        self.rest_from_interrupts();
+        self.stop_time();
+        self.with_account(stop.map(|stop| stop.unwrap_or(StopReason::Stepped)))
+    }
+
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
         if self.halted
             && let Some(stop) = self.wait_in_halt()?
