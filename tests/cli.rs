@@ -724,15 +724,34 @@ fn graphics_are_named_where_there_is_no_terminal_and_written_as_a_picture() {
 #[test]
 fn a_screen_that_cannot_be_written_does_not_hide_how_the_run_ended() {
     let files = Files::new();
-    let path = files.path("missing/screen.txt");
+    let path = files.path("screen.txt");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
     let outcome = stepvisor(["run", "--screen", &path, &shipped("triple.bin")]);
     assert_eq!(outcome.code, Some(12));
     assert_eq!(outcome.stdout, sample("triple").screen);
     assert!(outcome.stderr.contains("triple fault"), "{}", outcome.stderr);
     let last = outcome.stderr.lines().last().unwrap();
-    let expected = format!("stepvisor: cannot write the screen to `{path}`: No such file");
+    let expected = format!("stepvisor: cannot write the screen to `{path}`: No space left");
     assert!(last.starts_with(&expected), "{last}");
-    assert_eq!(last.matches("No such file").count(), 1, "{last}");
+    assert_eq!(last.matches("No space left").count(), 1, "{last}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_an_error_before_the_run() {
+    let files = Files::new();
+    let (screen, report) = (files.path("missing/screen.png"), files.path("missing/report.json"));
+    let image = shipped("hello.bin");
+    let error = "No such file";
+    refused(
+        &["run", "--screen", &screen, &image],
+        12,
+        &["cannot write the screen", &screen, error],
+    );
+    refused(
+        &["run", "--report", &report, &image],
+        12,
+        &["cannot write the report", &report, error],
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `stepvisor run`: boots a guest, runs it until it ends, prints its screen.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -26,6 +26,12 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         // Better now than after a run whose screen is then lost.
         ui::ScreenFormat::of(path)
             .map_err(|error| Failure::new(ExitCode::Usage, format!("--screen: {error}")))?;
+        check_writable(path)
+            .with_context(|| format!("cannot write the screen to `{}`", path.display()))?;
+    }
+    if let Some(path) = &args.report {
+        check_writable(path)
+            .with_context(|| format!("cannot write the report {}", path.display()))?;
     }
     let mut machine = args.guest.machine()?;
     let heard = Heard::default();
@@ -77,6 +83,21 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         written.with_context(|| format!("cannot write the trace {}", path.display()))?;
     }
     Ok(code)
+}
+
+/// Whether a file could be written at `path`, which stays as it is.
+fn check_writable(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        // Opening something else may do something, or wait for somebody.
+        Ok(existing) if !existing.is_file() && !existing.is_dir() => Ok(()),
+        Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // A link to nowhere yet is there, and is followed when the time comes.
+        Err(_) => match File::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            created => created.and_then(|_| fs::remove_file(path)),
+        },
+    }
 }
 
 fn create_trace(path: &Path) -> anyhow::Result<Trace> {
