@@ -220,10 +220,14 @@ impl Machine {
             match self.enter()? {
                 Exit::Shutdown => return Ok(Ok(Ran::Shutdown)),
                 Exit::Interrupted if self.vcpu.take_kick() => return Ok(Err(Lost::Kicked)),
-                Exit::Interrupted => match until {
-                    Until::Time(time) if start.elapsed() >= time => return Ok(Ok(Ran::Over)),
-                    _ => {}
-                },
+                Exit::Interrupted => {
+                    if let Some(vector) = self.vcpu.trapped_interrupt() {
+                        self.lead_to_handler(vector)?;
+                    }
+                    if matches!(until, Until::Time(time) if start.elapsed() >= time) {
+                        return Ok(Ok(Ran::Over));
+                    }
+                }
                 exit if exit.is_access() => {
                     if let Some((service, rip)) = self.trap_of(&exit) {
                         if self.serve_call(service, rip)?.is_some() {
