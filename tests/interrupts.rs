@@ -6,9 +6,12 @@ mod common;
 use common::modes::{self, Mode};
 use common::samples::{Sample, sample};
 use common::*;
+use std::time::Duration;
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::Disks;
-use stepvisor::machine::{Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason};
+use stepvisor::machine::{
+    Boot, Clock, Image, Interrupts, Machine, OnUnclaimed, StopReason, Typing,
+};
 use stepvisor::ui;
 use stepvisor::x86::registers::{RFLAGS_IF, RFLAGS_RF};
 use stepvisor::x86::{CpuMode, Linear, Phys};
@@ -297,6 +300,32 @@ fn a_guest_that_waits_by_the_wall_clock_does_not_work() {
     };
     assert!(of("HLT") <= 11, "{}", machine.stats());
     assert!(machine.stats().total() - of("debug") <= 60, "{}", machine.stats());
+}
+
+#[test]
+fn the_time_of_day_goes_on_while_the_firmware_waits_for_a_key() {
+    const TICKS: u64 = 0x46c;
+    // xor ax, ax; int 0x16; cli; hlt
+    let mut image = vec![0; 512];
+    image[..6].copy_from_slice(&[0x31, 0xc0, 0xcd, 0x16, 0xfa, 0xf4]);
+    let boot = Boot::new(Image::parse(&image).unwrap());
+    let mut machine = machine_with_firmware(boot, Disks::default());
+    machine.set_clock(Clock::Wall);
+    let later = (Duration::from_millis(400), keymap::parse("a").unwrap());
+    machine.type_at_start(Typing { timed: vec![later], ..Typing::default() }).unwrap();
+    let ticks = |machine: &Machine| u32::from_le_bytes(read(machine, TICKS, 4).try_into().unwrap());
+    let before = ticks(&machine);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+    assert_eq!(machine.cpu().gpr[AX] & 0xffff, 0x1e61);
+    let passed = u64::from(ticks(&machine) - before);
+    assert!(passed >= 2, "{passed}");
+    // The others are the key's, going down and up.
+    let keys = machine.stats().interrupts - passed;
+    assert!((1..=2).contains(&keys), "{}", machine.stats());
+    // The processor slept.
+    let waits = machine.stats().exits().find(|(found, _)| *found == "HLT").map(|(_, n)| n.number);
+    assert!(waits.is_some_and(|waits| waits <= 4), "{}", machine.stats());
 }
 
 #[test]

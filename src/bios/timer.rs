@@ -60,6 +60,12 @@ pub fn tick(pc: &mut Pc<'_>) -> Outcome {
     Outcome::Return
 }
 
+/// INT 08h as a whole, where nobody has hooked INT 1Ch.
+pub fn handle_tick(pc: &mut Pc<'_>) {
+    tick(pc);
+    pc.port_write(0x20, END_OF_INTERRUPT);
+}
+
 /// INT 1Ah AH=00: the ticks of the day.
 pub fn look(pc: &mut Pc<'_>) -> Outcome {
     let ticks = pc.read_u32(TIMER_TICKS);

@@ -11,7 +11,7 @@ use crate::kvm::{Exit, KvmError};
 use crate::memory::Ram;
 use crate::x86::instruction::{Kind, Port};
 use crate::x86::registers::RFLAGS_IF;
-use crate::x86::{CpuMode, CpuState, Gpr, Linear, Phys, SegOff};
+use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
 
 /// Bytes of the OUT that is the trap.
 const TRAP_LEN: u64 = 2;
@@ -21,12 +21,10 @@ const FIRST_PIC: u16 = 0x20;
 const DATA: Range<u64> = 0..0x500;
 const IRET: u8 = 0xcf;
 const KEYBOARD_INTERRUPT: u8 = 0x09;
-const KEYBOARD_SERVICE: u8 = 0x16;
-/// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
-const TICKS: [u8; 4] = [0x08, 0x1c, 0x70, 0x4a];
+pub(super) const KEYBOARD_SERVICE: u8 = 0x16;
 
 /// First vectors of the two interrupt controllers, as the firmware sets them.
-const VECTORS: [u8; 2] = [0x08, 0x70];
+pub(super) const VECTORS: [u8; 2] = [0x08, 0x70];
 
 /// Whether a guest leaves the firmware its place. One that is a ROM is the firmware itself; one that is loaded over the
 /// vectors, the data area or the ROM wants none.
@@ -231,16 +229,6 @@ impl Machine {
         Pc { cpu, ram: vm.ram(), devices, disks }
     }
 
-    /// Whether a guest that waits for a key may ever go on: a key is on its way, somebody may type one, or the guest
-    /// itself does something at each tick.
-    fn may_get_key(&self) -> bool {
-        let keyboard = self.devices.chipset().keyboard();
-        let on_its_way = keyboard.waiting_keys() > 0
-            || keyboard.has_output()
-            || self.devices.chipset().has_timed_keys();
-        on_its_way || self.expects_input() || TICKS.iter().any(|vector| self.hooks(*vector))
-    }
-
     /// Whether the guest has put a handler of its own in the place of the firmware's.
     pub(super) fn hooks(&self, vector: u8) -> bool {
         let mut entry = [0; 4];
@@ -268,38 +256,6 @@ impl Machine {
             && self.devices.chipset().pics().first_vectors() == VECTORS
             && !self.hooks(KEYBOARD_INTERRUPT);
         calls_firmware && bios::keyboard::is_full(self.vm.ram())
-    }
-
-    /// Whether the halted guest, behind its HLT, only jumps back to that, and nothing but the firmware's own handlers
-    /// will wake it.
-    pub(super) fn is_idle_for_good(&self) -> bool {
-        const HLT: u8 = 0xf4;
-        const SHORT_JUMP: u8 = 0xeb;
-        const NEAR_JUMP: u8 = 0xe9;
-        /// More than anybody takes to jump a few bytes back.
-        const JUMPS: usize = 4;
-        let cpu = self.vcpu.cpu();
-        let calls_firmware = self.devices.chipset().pics().first_vectors() == VECTORS;
-        if !self.firmware || cpu.mode() != CpuMode::Real || !calls_firmware || self.may_get_key() {
-            return false;
-        }
-        let hlt = Linear(cpu.pc().0.wrapping_sub(1));
-        let mut there = cpu.clone();
-        for _ in 0..JUMPS {
-            let mut code = [0; 3];
-            let _ = self.read_linear(there.pc(), &mut code);
-            let (len, distance) = match code {
-                [SHORT_JUMP, by, _] => (2, i64::from(by.cast_signed())),
-                [NEAR_JUMP, low, high] => (3, i64::from(i16::from_le_bytes([low, high]))),
-                _ => return false,
-            };
-            there.rip = there.rip.wrapping_add(len).wrapping_add_signed(distance) & 0xffff;
-            if there.pc() == hlt {
-                let mut code = [0];
-                return self.read_linear(hlt, &mut code) == 1 && code == [HLT];
-            }
-        }
-        false
     }
 
     /// Whether an interrupt waits for the caller to take interrupts again, as it will behind the IRET.

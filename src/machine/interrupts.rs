@@ -127,7 +127,7 @@ impl Machine {
         !held && !self.rerunning
     }
 
-    fn takes_interrupts(&self) -> bool {
+    pub(super) fn takes_interrupts(&self) -> bool {
         self.vcpu.cpu().rflags & RFLAGS_IF != 0
     }
 
@@ -188,7 +188,7 @@ impl Machine {
     }
 
     /// Acknowledges the interrupt that is requested, and delivers it.
-    fn take_interrupt(&mut self) -> Result<Look, KvmError> {
+    pub(super) fn take_interrupt(&mut self) -> Result<Look, KvmError> {
         let mode = self.vcpu.cpu().mode();
         let vector = self.devices.chipset_mut().acknowledge();
         let event = Event::external(vector, self.vcpu.cpu().rip);
@@ -380,45 +380,5 @@ impl Machine {
         {
             patience.stop();
         }
-    }
-
-    /// The processor is halted: waits for an interrupt and delivers it. Gives the stop if none can come, if somebody
-    /// kicks, or if the delivery itself ends the run.
-    pub(super) fn wait_in_halt(&mut self) -> Result<Option<StopReason>, KvmError> {
-        loop {
-            self.pass_wall_time();
-            if !self.takes_interrupts() || !self.may_interrupt() {
-                return Ok(Some(self.halted_stop()));
-            }
-            self.let_key_come();
-            if self.devices.chipset().interrupt() {
-                return Ok(match self.take_interrupt()? {
-                    Look::Stop(stop) => Some(stop),
-                    _ => None,
-                });
-            }
-            if self.vcpu.take_kick() {
-                return Ok(Some(StopReason::Kicked));
-            }
-            if self.is_idle_for_good() {
-                return Ok(Some(self.halted_stop()));
-            }
-            let next = self.devices.chipset().next_interrupt();
-            let left = next.map(|at| at.0.saturating_sub(self.devices.now().0));
-            match (left, self.clock()) {
-                (None, _) if self.interrupts.expects_input => self.sleep(None),
-                (None, _) => return Ok(Some(self.halted_stop())),
-                (Some(left), Clock::Wall) => self.sleep(Some(Duration::from_nanos(left))),
-                (Some(left), Clock::Virtual) => self.devices.pass(left.max(1)),
-            }
-        }
-    }
-
-    /// Sleeps for `time`, or for ever, or until a kick.
-    fn sleep(&mut self, time: Option<Duration>) {
-        let devices = &self.devices;
-        self.observer.sleeps(&|| devices.frame());
-        self.vcpu.sleep(time);
-        self.observer.wakes();
     }
 }

@@ -22,6 +22,7 @@ mod crash;
 mod drives;
 mod firmware;
 mod framebuffer;
+mod idle;
 mod memory;
 mod outside;
 mod padding;

@@ -77,6 +77,11 @@ impl Record {
         self.counts
     }
 
+    /// Whether anything of what the guest does is kept.
+    pub(super) fn is_kept(&self) -> bool {
+        self.counts || self.keeps_writes
+    }
+
     /// Notes a write to a port.
     pub(super) fn note_write(&mut self, port: u16, size: u8, value: u32) {
         if !self.keeps_writes {

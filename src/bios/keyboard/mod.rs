@@ -135,14 +135,22 @@ fn next(pc: &Pc<'_>) -> Option<u16> {
 /// Whether the buffer in `ram` has no room for another key.
 #[must_use]
 pub fn is_full(ram: &Ram) -> bool {
-    let word = |address| {
-        let mut bytes = [0; 2];
-        let _ = ram.read(address, &mut bytes);
-        u16::from_le_bytes(bytes)
-    };
-    let next = word(KEYBOARD_TAIL).wrapping_add(2);
-    let next = if next == word(KEYBOARD_BUFFER_END) { word(KEYBOARD_BUFFER_START) } else { next };
-    next == word(KEYBOARD_HEAD)
+    let next = word(ram, KEYBOARD_TAIL).wrapping_add(2);
+    let is_end = next == word(ram, KEYBOARD_BUFFER_END);
+    let next = if is_end { word(ram, KEYBOARD_BUFFER_START) } else { next };
+    next == word(ram, KEYBOARD_HEAD)
+}
+
+/// Whether there is no key in the buffer in `ram`.
+#[must_use]
+pub fn is_empty(ram: &Ram) -> bool {
+    word(ram, KEYBOARD_TAIL) == word(ram, KEYBOARD_HEAD)
+}
+
+fn word(ram: &Ram, address: Phys) -> u16 {
+    let mut bytes = [0; 2];
+    let _ = ram.read(address, &mut bytes);
+    u16::from_le_bytes(bytes)
 }
 
 /// Takes it.

@@ -75,6 +75,12 @@ impl Pics {
         self.state.first.request().is_some()
     }
 
+    /// The line of the first whose interrupt the processor would be given.
+    #[must_use]
+    pub fn requested(&self) -> Option<u8> {
+        self.state.first.request()
+    }
+
     /// Whether the processor would be asked to take an interrupt if `line` rose.
     #[must_use]
     pub fn would_interrupt(&self, line: u8) -> bool {

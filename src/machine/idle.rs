@@ -1,0 +1,153 @@
+//! A guest that waits in HLT: what it waits for, whether that can come, and how the host sleeps meanwhile.
+
+use std::time::Duration;
+
+use super::firmware::{KEYBOARD_SERVICE, VECTORS};
+use super::interrupts::Look;
+use super::{Clock, Machine, StopReason};
+use crate::bios::{self, rom};
+use crate::kvm::KvmError;
+use crate::x86::{CpuMode, Linear};
+
+/// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
+const TICKS: [u8; 4] = [TIMER, USER_TIMER, 0x70, 0x4a];
+const TIMER: u8 = 0x08;
+const USER_TIMER: u8 = 0x1c;
+
+impl Machine {
+    /// The processor is halted: waits for an interrupt and delivers it. Gives the stop if none can come, if somebody
+    /// kicks, or if the delivery itself ends the run.
+    pub(super) fn wait_in_halt(&mut self) -> Result<Option<StopReason>, KvmError> {
+        let mut asleep = false;
+        let end = self.wait_asleep(&mut asleep);
+        if asleep {
+            self.observer.wakes();
+        }
+        end
+    }
+
+    fn wait_asleep(&mut self, asleep: &mut bool) -> Result<Option<StopReason>, KvmError> {
+        loop {
+            self.pass_wall_time();
+            if !self.takes_interrupts() || !self.may_interrupt() {
+                return Ok(Some(self.halted_stop()));
+            }
+            self.let_key_come();
+            if self.devices.chipset().interrupt() {
+                if self.is_tick_for_firmware() {
+                    self.tick_in_wait()?;
+                    continue;
+                }
+                return Ok(match self.take_interrupt()? {
+                    Look::Stop(stop) => Some(stop),
+                    _ => None,
+                });
+            }
+            if self.vcpu.take_kick() {
+                return Ok(Some(StopReason::Kicked));
+            }
+            if self.is_idle_for_good() {
+                return Ok(Some(self.halted_stop()));
+            }
+            let next = self.devices.chipset().next_interrupt();
+            let left = next.map(|at| at.0.saturating_sub(self.devices.now().0));
+            match (left, self.clock()) {
+                (None, _) if self.expects_input() => self.sleep(None, asleep),
+                (None, _) => return Ok(Some(self.halted_stop())),
+                (Some(left), Clock::Wall) => {
+                    self.sleep(Some(Duration::from_nanos(left)), asleep);
+                }
+                (Some(left), Clock::Virtual) => self.devices.pass(left.max(1)),
+            }
+        }
+    }
+
+    /// Sleeps for `time`, or for ever, or until a kick; says so once, unless the guest is `asleep` already.
+    fn sleep(&mut self, time: Option<Duration>, asleep: &mut bool) {
+        if !std::mem::replace(asleep, true) {
+            let devices = &self.devices;
+            self.observer.sleeps(&|| devices.frame());
+        }
+        self.vcpu.sleep(time);
+    }
+
+    /// Whether a guest that waits for a key may ever go on: a key is on its way, somebody may type one, or the guest
+    /// itself does something at each tick.
+    pub(super) fn may_get_key(&self) -> bool {
+        let keyboard = self.devices.chipset().keyboard();
+        let on_its_way = keyboard.waiting_keys() > 0
+            || keyboard.has_output()
+            || self.devices.chipset().has_timed_keys();
+        on_its_way || self.expects_input() || TICKS.iter().any(|vector| self.hooks(*vector))
+    }
+
+    /// Whether the halted guest, behind its HLT, only jumps back to that, and nothing but the firmware's own handlers
+    /// will wake it.
+    fn is_idle_for_good(&self) -> bool {
+        const HLT: u8 = 0xf4;
+        const SHORT_JUMP: u8 = 0xeb;
+        const NEAR_JUMP: u8 = 0xe9;
+        /// More than anybody takes to jump a few bytes back.
+        const JUMPS: usize = 4;
+        let cpu = self.vcpu.cpu();
+        let calls_firmware = self.devices.chipset().pics().first_vectors() == VECTORS;
+        if !self.firmware || cpu.mode() != CpuMode::Real || !calls_firmware || self.may_get_key() {
+            return false;
+        }
+        let hlt = Linear(cpu.pc().0.wrapping_sub(1));
+        let mut there = cpu.clone();
+        for _ in 0..JUMPS {
+            let mut code = [0; 3];
+            let _ = self.read_linear(there.pc(), &mut code);
+            let (len, distance) = match code {
+                [SHORT_JUMP, by, _] => (2, i64::from(by.cast_signed())),
+                [NEAR_JUMP, low, high] => (3, i64::from(i16::from_le_bytes([low, high]))),
+                _ => return false,
+            };
+            there.rip = there.rip.wrapping_add(len).wrapping_add_signed(distance) & 0xffff;
+            if there.pc() == hlt {
+                let mut code = [0];
+                return self.read_linear(hlt, &mut code) == 1 && code == [HLT];
+            }
+        }
+        false
+    }
+
+    /// Whether the interrupt that is requested is the timer's, of a guest that waits for a key in the firmware and has
+    /// left that the handler: nothing will change but the time, and somebody waits in front of a terminal.
+    fn is_tick_for_firmware(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        let waits = self.firmware
+            && cpu.mode() == CpuMode::Real
+            && cpu.segments.cs.base == u64::from(rom::SEGMENT) << 4
+            && rom::waits_at((cpu.rip & 0xffff) as u16) == Some(KEYBOARD_SERVICE);
+        let pics = self.devices.chipset().pics();
+        let is_tick = pics.requested() == Some(0) && pics.first_vectors() == VECTORS;
+        let is_ours = ![TIMER, USER_TIMER].iter().any(|vector| self.hooks(*vector));
+        waits
+            && is_tick
+            && is_ours
+            && self.clock() == Clock::Wall
+            && bios::keyboard::is_empty(self.vm.ram())
+            && !self.is_observed()
+    }
+
+    /// Whether somebody looks at each instruction or access of the guest, or at some of them.
+    fn is_observed(&self) -> bool {
+        !self.breakpoints.is_empty()
+            || self.stop_on.needs_steps()
+            || !self.stop_on.catchpoints.is_empty()
+            || self.stops_at_mode_switch
+            || self.trace.is_some()
+            || self.record.is_kept()
+    }
+
+    /// The firmware's handler of the timer, without the processor, which stays halted.
+    fn tick_in_wait(&mut self) -> Result<(), KvmError> {
+        self.devices.chipset_mut().acknowledge();
+        self.stats.interrupts += 1;
+        let mut cpu = self.vcpu.cpu().clone();
+        bios::timer::handle_tick(&mut self.lend(&mut cpu));
+        self.note_interruption()
+    }
+}
