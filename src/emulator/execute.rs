@@ -45,26 +45,30 @@ enum Done {
 /// # Errors
 /// What this module cannot do; nothing has changed then.
 pub fn execute(cpu: &mut CpuState, env: &mut dyn Environment) -> Result<Outcome, Unsupported> {
-    let before = cpu.clone();
+    let mut before = cpu.clone();
     let mut execution = Execution::new(cpu, env);
     let mut unblocks_nmi = false;
     let event = match execution.instruction(&mut unblocks_nmi) {
         Ok(None) => {
             let fast_call = execution.is_fast_call;
-            execution.commit(cpu);
-            let deciding = if fast_call { &*cpu } else { &before };
-            let single_step = deciding.rflags & RFLAGS_TF != 0;
-            return Ok(Outcome::Completed { single_step, unblocks_nmi });
+            let Some(fault) = execution.commit(cpu) else {
+                let deciding = if fast_call { &*cpu } else { &before };
+                let single_step = deciding.rflags & RFLAGS_TF != 0;
+                return Ok(Outcome::Completed { single_step, unblocks_nmi });
+            };
+            before.clone_from(cpu);
+            Err(fault)
         }
-        Ok(Some(event)) => event,
+        Ok(Some(event)) => Ok(event),
         Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
-        Err(Trouble::Fault(fault)) => {
-            if let Some(address) = fault.address {
-                cpu.cr2 = address.0;
-            }
-            Event::fault(&fault, cpu.rip)
-        }
+        Err(Trouble::Fault(fault)) => Err(fault),
     };
+    let event = event.unwrap_or_else(|fault| {
+        if let Some(address) = fault.address {
+            cpu.cr2 = address.0;
+        }
+        Event::fault(&fault, cpu.rip)
+    });
     match deliver(cpu, env, event) {
         Ok(Delivery::Entered { vector }) => Ok(Outcome::Entered { vector }),
         Ok(Delivery::Shutdown) => Ok(Outcome::Shutdown),
@@ -141,7 +145,7 @@ impl Execution<'_> {
                     Mnemonic::Iretd => 4,
                     _ => 8,
                 };
-                self.iret(size)?;
+                self.iret(size, next)?;
                 return Ok(Done::Transferred);
             }
             Mnemonic::Retf => {
@@ -154,7 +158,9 @@ impl Execution<'_> {
             }
             Mnemonic::Call | Mnemonic::Jmp => {
                 self.far_transfer(instruction, next)?;
-                self.cpu.rflags &= !RFLAGS_RF;
+                if !self.switched_task {
+                    self.cpu.rflags &= !RFLAGS_RF;
+                }
                 return Ok(Done::Transferred);
             }
             Mnemonic::Syscall => {

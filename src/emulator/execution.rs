@@ -15,6 +15,10 @@ pub(super) struct Execution<'a> {
     pub(super) external: bool,
     /// It is SYSCALL or SYSRET: whether a trap follows is decided by the flags that it loads.
     pub(super) is_fast_call: bool,
+    /// The task has been switched.
+    pub(super) switched_task: bool,
+    /// An exception that comes behind that, in the new task.
+    pub(super) fault_in_new_task: Option<Fault>,
 }
 
 /// A write that has passed all checks.
@@ -26,15 +30,27 @@ pub(super) struct PendingWrite {
 impl<'a> Execution<'a> {
     pub(super) fn new(cpu: &CpuState, env: &'a mut dyn Environment) -> Execution<'a> {
         let writes = Vec::new();
-        Execution { cpu: cpu.clone(), env, writes, external: false, is_fast_call: false }
+        Execution {
+            cpu: cpu.clone(),
+            env,
+            writes,
+            external: false,
+            is_fast_call: false,
+            switched_task: false,
+            fault_in_new_task: None,
+        }
     }
 
-    /// Makes it happen.
-    pub(super) fn commit(self, cpu: &mut CpuState) {
+    /// Makes it happen. Gives the exception that comes at once in a new task, if one does.
+    pub(super) fn commit(self, cpu: &mut CpuState) -> Option<Fault> {
         for write in &self.writes {
             self.env.write(write.addr, &write.data);
         }
+        if self.switched_task {
+            self.env.end_local_breakpoints();
+        }
         *cpu = self.cpu;
+        self.fault_in_new_task
     }
 
     /// The error code for `selector`: without its RPL, with EXT (SDM vol. 3A, 6.13).

@@ -7,6 +7,7 @@ use super::Unsupported;
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::segments::Descriptor;
+use super::task::By;
 use crate::x86::registers::CR0_PE;
 use crate::x86::{CpuMode, Gpr, Segment, SegmentName};
 
@@ -50,10 +51,10 @@ impl Execution<'_> {
         match access.kind {
             0xc => {}
             0x4 if !self.is_ia32e() => {}
-            0x1 | 0x3 | 0x9 | 0xb if !self.is_ia32e() => {
-                return Err(self.switch_to_task(descriptor, target.selector));
+            0x1 | 0x3 | 0x5 | 0x9 | 0xb if !self.is_ia32e() => {
+                let by = if calls { By::Call } else { By::Jump };
+                return self.far_to_task(descriptor, target.selector, by, next);
             }
-            0x5 if !self.is_ia32e() => return Err(Unsupported::TaskSwitch.into()),
             _ => return Err(fault.into()),
         }
         if access.dpl < self.cpu.cpl() || access.dpl < (target.selector & 3) as u8 {

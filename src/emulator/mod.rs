@@ -65,6 +65,9 @@ pub trait Environment: PhysRead {
     /// Whether an exception of the x87 waits for its next instruction: ES of its status word.
     fn x87_exception_pending(&mut self) -> bool;
 
+    /// The task was switched: the local breakpoints of DR7 are the old task's (SDM vol. 3B, 18.2.4).
+    fn end_local_breakpoints(&mut self);
+
     /// A random number, if one is to be had.
     fn random(&mut self) -> Option<u64>;
 
@@ -75,9 +78,9 @@ pub trait Environment: PhysRead {
 /// What this module does not do. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A task switch: by a task gate or by IRET with RFLAGS.NT set (SDM vol. 3A, 8.3).
-    #[error("it switches tasks, which is not supported")]
-    TaskSwitch,
+    /// A switch to a task whose first instruction is to raise a debug exception (SDM vol. 3B, 18.3.1.5).
+    #[error("it switches to a task with the debug trap flag, which is not supported")]
+    TaskTrap,
     /// Virtual-8086 mode extensions: CR4.VME is set where it decides (SDM vol. 3A, 21.3).
     #[error("it depends on the virtual-8086 mode extensions, which are not supported")]
     Vme,

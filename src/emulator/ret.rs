@@ -16,8 +16,8 @@ const ALWAYS: u64 = super::flags::STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT;
 const HIGH: u64 = RFLAGS_RF | RFLAGS_AC | RFLAGS_ID;
 
 impl Execution<'_> {
-    /// IRET with an operand size of `size` bytes: 2, 4 or 8.
-    pub(super) fn iret(&mut self, size: u8) -> Result<(), Trouble> {
+    /// IRET with an operand size of `size` bytes: 2, 4 or 8; behind it is `next`.
+    pub(super) fn iret(&mut self, size: u8, next: u64) -> Result<(), Trouble> {
         match self.cpu.mode() {
             CpuMode::Real => self.iret_paragraphs(size, ALWAYS | HIGH | RFLAGS_IF | RFLAGS_IOPL),
             CpuMode::Virtual8086 => {
@@ -29,7 +29,7 @@ impl Execution<'_> {
                 }
                 self.iret_paragraphs(size, ALWAYS | HIGH | RFLAGS_IF)
             }
-            _ => self.iret_protected(size),
+            _ => self.iret_protected(size, next),
         }
     }
 
@@ -49,9 +49,12 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn iret_protected(&mut self, size: u8) -> Result<(), Trouble> {
+    fn iret_protected(&mut self, size: u8, next: u64) -> Result<(), Trouble> {
         if self.cpu.rflags & RFLAGS_NT != 0 {
-            return if self.is_ia32e() { Err(Fault::gp(0).into()) } else { self.return_to_task() };
+            return match self.is_ia32e() {
+                true => Err(Fault::gp(0).into()),
+                false => self.return_to_task(next),
+            };
         }
         let cpl = self.cpu.cpl();
         let rip = self.pop(size)?;

@@ -134,6 +134,15 @@ impl Execution<'_> {
         Ok(segment)
     }
 
+    /// Marks a task-state segment as busy or as available, in its descriptor.
+    pub(super) fn set_busy(&mut self, task: Descriptor, busy: bool) -> Result<(), Trouble> {
+        const BUSY: u8 = 1 << 1;
+        let addr = task.addr.offset(5);
+        let rights = (task.raw >> 40) as u8;
+        let rights = if busy { rights | BUSY } else { rights & !BUSY };
+        self.write_linear(addr, &[rights], Rights::SYSTEM_WRITE)
+    }
+
     /// Long mode is active, in whatever code segment.
     pub(super) fn is_ia32e(&self) -> bool {
         self.cpu.efer & EFER_LMA != 0

@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 95] = [
+pub const SAMPLES: [Sample; 96] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -156,6 +156,7 @@ pub const SAMPLES: [Sample; 95] = [
     Sample { keys: "a{CapsLock}aA{NumLock}{KP7}{Esc}", ..sample!("shifts" on firmware) },
     sample!("speaker" on firmware),
     sample!("strings" on firmware),
+    sample!("tasks"),
     sample!("teletype" on firmware),
     sample!("ticks"),
     sample!("timer"),

@@ -167,22 +167,21 @@ pub fn deliver_telling(
     let mut event = event;
     loop {
         let mut execution = Execution::new(cpu, env);
-        match execution.enter(&event) {
-            Ok(()) => {
-                execution.commit(cpu);
-                return Ok(Delivery::Entered { vector: event.vector });
-            }
+        let fault = match execution.enter(&event) {
+            Ok(()) => match execution.commit(cpu) {
+                None => return Ok(Delivery::Entered { vector: event.vector }),
+                Some(fault) => fault,
+            },
             Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
-            Err(Trouble::Fault(fault)) => {
-                let next = follow_up(&event, fault);
-                failed(FailedDelivery { event, fault, next });
-                let Some(next) = next else { return Ok(Delivery::Shutdown) };
-                if let Some(address) = fault.address {
-                    cpu.cr2 = address.0;
-                }
-                event = Event::fault(&next, cpu.rip);
-            }
+            Err(Trouble::Fault(fault)) => fault,
+        };
+        let next = follow_up(&event, fault);
+        failed(FailedDelivery { event, fault, next });
+        let Some(next) = next else { return Ok(Delivery::Shutdown) };
+        if let Some(address) = fault.address {
+            cpu.cr2 = address.0;
         }
+        event = Event::fault(&next, cpu.rip);
     }
 }
 

@@ -3,8 +3,9 @@
 
 use super::super::execution::Execution;
 use super::super::fault::{Fault, Trouble};
+use super::super::memory::AccessKind;
 use super::super::segments::Descriptor;
-use super::super::{Unsupported, memory::AccessKind};
+use super::super::task::{By, Left};
 use super::Event;
 use crate::x86::registers::RFLAGS_VM;
 use crate::x86::{Gpr, Segment, SegmentName};
@@ -20,9 +21,19 @@ pub(super) struct Gate {
     pub(super) size: u8,
 }
 
+/// What an entry of the interrupt table leads to.
+enum Entry {
+    Gate(Gate),
+    /// The task with this selector.
+    Task(u16),
+}
+
 impl Execution<'_> {
     pub(super) fn enter_protected(&mut self, event: &Event) -> Result<(), Trouble> {
-        let gate = self.legacy_gate(event)?;
+        let gate = match self.legacy_gate(event)? {
+            Entry::Gate(gate) => gate,
+            Entry::Task(selector) => return self.enter_task(event, selector),
+        };
         let from_v86 = self.cpu.rflags & RFLAGS_VM != 0;
         let cpl = self.cpu.cpl();
         let cs = self.handler_code(gate.selector)?;
@@ -69,6 +80,19 @@ impl Execution<'_> {
         Ok(())
     }
 
+    /// To the handler that is a task.
+    fn enter_task(&mut self, event: &Event, selector: u16) -> Result<(), Trouble> {
+        let left = Left { rip: event.return_rip, flags: self.pushed_flags(event) };
+        self.through_task_gate(selector, By::Gate, left)?;
+        match event.error_code {
+            Some(code) if self.fault_in_new_task.is_none() => {
+                let pushed = self.push(code.into(), self.task_size());
+                self.in_new_task(pushed)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Flags, CS, the instruction pointer and perhaps the error code.
     pub(super) fn push_frame(
         &mut self,
@@ -87,7 +111,7 @@ impl Execution<'_> {
     }
 
     /// The gate of `event`, if it may use it.
-    fn legacy_gate(&mut self, event: &Event) -> Result<Gate, Trouble> {
+    fn legacy_gate(&mut self, event: &Event) -> Result<Entry, Trouble> {
         let offset = u64::from(event.vector) * 8;
         let code = self.gate_code(event.vector);
         if offset + 7 > self.cpu.idtr.limit.into() {
@@ -101,16 +125,13 @@ impl Execution<'_> {
             _ => return Err(Fault::gp(code).into()),
         };
         self.check_gate(event, raw, self.cpu.cpl())?;
+        let selector = (raw >> 16) as u16;
         if kind == 0x5 {
-            return Err(Unsupported::TaskSwitch.into());
+            return Ok(Entry::Task(selector));
         }
         let high = if size == 4 { raw >> 32 & 0xffff_0000 } else { 0 };
-        Ok(Gate {
-            selector: (raw >> 16) as u16,
-            offset: raw & 0xffff | high,
-            interrupt: kind & 1 == 0,
-            size,
-        })
+        let offset = raw & 0xffff | high;
+        Ok(Entry::Gate(Gate { selector, offset, interrupt: kind & 1 == 0, size }))
     }
 
     /// Privilege of a gate for software interrupts, then whether it is present.

@@ -17,7 +17,7 @@ impl Pc {
     }
 
     /// INT `vector` of two bytes.
-    fn int(&mut self, vector: u8) -> Result<Delivery, Unsupported> {
+    pub(super) fn int(&mut self, vector: u8) -> Result<Delivery, Unsupported> {
         self.deliver(Event::software(vector, self.cpu.rip + 2))
     }
 
@@ -276,15 +276,6 @@ fn the_stack_is_looked_at_before_the_handlers_offset() {
     assert_eq!(pc.int(0x30), entered(13));
     *bad_stack.cpu.get_mut(Gpr::Rsp) = 1 << 63 | 0x100;
     assert_eq!(bad_stack.int(0x30), entered(12));
-}
-
-#[test]
-fn a_task_gate_is_refused_and_changes_nothing() {
-    let mut pc = Pc::protected(0);
-    pc.gate(0x30, TASK, 0, 0x85);
-    let before = pc.cpu.clone();
-    assert_eq!(pc.int(0x30), Err(Unsupported::TaskSwitch));
-    assert_eq!(pc.cpu, before);
 }
 
 /// Virtual-8086 mode with CS = 07C0, SS = 0100.

@@ -3,6 +3,7 @@
 mod integer;
 mod interrupt;
 mod ret;
+mod task;
 
 use super::Environment;
 use crate::x86::paging::PhysRead;
@@ -48,6 +49,8 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
     pub(super) msrs: Vec<(u32, u64)>,
     pub(super) random: Option<u64>,
+    /// DR7 has some.
+    pub(super) local_breakpoints: bool,
     pub(super) x87_pending: bool,
     pub(super) features: Features,
 }
@@ -83,6 +86,10 @@ impl Environment for Memory {
 
     fn x87_exception_pending(&mut self) -> bool {
         self.x87_pending
+    }
+
+    fn end_local_breakpoints(&mut self) {
+        self.local_breakpoints = false;
     }
 
     fn random(&mut self) -> Option<u64> {
@@ -125,6 +132,7 @@ impl Pc {
             bytes: vec![0; 0x4_0000],
             msrs: Vec::new(),
             random: None,
+            local_breakpoints: true,
             x87_pending: false,
             features: Features::all(true),
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::emulator::{Outcome, Unsupported};
-use crate::x86::registers::{RFLAGS_IF, RFLAGS_IOPL, RFLAGS_NT, RFLAGS_VM};
+use crate::x86::registers::{RFLAGS_IF, RFLAGS_IOPL, RFLAGS_VM};
 use crate::x86::{CpuMode, SegmentName};
 
 const RETURNED: Result<Outcome, Unsupported> =
@@ -88,46 +88,6 @@ fn bad_frames_are_faults_that_pop_nothing() {
         pc.frame(frame, 4);
         assert_eq!(pc.fault_of(&[0xcf], vector), code, "{frame:x?}");
     }
-}
-
-#[test]
-fn a_jump_to_a_task_is_refused_or_a_fault() {
-    let jump = [0xea, 0, 0, 0, 0, TASK as u8, 0];
-    // Busy, available, not present, too short, of ring 0 only.
-    let code = u64::from(TASK);
-    for (ring, rights, limit, fault) in [
-        (0, 0x8b, 0x67, Some(13)),
-        (0, 0x89, 0x67, None),
-        (0, 0x09, 0x67, Some(11)),
-        (0, 0x89, 0x66, Some(10)),
-        (0, 0x81, 0x2b, None),
-        (0, 0x81, 0x2a, Some(10)),
-        (3, 0x89, 0x67, Some(13)),
-    ] {
-        let mut pc = Pc::protected(ring);
-        pc.put(GDT + code, descriptor(TSS as u32, limit, rights, 0), 8);
-        match fault {
-            Some(vector) => assert_eq!(pc.fault_of(&jump, vector), code, "{rights:#x}"),
-            None => assert_eq!(pc.execute(&jump), Err(Unsupported::TaskSwitch), "{rights:#x}"),
-        }
-    }
-}
-
-#[test]
-fn a_nested_task_is_refused_or_invalid_and_in_long_mode_a_fault() {
-    let mut pc = Pc::protected(0);
-    pc.cpu.rflags |= RFLAGS_NT;
-    // Back to no task, to one beyond the table, to what is none.
-    for link in [0, 0x200, DATA0] {
-        pc.put(TSS, link.into(), 2);
-        assert_eq!(pc.clone().fault_of(&[0xcf], 10), u64::from(link), "{link:#x}");
-    }
-    pc.put(TSS, TASK.into(), 2);
-    assert_eq!(pc.execute(&[0xcf]), Err(Unsupported::TaskSwitch));
-    let mut pc = Pc::long(0);
-    pc.cpu.rflags |= RFLAGS_NT;
-    pc.gate64(13, CODE64, HANDLER, 0x8e, 0);
-    assert_eq!(pc.execute(&[0x48, 0xcf]), Ok(Outcome::Entered { vector: 13 }));
 }
 
 #[test]

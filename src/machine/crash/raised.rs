@@ -40,6 +40,8 @@ impl Environment for Imagined<'_> {
         self.0.fpu().is_ok_and(|fpu| fpu.has_pending_exception())
     }
 
+    fn end_local_breakpoints(&mut self) {}
+
     fn random(&mut self) -> Option<u64> {
         None
     }

@@ -86,6 +86,17 @@ impl Environment for Surroundings<'_> {
         self.machine.fpu().is_ok_and(|fpu| fpu.has_pending_exception())
     }
 
+    fn end_local_breakpoints(&mut self) {
+        // L0 to L3, and LE. What cannot be read is told where it matters.
+        const LOCAL: u64 = 0x155;
+        if let Ok(mut registers) = self.machine.vcpu.debug_registers()
+            && registers[7] & LOCAL != 0
+        {
+            registers[7] &= !LOCAL;
+            let _ = self.machine.vcpu.set_debug_registers(&registers);
+        }
+    }
+
     fn random(&mut self) -> Option<u64> {
         let mut bytes = [0; 8];
         File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
