@@ -9,6 +9,9 @@ use crate::machine::Machine;
 use crate::x86::instruction::MAX_LEN;
 use crate::x86::{CpuState, operands};
 
+/// What POPAD takes, the most of all.
+const MOST: u64 = 32;
+
 /// An instruction under way.
 #[derive(Debug)]
 pub(in crate::machine) struct Partial {
@@ -52,8 +55,8 @@ impl Machine {
         let mut code = [0; MAX_LEN];
         let size = self.code_bytes(&mut code);
         let reads = operands::accesses(&code[..size], cpu).into_iter().filter(|one| one.read);
-        let end = reads.map(|one| one.addr.0.wrapping_add(one.len)).max()?;
-        let taken = end.checked_sub(top.0).filter(|taken| *taken > len)?;
+        let ends = reads.filter_map(|one| one.addr.0.checked_sub(top.0)?.checked_add(one.len));
+        let taken = ends.filter(|end| *end <= MOST).max().filter(|taken| *taken > len)?;
         Some(Partial { start: cpu.clone(), first: addr, len: taken })
     }
 }
