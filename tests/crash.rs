@@ -298,3 +298,41 @@ fn a_crash_after_many_stops_is_found_as_well() {
     assert_eq!(machine.cpu().pc().0, START + 15);
     assert_eq!(read(&machine, DATA, 4), [40, 0, 0, 0]);
 }
+
+/// The first line of the account of `code`, with EAX and EBX, in tables that lead nowhere.
+fn began_with(code: &[u8], [eax, ebx]: [u64; 2], stepped: bool) -> String {
+    let mut machine = machine_in(Mode::Protected, code);
+    no_table(&mut machine);
+    set_gpr(&mut machine, Gpr::Rax, eax);
+    set_gpr(&mut machine, Gpr::Rbx, ebx);
+    let run = |machine: &mut Machine| if stepped { step_to_end(machine, 8) } else { machine.run() };
+    let lines = crash(&mut machine, run);
+    assert!(lines[1].starts_with("#DB is not delivered: entry 1 of the IDT"), "{lines:#?}");
+    lines[0].clone()
+}
+
+#[test]
+fn a_debug_exception_that_the_guest_asked_for_is_not_blamed_on_the_instruction_behind_it() {
+    // pushfd; or dword [esp], 0x100; popfd; nop; ud2
+    let trap_flag = [0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x90, 0x0f, 0x0b];
+    // mov dr0, eax; mov dr7, ebx; nop; nop
+    let breakpoint = [0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0x90, 0x90];
+    // mov dr7, ebx; mov eax, dr0
+    let guarded = [0x0f, 0x23, 0xfb, 0x0f, 0x21, 0xc0];
+    for stepped in [true, false] {
+        let line = began_with(&trap_flag, [0, 0], stepped);
+        assert!(line.contains("#DB, debug exception") && line.contains("single step"), "{line}");
+        let line = began_with(&breakpoint, [START + 7, 0x402], stepped);
+        let words =
+            "`nop` (bytes 90) raised #DB, debug exception: the guest's own breakpoint in DR0";
+        assert!(line.contains(words), "{line}");
+        let line = began_with(&guarded, [0, 0x2400], stepped);
+        assert!(line.contains("`mov eax, dr0` (bytes 0f 21 c0) raised #DB"), "{line}");
+        assert!(line.contains("while DR7.GD was set"), "{line}");
+    }
+    // mov dr0, eax; mov dr7, ebx; mov [eax], ebx; ud2
+    let watched = [0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0x89, 0x18, 0x0f, 0x0b];
+    let line = began_with(&watched, [DATA, 0xd_0402], true);
+    assert!(line.contains("#DB, debug exception"), "{line}");
+    assert!(line.contains("the guest's own breakpoint in DR0"), "{line}");
+}

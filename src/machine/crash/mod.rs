@@ -3,6 +3,7 @@
 //!
 //! Says only what is known: where the exception cannot be found out, the account ends there.
 
+mod debug;
 pub(super) mod raised;
 mod rerun;
 mod search;
@@ -123,8 +124,15 @@ impl Machine {
             return Ok(());
         }
         let mut lines = Vec::new();
-        let known = raised::event(self.raised_by(&cpu)?, cpu.rip);
-        match known {
+        let raised = self.raised_by(&cpu)?;
+        if let Some(exception) = self.debug_exception(&cpu, &raised)? {
+            lines.push(exception.words(&self.instruction_words(&cpu)));
+            let event = Event::debug_trap(exception.cpu.rip);
+            lines.extend(self.chain(&exception.cpu, event));
+            self.crash = Some(Crash { lines });
+            return Ok(());
+        }
+        match raised::event(raised, cpu.rip) {
             Some((event, address)) => {
                 lines.push(self.first_line(&cpu, &event, address));
                 lines.extend(self.chain(&cpu, event));
