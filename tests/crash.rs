@@ -336,3 +336,17 @@ fn a_debug_exception_that_the_guest_asked_for_is_not_blamed_on_the_instruction_b
     assert!(line.contains("#DB, debug exception"), "{line}");
     assert!(line.contains("the guest's own breakpoint in DR0"), "{line}");
 }
+
+#[test]
+fn no_error_code_is_told_of_in_real_mode_which_has_none() {
+    // div bl; mov [bx], eax with BX = 0xffff
+    for (code, what) in [(&[0xf6, 0xf3][..], "#DE"), (&[0x66, 0x89, 0x07], "#GP")] {
+        let mut machine = machine_in(Mode::Real, code);
+        no_table(&mut machine);
+        let bx = if what == "#GP" { 0xffff } else { 0 };
+        set_gpr(&mut machine, Gpr::Rbx, bx);
+        let lines = crash(&mut machine, |machine| step_to_end(machine, 2));
+        assert!(lines[0].contains(&format!("raised {what}")), "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains("error code")), "{lines:#?}");
+    }
+}

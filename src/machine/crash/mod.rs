@@ -175,7 +175,7 @@ impl Machine {
                 format!("{instruction} calls interrupt {:#04x}", event.vector)
             }
             _ => {
-                let what = exception_words(event.vector, event.error_code, address);
+                let what = exception_words(event.vector, told_code(cpu, event.error_code), address);
                 let reason = self.limit_words(cpu, event).unwrap_or_default();
                 format!("{instruction} raised {what}{reason}")
             }
@@ -218,7 +218,8 @@ impl Machine {
         let then = match next {
             None => "the processor shuts down".to_owned(),
             Some(next) if next.vector == fault.vector => {
-                let code = next.error_code.map(|code| format!(" (error code {code:#x})"));
+                let code =
+                    told_code(cpu, next.error_code).map(|code| format!(" (error code {code:#x})"));
                 format!("that raises {}{}", name(next.vector), code.unwrap_or_default())
             }
             Some(next) => {
@@ -273,6 +274,11 @@ impl Machine {
             Some(code) => format!("`{}` (bytes {})", code.text, spaced(&code.bytes)),
         }
     }
+}
+
+/// The error code that there is to tell of: real mode has none.
+fn told_code(cpu: &CpuState, code: Option<u32>) -> Option<u32> {
+    code.filter(|_| cpu.cr0 & CR0_PE != 0)
 }
 
 /// An exception with all that is known of it.
