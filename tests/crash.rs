@@ -7,7 +7,7 @@ mod common;
 use common::modes::{self, DATA, Mode, machine_in};
 use common::{START, read, record, set, step_to_end, visible};
 use stepvisor::machine::{Machine, StopReason};
-use stepvisor::x86::{CpuState, Gpr, Linear};
+use stepvisor::x86::{CpuState, Gpr, Linear, Phys};
 
 /// An instruction that raises an exception, in tables that lead nowhere.
 struct Case<'a> {
@@ -348,5 +348,41 @@ fn no_error_code_is_told_of_in_real_mode_which_has_none() {
         let lines = crash(&mut machine, |machine| step_to_end(machine, 2));
         assert!(lines[0].contains(&format!("raised {what}")), "{lines:#?}");
         assert!(lines.iter().all(|line| !line.contains("error code")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_frame_that_does_not_fit_is_told_of_with_the_stack_it_would_have_gone_to() {
+    const BAD: [u8; 8] = 0x8000_0000_0000_0000_u64.to_le_bytes();
+    const UD: u8 = 6;
+    let cases: [(Mode, u64, &[u8], &str); 3] = [
+        (Mode::Long, 36, &BAD, "on stack 1 of the interrupt stack table, IST1 0x8000000000000000;"),
+        (Mode::Long3, 4, &BAD, "on the stack of ring 0, RSP0 0x8000000000000000;"),
+        (
+            Mode::Protected3,
+            8,
+            &modes::ABSENT.to_le_bytes(),
+            "on the stack of ring 0, SS0:ESP0 0048:00006000, whose segment is not present;",
+        ),
+    ];
+    for (mode, offset, stack, words) in cases {
+        let mut machine = machine_in(mode, &[0x0f, 0x0b]);
+        let put = |machine: &mut Machine, at, bytes: &[u8]| {
+            assert_eq!(machine.write_phys(Phys(at), bytes), bytes.len());
+        };
+        put(&mut machine, modes::TSS + offset, stack);
+        // Data there.
+        put(&mut machine, modes::GDT + u64::from(modes::ABSENT) + 5, &[0x13]);
+        if mode == Mode::Long {
+            put(&mut machine, modes::IDT + 16 * u64::from(UD) + 4, &[1]);
+            // #SS would find a stack.
+            set(&mut machine, |cpu| {
+                cpu.idtr.limit = 16 * u16::from(UD) + 15;
+                cpu.tr.base = modes::TSS;
+            });
+        }
+        let lines = crash(&mut machine, Machine::run);
+        assert!(lines[0].contains("`ud2` (bytes 0f 0b) raised #UD"), "{mode:?}: {lines:#?}");
+        assert!(lines[1].contains(words), "{mode:?}: {lines:#?}");
     }
 }

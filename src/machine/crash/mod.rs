@@ -7,6 +7,7 @@ mod debug;
 pub(super) mod raised;
 mod rerun;
 mod search;
+mod stack;
 mod trial;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
 use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
 use crate::x86::vectors::{GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_FAULT};
-use crate::x86::{CpuState, Gpr, disasm, instruction};
+use crate::x86::{CpuState, disasm, instruction};
 
 /// Why the processor shut down, in lines for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -242,15 +243,14 @@ impl Machine {
         if !entry.leads_on() {
             return format!("entry {vector} of the IDT {entry}");
         }
-        let stack = cpu.get(Gpr::Rsp) & cpu.stack_mask();
         match (fault.vector, fault.address) {
             (PAGE_FAULT, Some(addr)) => {
                 let words = error_code_words(PAGE_FAULT, fault.error_code.unwrap_or(0));
                 format!("{addr} is out of reach ({})", words.unwrap_or_default())
             }
             (STACK_FAULT, _) => {
-                let selector = cpu.segments.ss.selector;
-                format!("its frame does not fit on the stack ({selector:04X}:{stack:08X})")
+                let stack = self.handler_stack_words(cpu, vector);
+                format!("its frame does not fit on {stack}")
             }
             (INVALID_TSS, _) => {
                 let selector = cpu.tr.selector;
