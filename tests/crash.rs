@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::modes::{self, DATA, Mode, machine_in};
+use common::modes::{self, DATA, DATA0, Mode, machine_in};
 use common::{START, read, record, set, step_to_end, visible};
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::{CpuState, Gpr, Linear, Phys};
@@ -23,6 +23,11 @@ struct Case<'a> {
 /// The interrupt table is empty.
 fn no_table(machine: &mut Machine) {
     set(machine, |cpu| cpu.idtr.limit = 0);
+}
+
+/// The descriptor table is on a page that is not mapped.
+fn no_descriptors(machine: &mut Machine) {
+    set(machine, |cpu| cpu.gdtr.base = modes::UNMAPPED);
 }
 
 fn set_gpr(machine: &mut Machine, gpr: Gpr, value: u64) {
@@ -143,6 +148,54 @@ const CASES: &[Case] = &[
             "#PF is not delivered",
             END,
         ],
+    },
+    Case {
+        asm: "mov fs, ax, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x8e, 0xe0],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            set_gpr(machine, Gpr::Rax, DATA0.into());
+        },
+        account: &[
+            "raised #PF, page fault at 0xa010 (error code 0x0: supervisor read, not present)",
+            "#PF is not delivered",
+            END,
+        ],
+    },
+    Case {
+        asm: "ltr ax, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0x00, 0xd8],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            set_gpr(machine, Gpr::Rax, modes::TASK.into());
+        },
+        account: &["raised #PF, page fault at 0xa038 (error code 0x0", "#PF is not delivered", END],
+    },
+    Case {
+        asm: "lfs eax, [DATA], with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0xb4, 0x04, 0x25, 0, 0x90, 0, 0],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            assert_eq!(machine.write_phys(Phys(DATA + 4), &DATA0.to_le_bytes()), 2);
+        },
+        account: &["raised #PF, page fault at 0xa010 (error code 0x0", "#PF is not delivered", END],
+    },
+    Case {
+        asm: "pop gs, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0xa9],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            assert_eq!(machine.write_phys(Phys(modes::STACK), &DATA0.to_le_bytes()), 2);
+        },
+        account: &["raised #PF, page fault at 0xa010 (error code 0x0", "#PF is not delivered", END],
     },
     Case {
         asm: "mov [rax], al, not canonical",
