@@ -25,9 +25,18 @@ impl Report {
         self.reason == signal(Signal::SIGTRAP) && !self.notes.is_empty()
     }
 
-    /// The same in words that stop a gdb which steps: no signal.
+    /// Whether gdb takes it for the hit of a breakpoint, if it has inserted one there, though there is something else
+    /// to tell: it may go on from that without a word.
     #[must_use]
-    pub fn of_step(self) -> Report {
+    pub fn looks_like_a_breakpoint(&self) -> bool {
+        let signals = [Signal::SIGTRAP, Signal::SIGILL, Signal::SIGSEGV];
+        let is_one = signals.into_iter().any(|one| self.reason == signal(one));
+        is_one && !self.notes.is_empty()
+    }
+
+    /// The same in words that stop a gdb which steps or has a breakpoint there: no signal.
+    #[must_use]
+    pub fn without_signal(self) -> Report {
         Report { reason: signal(Signal::SIGZERO), ..self }
     }
 }
@@ -128,7 +137,7 @@ mod tests {
         });
         let report = report(&stop, &Inserted::default());
         assert!(report.looks_like_a_step());
-        assert!(!report.of_step().looks_like_a_step());
+        assert!(!report.without_signal().looks_like_a_step());
         let plain = super::report(&StopReason::Stepped, &Inserted::default());
         assert!(!plain.looks_like_a_step());
     }

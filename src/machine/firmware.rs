@@ -16,9 +16,9 @@ use crate::x86::{CpuMode, CpuState, Gpr, Phys, SegOff};
 /// Bytes of the OUT that is the trap.
 const TRAP_LEN: u64 = 2;
 /// The first interrupt controller.
-const FIRST_PIC: u16 = 0x20;
+pub(super) const FIRST_PIC: u16 = 0x20;
 /// Interrupt vectors and data area.
-const DATA: Range<u64> = 0..0x500;
+pub(super) const DATA: Range<u64> = 0..0x500;
 const IRET: u8 = 0xcf;
 const KEYBOARD_INTERRUPT: u8 = 0x09;
 pub(super) const KEYBOARD_SERVICE: u8 = 0x16;

@@ -1,32 +1,47 @@
 //! A guest that waits in HLT: what it waits for, whether that can come, and how the host sleeps meanwhile.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use super::firmware::{KEYBOARD_SERVICE, VECTORS};
+use super::firmware::{DATA, FIRST_PIC, KEYBOARD_SERVICE, VECTORS};
 use super::interrupts::Look;
-use super::{Clock, Machine, StopReason};
+use super::stop_on::catchpoint::Entry;
+use super::{Catchpoint, Clock, Machine, StopReason, Watch};
 use crate::bios::{self, rom};
 use crate::kvm::KvmError;
-use crate::x86::{CpuMode, Linear};
+use crate::x86::{CpuMode, Gpr, Linear, SegmentName};
 
 /// Interrupts that come by themselves: of the timer, for the user, of the clock, and its alarm.
 const TICKS: [u8; 4] = [TIMER, USER_TIMER, 0x70, 0x4a];
 const TIMER: u8 = 0x08;
 const USER_TIMER: u8 = 0x1c;
 
+/// What a halted guest waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// An interrupt by which it gets on.
+    Use,
+    /// Any interrupt: somebody wants to see its handler.
+    Handler,
+}
+
 impl Machine {
     /// The processor is halted: waits for an interrupt and delivers it. Gives the stop if none can come, if somebody
     /// kicks, or if the delivery itself ends the run.
-    pub(super) fn wait_in_halt(&mut self) -> Result<Option<StopReason>, KvmError> {
+    pub(super) fn wait_in_halt(&mut self, for_what: Wait) -> Result<Option<StopReason>, KvmError> {
         let mut asleep = false;
-        let end = self.wait_asleep(&mut asleep);
+        let end = self.wait_asleep(for_what, &mut asleep);
         if asleep {
             self.observer.wakes();
         }
         end
     }
 
-    fn wait_asleep(&mut self, asleep: &mut bool) -> Result<Option<StopReason>, KvmError> {
+    fn wait_asleep(
+        &mut self,
+        for_what: Wait,
+        asleep: &mut bool,
+    ) -> Result<Option<StopReason>, KvmError> {
         loop {
             self.pass_wall_time();
             if !self.takes_interrupts() || !self.may_interrupt() {
@@ -34,7 +49,7 @@ impl Machine {
             }
             self.let_key_come();
             if self.devices.chipset().interrupt() {
-                if self.is_tick_for_firmware() {
+                if for_what == Wait::Use && self.is_tick_for_firmware() {
                     self.tick_in_wait()?;
                     continue;
                 }
@@ -46,7 +61,7 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            if self.is_idle_for_good() {
+            if for_what == Wait::Use && self.is_idle_for_good() {
                 return Ok(Some(self.halted_stop()));
             }
             let next = self.devices.chipset().next_interrupt();
@@ -94,6 +109,9 @@ impl Machine {
         if !self.firmware || cpu.mode() != CpuMode::Real || !calls_firmware || self.may_get_key() {
             return false;
         }
+        if self.is_tick_watched() {
+            return false;
+        }
         let hlt = Linear(cpu.pc().0.wrapping_sub(1));
         let mut there = cpu.clone();
         for _ in 0..JUMPS {
@@ -111,6 +129,35 @@ impl Machine {
             }
         }
         false
+    }
+
+    /// Whether a tick would hit something that the user has set: a breakpoint in the firmware's handlers or in the loop
+    /// around the HLT, a watchpoint on the vectors, the data area or the stack, a catchpoint on what the handlers do.
+    fn is_tick_watched(&self) -> bool {
+        /// Further than the loops that are known here reach.
+        const NEAR: u64 = 0x80;
+        /// More than the handlers push.
+        const PUSHED: u64 = 0x80;
+        let cpu = self.vcpu.cpu();
+        let pc = cpu.pc().0;
+        let rom = rom::START.0..rom::START.0 + rom::SIZE as u64;
+        let in_way = |at: Linear| rom.contains(&at.0) || pc.abs_diff(at.0) < NEAR;
+        let top = cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp)).0;
+        let stack = top.saturating_sub(PUSHED)..top;
+        let touched = |watch: &Watch| {
+            let overlaps = |range: &Range<u64>| {
+                watch.addr.0 < range.end && range.start < watch.addr.0.saturating_add(watch.len)
+            };
+            overlaps(&DATA) || overlaps(&stack)
+        };
+        let caught = |entry: &Entry| match &entry.catchpoint {
+            Catchpoint::Interrupt { vector, .. } => *vector == USER_TIMER,
+            Catchpoint::Port { ports, .. } => ports.contains(&FIRST_PIC),
+            Catchpoint::ModeSwitch => false,
+        };
+        self.breakpoints.addresses().any(in_way)
+            || self.breakpoints.watches().iter().any(touched)
+            || self.stop_on.catchpoints.iter().any(caught)
     }
 
     /// Whether the interrupt that is requested is the timer's, of a guest that waits for a key in the firmware and has

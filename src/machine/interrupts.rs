@@ -158,6 +158,9 @@ impl Machine {
             return Ok(Look::Exit(exit));
         }
         if self.is_in_shadow()? {
+            if unfinished && let Some(stop) = self.breakpoint_here() {
+                return Ok(Look::Stop(stop));
+            }
             let at = self.vcpu.cpu().pc();
             match self.step_noticing()? {
                 StopReason::Stepped => {}
@@ -170,6 +173,22 @@ impl Machine {
             }
         }
         self.take_interrupt()
+    }
+
+    /// Behind a step off a breakpoint in a guest that runs: time passes as in steps, and the interrupt that is due
+    /// comes.
+    pub(super) fn let_interrupt_in(&mut self, accesses: u64) -> Result<StopReason, KvmError> {
+        self.note_stepped(accesses);
+        // Where one more instruction is to come first, its breakpoint is.
+        if self.breakpoint_here().is_some() && self.is_in_shadow()? {
+            return Ok(StopReason::Stepped);
+        }
+        Ok(match self.look_for_interrupt(false)? {
+            // Going on begins with that.
+            Look::Stop(StopReason::Breakpoint(_)) => StopReason::Stepped,
+            Look::Stop(stop) => stop,
+            Look::Nothing | Look::Entered | Look::Stepped | Look::Exit(_) => StopReason::Stepped,
+        })
     }
 
     /// Whether the instruction before may hold interrupts back for the next one: STI, or a load of SS. That one may

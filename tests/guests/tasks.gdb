@@ -1,4 +1,4 @@
 # guest: ../../guests/bin/tasks.elf
 # ends: halt
 # screen file: ../screens/tasks.txt
-# register tr: 0x18
+# register eflags: 0x46

@@ -29,8 +29,11 @@ impl<'m> Session<'m> {
             let report = stop::report(&stop, guest.inserted());
             let in_step = guest.was_stepping() && report.looks_like_a_step();
             self.again = in_step && !self.follower.is_able();
-            let tells_gdb = in_step && self.follower.is_able();
-            self.send_report(guest, &if tells_gdb { report.of_step() } else { report });
+            let pc = guest.machine().cpu().pc();
+            let is_inserted = guest.inserted().software(pc) || guest.inserted().hardware(pc);
+            let misleads = in_step || is_inserted && report.looks_like_a_breakpoint();
+            let tells_gdb = misleads && self.follower.is_able();
+            self.send_report(guest, &if tells_gdb { report.without_signal() } else { report });
         }
         self.last_stop = stop;
     }

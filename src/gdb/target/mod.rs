@@ -54,6 +54,8 @@ pub struct Guest<'m> {
     resume: Option<Resume>,
     /// How it went on last was by steps.
     stepping: bool,
+    /// Of its own accord, to get off a breakpoint.
+    steps_off: bool,
     /// Why the last request failed, until the session takes it.
     error: Option<String>,
     /// `monitor quit` was given.
@@ -86,6 +88,7 @@ impl<'m> Guest<'m> {
             inserted: Inserted::default(),
             resume: None,
             stepping: false,
+            steps_off: false,
             error: None,
             quit: false,
             agent: Agent::new(console),
@@ -251,6 +254,11 @@ impl<'m> Guest<'m> {
     /// How the client wants the guest to go on, if it has just said so.
     pub fn take_resume(&mut self) -> Option<Resume> {
         self.resume.take()
+    }
+
+    /// Says whether the step that the client wants next is one of its own, off a breakpoint.
+    pub fn note_step_off(&mut self, steps_off: bool) {
+        self.steps_off = steps_off;
     }
 
     /// Whether the guest went on last by a step, or through a range.

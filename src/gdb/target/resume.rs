@@ -11,6 +11,7 @@ use gdbstub::target::ext::base::singlethread::{
 
 use super::Guest;
 use crate::machine::StopReason;
+use crate::machine::interrupts::Interrupts;
 use crate::x86::Linear;
 
 /// How the guest goes on.
@@ -33,10 +34,11 @@ impl Guest<'_> {
             return hit;
         }
         self.remember_watched();
+        let mut again = None;
         let stop = loop {
             let mode = self.machine.cpu().mode();
             let stop = match resume {
-                Resume::Continue => self.machine.run(),
+                Resume::Continue => again.take().unwrap_or_else(|| self.machine.run()),
                 // A range may be left at any place, here at a switch of the mode.
                 Resume::Range(_) if self.machine.stops_at_mode_switch() => self.step(),
                 Resume::Step => self.step(),
@@ -61,6 +63,12 @@ impl Guest<'_> {
                 }
             }
             self.has_moved();
+            // gdb, which goes on from a breakpoint by a step, looks at it before each iteration.
+            if let Some(hit) = self.machine.hit_in_repetition()
+                && *resume == Resume::Continue
+            {
+                again = Some(hit);
+            }
             // Instructions that never enter the guest would not notice the kick.
             if self.machine.take_kick() {
                 break StopReason::Kicked;
@@ -75,13 +83,14 @@ impl Guest<'_> {
 }
 
 impl Guest<'_> {
-    /// One step. A halted processor wakes only for a client that steps off a breakpoint behind the HLT: it goes on
-    /// from wherever that ends, and would never get away from there.
+    /// One step. A halted processor wakes for those who want interrupts in steps, and for a client that steps off a
+    /// breakpoint behind the HLT: it goes on from wherever that ends, and would never get away from there.
     fn step(&mut self) -> StopReason {
         let before = self.machine.cpu().pc();
-        let steps_off = self.machine.remembered_breakpoints().contains(before)
+        let taken_out = self.machine.remembered_breakpoints().contains(before)
             && !self.machine.breakpoints().contains(before);
-        if self.machine.is_halted() && steps_off {
+        let wakes = self.steps_off || taken_out || self.machine.interrupts() == Interrupts::On;
+        if self.machine.is_halted() && wakes {
             return self.machine.wake();
         }
         let stop = self.machine.step();
@@ -104,7 +113,8 @@ impl Guest<'_> {
                 // Going on wakes it.
                 return StopReason::Stepped;
             }
-            match self.step() {
+            let stop = self.machine.step_off();
+            match self.behind_halt(before, stop) {
                 StopReason::Stepped => {}
                 stop => return stop,
             }

@@ -6,6 +6,7 @@ mod free;
 mod undefined;
 mod watched_access;
 
+use super::idle::Wait;
 use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
@@ -32,7 +33,7 @@ impl Machine {
     pub fn wake(&mut self) -> StopReason {
         self.crash = None;
         self.start_time();
-        let stop = self.wait_in_halt();
+        let stop = self.wait_in_halt(Wait::Handler);
         self.rest_from_interrupts();
         self.stop_time();
         self.with_account(stop.map(|stop| stop.unwrap_or(StopReason::Stepped)))
@@ -40,7 +41,7 @@ impl Machine {
 
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
         if self.halted
-            && let Some(stop) = self.wait_in_halt()?
+            && let Some(stop) = self.wait_in_halt(Wait::Use)?
         {
             return Ok(stop);
         }
@@ -64,7 +65,7 @@ impl Machine {
             // Whatever drives the guest leaves it when it is halted.
             match self.drive()? {
                 Some(StopReason::Halted { .. }) => {
-                    if let Some(stop) = self.wait_in_halt()? {
+                    if let Some(stop) = self.wait_in_halt(Wait::Use)? {
                         return Ok(stop);
                     }
                 }

@@ -67,6 +67,27 @@ impl Machine {
         self.with_account(stop)
     }
 
+    /// A step off a breakpoint at which the guest goes on at once: interrupts wait while the instruction is executed, and
+    /// come behind it.
+    pub fn step_off(&mut self) -> StopReason {
+        let accesses = self.port_accesses();
+        match self.step() {
+            StopReason::Stepped => {}
+            stop => return stop,
+        }
+        self.start_time();
+        let stop = self.let_interrupt_in(accesses);
+        self.stop_time();
+        self.with_account(stop)
+    }
+
+    /// The breakpoint on the repetition that is under way at the next instruction, if there is one.
+    #[must_use]
+    pub fn hit_in_repetition(&self) -> Option<StopReason> {
+        let at = self.mid_rep.filter(|at| *at == self.vcpu.cpu().pc())?;
+        self.breakpoints.contains(at).then_some(StopReason::Breakpoint(at))
+    }
+
     /// Steps until the next instruction lies outside `range` or has a breakpoint.
     pub fn step_range(&mut self, range: std::ops::Range<Linear>) -> StopReason {
         loop {
