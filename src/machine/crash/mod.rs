@@ -249,7 +249,7 @@ impl Machine {
                 format!("{addr} is out of reach ({})", words.unwrap_or_default())
             }
             (STACK_FAULT, _) => {
-                let stack = self.handler_stack_words(cpu, vector);
+                let stack = stack::handler_stack_words(cpu, self, vector);
                 format!("its frame does not fit on {stack}")
             }
             (INVALID_TSS, _) => {
