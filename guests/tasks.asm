@@ -162,8 +162,8 @@ entries:
 align 8
 gdt:
     dq 0
-    dq 0x00cf9a000000ffff       ; code of 32 bits, all of memory
-    dq 0x00cf92000000ffff       ; data
+    dq 0x00cf9b000000ffff       ; code of 32 bits, all of memory; accessed, as a switch notes
+    dq 0x00cf93000000ffff       ; data
 %assign n 0
 %rep 4
     dq 0x0000890000000067 | (TSS + n * SIZE) << 16

@@ -79,7 +79,7 @@ Exit codes:
    34  the guest gave up booting (INT 18h)
    36  the guest asked for another boot (INT 19h)
    38  the guest returned to the firmware
-   40  the guest switched the power off (APM)
+   40  the guest switched the power off (APM, port 604h)
    42  the guest waits for a key, and no more are typed
   130  interrupted, or left by the user
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
@@ -120,6 +120,7 @@ impl ExitCode {
             // The lowest byte is all a process can hand on.
             StopReason::Exit { status } => ExitCode::Guest((status & 0xff) as u8),
             StopReason::Reset { .. } => ExitCode::Reset,
+            StopReason::PowerOff { .. } => ExitCode::PowerOff,
             StopReason::Firmware { ending, .. } => match ending {
                 Ending::NoBootDevice => ExitCode::NoBootDevice,
                 Ending::Bootstrap => ExitCode::Bootstrap,

@@ -674,17 +674,29 @@ fn keys_that_no_keyboard_has_are_named_with_their_place() {
 
 #[test]
 fn a_guest_that_resets_the_machine_ends_the_run_with_a_code_of_its_own() {
-    let reset = |code: &[u8], port: &str| {
+    let reset = |code: &[u8], place: &str| {
         let outcome = run(code, &[]);
         assert_eq!(outcome.code, Some(32), "{outcome:?}");
+        let (location, port) = place.split_once(' ').unwrap();
         let expected =
-            format!("stepvisor: 0000:7C02: the guest resets the machine through port {port}\n");
+            format!("stepvisor: {location}: the guest resets the machine through port {port}\n");
         assert_eq!(outcome.stderr, expected);
     };
     // mov al, 0xfe; out 0x64, al; hlt
-    reset(&[0xb0, 0xfe, 0xe6, 0x64, 0xf4], "0x0064");
+    reset(&[0xb0, 0xfe, 0xe6, 0x64, 0xf4], "0000:7C02 0x0064");
     // mov al, 1; out 0x92, al; hlt
-    reset(&[0xb0, 0x01, 0xe6, 0x92, 0xf4], "0x0092");
+    reset(&[0xb0, 0x01, 0xe6, 0x92, 0xf4], "0000:7C02 0x0092");
+    // mov dx, 0xcf9; mov al, 6; out dx, al; hlt
+    reset(&[0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4], "0000:7C05 0x0cf9");
+}
+
+#[test]
+fn a_guest_that_switches_the_power_off_by_a_port_ends_the_run_with_the_code_for_that() {
+    // mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt
+    let outcome = run(&[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4], &[]);
+    assert_eq!(outcome.code, Some(40), "{outcome:?}");
+    let expected = "stepvisor: 0000:7C06: the guest switches the power off through port 0x0604\n";
+    assert_eq!(outcome.stderr, expected);
 }
 
 // --- Files that a run writes ------------------------------------------------------------------------

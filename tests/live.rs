@@ -377,12 +377,27 @@ fn nothing_is_sent_while_nothing_changes() {
 
 #[test]
 fn a_termination_signal_ends_it_and_gives_the_terminal_back() {
-    let mut terminal = start(ECHO, &[], From::Nothing, |_| {});
-    terminal.wait_for(true, "leaves");
-    terminal.send(Signal::TERM);
-    assert_eq!(terminal.end(), Some(130));
-    assert!(!terminal.is_live() && !terminal.parser.screen().hide_cursor());
-    assert!(terminal.text().contains("stepvisor: interrupted at"), "{}", terminal.text());
+    let signals = [
+        Signal::TERM,
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::XCPU,
+    ];
+    for signal in signals {
+        let mut terminal = start(ECHO, &[], From::Nothing, |_| {});
+        terminal.wait_for(true, "leaves");
+        terminal.send(signal);
+        assert_eq!(terminal.end(), Some(130), "{signal:?}");
+        assert!(!terminal.is_live() && !terminal.parser.screen().hide_cursor(), "{signal:?}");
+        let text = terminal.text();
+        assert!(text.contains("stepvisor: interrupted at"), "{signal:?}: {text}");
+    }
 }
 
 #[test]

@@ -135,10 +135,19 @@ impl Pc<'_> {
 
     /// Reads memory as the processor would: RAM and video memory; FFh where nothing is.
     pub fn read(&self, at: Phys, data: &mut [u8]) {
+        self.read_by(Ram::read, at, data);
+    }
+
+    /// The same with address line A20 on.
+    pub fn read_behind_a20(&self, at: Phys, data: &mut [u8]) {
+        self.read_by(Ram::read_behind_a20, at, data);
+    }
+
+    fn read_by(&self, read: impl Fn(&Ram, Phys, &mut [u8]) -> usize, at: Phys, data: &mut [u8]) {
         let mut done = 0;
         while done < data.len() {
             let here = at.offset(done as u64);
-            match self.ram.read(here, &mut data[done..]) {
+            match read(self.ram, here, &mut data[done..]) {
                 0 => {
                     // Fills in FFh where no device is.
                     let _ = self.devices.mmio_peek(here, &mut data[done..=done]);
@@ -151,10 +160,19 @@ impl Pc<'_> {
 
     /// Writes memory as the processor would; what lands nowhere is dropped.
     pub fn write(&mut self, at: Phys, data: &[u8]) {
+        self.write_by(Ram::write, at, data);
+    }
+
+    /// The same with address line A20 on.
+    pub fn write_behind_a20(&mut self, at: Phys, data: &[u8]) {
+        self.write_by(Ram::write_behind_a20, at, data);
+    }
+
+    fn write_by(&mut self, write: impl Fn(&Ram, Phys, &[u8]) -> usize, at: Phys, data: &[u8]) {
         let mut done = 0;
         while done < data.len() {
             let here = at.offset(done as u64);
-            match self.ram.write(here, &data[done..]) {
+            match write(self.ram, here, &data[done..]) {
                 0 => {
                     let _ = self.devices.mmio_write(here, &data[done..=done]);
                     done += 1;

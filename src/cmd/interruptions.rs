@@ -1,4 +1,4 @@
-//! What ends a run from outside: ^C, termination signals and the time limit.
+//! What ends a run from outside: ^C, ^\\, termination signals and the time limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
+};
 use signal_hook::iterator::Signals;
 use stepvisor::kvm::Kicker;
+
+/// Those of the keys ^C and ^\\ of a terminal.
+const KEYBOARD: [i32; 2] = [SIGINT, SIGQUIT];
+/// Those that ask a process to end, or would end it without asking, the terminal left as it is: timers and limits, too.
+const TERMINATION: [i32; 8] =
+    [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU];
 
 /// What wants the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub enum Interruption {
 #[derive(Debug)]
 pub struct Interruptions {
     events: Receiver<Interruption>,
-    /// ^C is somebody else's at present.
+    /// ^C and ^\\ are somebody else's at present.
     ignores_keyboard: Arc<AtomicBool>,
     /// Dropped to end the timer's thread.
     _cancel: Sender<()>,
@@ -43,7 +51,7 @@ impl Interruptions {
         on_termination(interrupt.clone())?;
         let ignores_keyboard = Arc::new(AtomicBool::new(false));
         let ignores = Arc::clone(&ignores_keyboard);
-        on_signals(&[SIGINT], move || {
+        on_signals(&KEYBOARD, move || {
             if !ignores.load(Ordering::SeqCst) {
                 interrupt();
             }
@@ -60,7 +68,7 @@ impl Interruptions {
         Ok(Interruptions { events, ignores_keyboard, _cancel: cancel })
     }
 
-    /// Does `work`, during which ^C is somebody else's.
+    /// Does `work`, during which ^C and ^\\ are somebody else's.
     pub fn without_keyboard<T>(&self, work: impl FnOnce() -> T) -> T {
         self.ignores_keyboard.store(true, Ordering::SeqCst);
         let result = work();
@@ -74,14 +82,15 @@ impl Interruptions {
     }
 }
 
-/// Calls `action` on a thread of its own whenever ^C or a termination signal comes.
+/// Calls `action` on a thread of its own whenever ^C, ^\\ or a termination signal comes.
 pub fn on_signal(action: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    on_signals(&[SIGINT, SIGTERM, SIGHUP], action)
+    let signals = KEYBOARD.into_iter().chain(TERMINATION);
+    on_signals(&signals.collect::<Vec<_>>(), action)
 }
 
-/// Calls `action` on a thread of its own whenever a termination signal comes; ^C is left to others.
+/// Calls `action` on a thread of its own whenever a termination signal comes; ^C and ^\\ are left to others.
 pub fn on_termination(action: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    on_signals(&[SIGTERM, SIGHUP], action)
+    on_signals(&TERMINATION, action)
 }
 
 /// Calls `action` on a thread of its own whenever one of `signals` comes.
@@ -93,7 +102,7 @@ pub fn on_signals(signals: &[i32], action: impl Fn() + Send + 'static) -> std::i
 
 /// Lets ^C and ^\\ pass without effect. By handlers, not by SIG_IGN, which a child would inherit.
 pub fn ignore_keyboard() -> std::io::Result<()> {
-    for signal in [SIGINT, SIGQUIT] {
+    for signal in KEYBOARD {
         signal_hook::flag::register(signal, Arc::default())?;
     }
     Ok(())

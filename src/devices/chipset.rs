@@ -76,6 +76,8 @@ pub struct Chipset {
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
     /// The guest has no room for another key.
     keys_held: bool,
+    /// A person types, who waits for what the guest makes of it.
+    has_typist: bool,
 }
 
 /// All that a guest can have changed in a [`Chipset`].
@@ -113,6 +115,7 @@ impl Default for Chipset {
             is_remapped: false,
             timed_keys: VecDeque::new(),
             keys_held: false,
+            has_typist: false,
         };
         chipset.settle();
         chipset
@@ -444,8 +447,8 @@ impl Chipset {
         &mut self.keyboard
     }
 
-    /// Back to power-on. What is on the serial lines stays, and the time of day begins where it did; keys that wait
-    /// do not stay.
+    /// Back to power-on. What is on the serial lines stays, and who types, and the time of day begins where it did; keys
+    /// that wait do not stay.
     pub fn reset(&mut self) {
         self.serial.iter_mut().for_each(Uart::reset);
         self.keyboard = Controller::default();

@@ -14,6 +14,7 @@ pub mod keyboard;
 pub mod pic;
 pub mod pit;
 pub mod post;
+pub mod power;
 pub mod rtc;
 pub mod uart;
 pub mod vga;
@@ -29,6 +30,7 @@ use debug_port::DebugPort;
 use exit_port::ExitPort;
 use frame::Frame;
 use post::PostPort;
+use power::PowerControl;
 use vga::Vga;
 
 /// What a read gives where no device drives the bus.
@@ -65,6 +67,8 @@ pub enum PortEffect {
     Disk,
     /// The guest wants the processor to be reset.
     Reset,
+    /// The guest switches the power off.
+    PowerOff,
     /// The guest wants the run to end.
     Exit {
         /// The status it chose; see [`exit_port`].
@@ -94,6 +98,7 @@ enum PortDevice {
     ExitPort,
     Chip(Chip),
     Vga,
+    Power,
 }
 
 /// What on the system board a port belongs to.
@@ -130,6 +135,7 @@ pub struct Devices {
     debug_port: DebugPort,
     post: PostPort,
     exit_port: ExitPort,
+    power: PowerControl,
     chipset: Chipset,
 }
 
@@ -140,6 +146,7 @@ pub struct State {
     debug_port: debug_port::State,
     post: post::State,
     exit_port: exit_port::State,
+    power: power::State,
     chipset: chipset::State,
 }
 
@@ -160,6 +167,8 @@ impl Devices {
             ports.claim(range, PortDevice::Vga)?;
         }
         ports.claim(vga::vbe::PORTS, PortDevice::Vga)?;
+        ports.claim(power::RESET_CONTROL..=power::RESET_CONTROL, PortDevice::Power)?;
+        ports.claim(power::PM1_CONTROL..=power::PM1_CONTROL + 1, PortDevice::Power)?;
         let mut mmio = AddressMap::new();
         let video_end = VIDEO_MEMORY.0 + u64::from(vga::WINDOW_SIZE) - 1;
         // The map is empty, so this cannot collide.
@@ -171,6 +180,7 @@ impl Devices {
             debug_port: DebugPort::default(),
             post: PostPort::default(),
             exit_port: ExitPort::default(),
+            power: PowerControl::default(),
             chipset: Chipset::default(),
         })
     }
@@ -195,6 +205,9 @@ impl Devices {
         {
             return Some(value.into());
         }
+        if let Some(value) = self.power.read(port, size) {
+            return Some(value);
+        }
         if size > 1 && port == ata::PORT {
             return Some(self.chipset.read_disk_data(size));
         }
@@ -207,7 +220,8 @@ impl Devices {
                 Some((PortDevice::ExitPort, _)) => Some(self.exit_port.read() as u8),
                 Some((PortDevice::Chip(chip), offset)) => Some(self.chipset.read(chip, offset)),
                 Some((PortDevice::Vga, _)) => self.vga.port_read(port.wrapping_add(at as u16)),
-                None => None,
+                // Takes an access as a whole, or not at all.
+                Some((PortDevice::Power, _)) | None => None,
             };
             claimed |= read.is_some();
             *byte = read.unwrap_or(OPEN_BUS);
@@ -225,6 +239,9 @@ impl Devices {
         }
         if size == 2 && self.vga.vbe_write(port, (value & 0xffff) as u16) {
             return Some(PortEffect::Done);
+        }
+        if let Some(effect) = self.power.write(port, size, value) {
+            return Some(effect);
         }
         if size > 1 && port == ata::PORT {
             return Some(self.chipset.write_disk_data(size, value));
@@ -248,7 +265,7 @@ impl Devices {
                 PortDevice::Vga if self.vga.port_write(port.wrapping_add(at as u16), byte) => {
                     PortEffect::Done
                 }
-                PortDevice::Vga => continue,
+                PortDevice::Vga | PortDevice::Power => continue,
             };
             effect = Some(effect.map_or(of_byte, |effect| effect.and(of_byte)));
         }
@@ -374,6 +391,7 @@ impl Devices {
         self.vga.reset();
         self.post = PostPort::default();
         self.exit_port = ExitPort::default();
+        self.power = PowerControl::default();
         self.chipset.reset();
     }
 
@@ -385,18 +403,20 @@ impl Devices {
             debug_port: self.debug_port.save(),
             post: self.post.save(),
             exit_port: self.exit_port.save(),
+            power: self.power.save(),
             chipset: self.chipset.save(),
         }
     }
 
     /// Puts back a state that [`save`](Self::save) gave. On an error nothing has changed.
     pub fn restore(&mut self, state: &State) -> Result<(), RestoreError> {
-        let State { vga, debug_port, post, exit_port, chipset } = state;
+        let State { vga, debug_port, post, exit_port, power, chipset } = state;
         // The only one that can fail goes first.
         self.vga.restore(vga)?;
         self.debug_port.restore(debug_port);
         self.post.restore(post);
         self.exit_port.restore(exit_port);
+        self.power.restore(power);
         self.chipset.restore(chipset);
         Ok(())
     }
@@ -415,7 +435,8 @@ impl PortEffect {
             PortEffect::Disk => 2,
             PortEffect::A20 => 3,
             PortEffect::Reset => 4,
-            PortEffect::Exit { .. } => 5,
+            PortEffect::PowerOff => 5,
+            PortEffect::Exit { .. } => 6,
         }
     }
 }

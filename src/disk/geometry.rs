@@ -84,9 +84,10 @@ impl Geometry {
         if cylinders <= MAX_CYLINDERS {
             return Geometry { cylinders, ..HARD_DISK };
         }
-        // More heads than the disk has make up for the missing cylinders ("LBA-assisted translation").
+        // More heads than the disk has make up for the missing cylinders ("LBA-assisted translation"). SeaBIOS rounds
+        // down what is needed, and gives up the cylinders beyond of a disk that is slightly too large for 16.
         let needed = sectors / 63 / u64::from(MAX_CYLINDERS);
-        let heads = [32, 64, 128].into_iter().find(|heads| needed <= u64::from(*heads));
+        let heads = [16, 32, 64, 128].into_iter().find(|heads| needed <= u64::from(*heads));
         let heads: u32 = heads.unwrap_or(255);
         let cylinders = sectors / u64::from(heads * 63);
         Geometry::new(clamp(cylinders, MAX_CYLINDERS), heads, 63)
@@ -182,11 +183,22 @@ mod tests {
     #[test]
     fn larger_ones_have_more_heads_in_1024_cylinders() {
         let mebibytes = |size: u64| Geometry::hard_disk(size << 11, &blank());
+        assert_eq!(mebibytes(536), Geometry::new(544, 32, 63));
         assert_eq!(mebibytes(600), Geometry::new(609, 32, 63));
         assert_eq!(mebibytes(1100), Geometry::new(558, 64, 63));
         assert_eq!(mebibytes(4096), Geometry::new(522, 255, 63));
         assert_eq!(mebibytes(9216), Geometry::new(1024, 255, 63));
         assert_eq!(Geometry::hard_disk(u64::MAX, &blank()), Geometry::new(1024, 255, 63));
+    }
+
+    #[test]
+    fn slightly_larger_ones_have_16_heads_and_lose_the_cylinders_beyond_1024() {
+        for sectors in [1025 * 1008, 505 << 11, 512 << 11, 520 << 11, 17 * 63 * 1024 - 1] {
+            let geometry = Geometry::hard_disk(sectors, &blank());
+            assert_eq!(geometry, Geometry::new(1024, 16, 63), "{sectors}");
+            assert_eq!(u64::from(geometry.of_drive(sectors).cylinders), sectors / 1008);
+        }
+        assert_eq!(Geometry::hard_disk(17 * 63 * 1024, &blank()), Geometry::new(544, 32, 63));
     }
 
     #[test]

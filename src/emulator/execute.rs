@@ -104,6 +104,13 @@ pub fn raised(cpu: &CpuState, env: &mut dyn Environment) -> Result<Raised, Unsup
     }
 }
 
+/// Whether the instruction at CS:IP would switch tasks. `env` should drop what is written to it.
+#[must_use]
+pub fn switches_task(cpu: &CpuState, env: &mut dyn Environment) -> bool {
+    let mut execution = Execution::new(cpu, env);
+    execution.instruction(&mut false).is_ok() && execution.switched_task
+}
+
 impl Execution<'_> {
     /// Executes the instruction at CS:IP in the working copy, up to an event that it raises by its own
     /// will.

@@ -37,7 +37,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use execute::{Outcome, Raised, execute, raised};
+pub use execute::{Outcome, Raised, execute, raised, switches_task};
 pub use fault::Fault;
 pub use interrupt::{Cause, Delivery, Event, FailedDelivery, deliver, deliver_telling};
 pub use operand_fault::{BehindLimit, behind_limit, operand_fault};

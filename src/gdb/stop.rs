@@ -71,9 +71,10 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         StopReason::Halted { .. } | StopReason::Firmware { ending: Ending::Key, .. } => {
             Signal::SIGINT
         }
-        StopReason::Exit { .. } | StopReason::Reset { .. } | StopReason::Firmware { .. } => {
-            Signal::SIGTERM
-        }
+        StopReason::Exit { .. }
+        | StopReason::Reset { .. }
+        | StopReason::PowerOff { .. }
+        | StopReason::Firmware { .. } => Signal::SIGTERM,
         StopReason::Shutdown { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,

@@ -51,6 +51,17 @@ impl Vcpu {
         self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
+    /// Takes back an interrupt of the guest's program that KVM could not deliver and would try again.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn drop_interrupt(&mut self) -> Result<(), KvmError> {
+        let mut events =
+            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        (events.interrupt.injected, events.exception.injected) = (0, 0);
+        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
     /// Has the guest be left, by [`Exit::InterruptWindow`](super::Exit::InterruptWindow), as soon as it takes interrupts, or not. Some KVMs forget
     /// the interrupt shadow then, and some never leave the guest for it where HLT follows.
     pub fn request_interrupt_window(&mut self, on: bool) {

@@ -105,6 +105,7 @@ impl Machine {
     /// which is halted, and takes interrupts, waits for that instead of being halted for good. At first nobody may.
     pub fn expect_input(&mut self, expects: bool) {
         self.interrupts.expects_input = expects;
+        self.devices.chipset_mut().expect_typist(expects);
     }
 
     /// Whether somebody may type or send while the guest runs.

@@ -144,6 +144,8 @@ pub struct Machine {
     /// Address of a repeated string instruction that is not finished: it has begun, so a breakpoint on
     /// it has had its turn.
     mid_rep: Option<Linear>,
+    /// An instruction between its accesses to a device.
+    partial: Option<run::partial::Partial>,
     /// Why the processor shut down, while it stands there.
     crash: Option<Crash>,
     /// The last checkpoint, on hosts where a shutdown destroys the registers.
@@ -232,6 +234,7 @@ impl Machine {
             on_unclaimed,
             reported: HashSet::new(),
             watch_hits: Vec::new(),
+            partial: None,
             halted: false,
             mid_rep: None,
             crash: None,

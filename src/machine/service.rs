@@ -77,6 +77,10 @@ impl Machine {
                     let location = self.port_instruction(port, size.into(), true);
                     stop = Some(StopReason::Reset { port, location });
                 }
+                Some(PortEffect::PowerOff) => {
+                    let location = self.port_instruction(port, size.into(), true);
+                    stop = Some(StopReason::PowerOff { port, location });
+                }
                 Some(PortEffect::Exit { status }) => stop = Some(StopReason::Exit { status }),
                 None if hit.is_some() => {}
                 None => {

@@ -36,7 +36,14 @@ pub enum StopReason {
     },
     /// The guest asked for a reset of the processor, which is complete up to there.
     Reset {
-        /// The port: 60h or 64h of the keyboard controller, or 92h.
+        /// The port: 60h or 64h of the keyboard controller, 92h, or CF9h.
+        port: u16,
+        /// Where.
+        location: String,
+    },
+    /// The guest has switched the power off by a port.
+    PowerOff {
+        /// The port.
         port: u16,
         /// Where.
         location: String,
@@ -170,6 +177,9 @@ impl fmt::Display for StopReason {
             StopReason::Exit { status } => write!(f, "guest exit with status {status}"),
             StopReason::Reset { port, location } => {
                 write!(f, "{location}: the guest resets the machine through port {port:#06x}")
+            }
+            StopReason::PowerOff { port, location } => {
+                write!(f, "{location}: the guest switches the power off through port {port:#06x}")
             }
             StopReason::Firmware { ending, location: Some(location) } => {
                 write!(f, "before {location}: {ending}")

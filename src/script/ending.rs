@@ -80,6 +80,7 @@ impl Ending {
             StopReason::Exception(_) => Ending::Exception,
             StopReason::Mark(_) => Ending::Mark,
             StopReason::Reset { .. } => Ending::Reset,
+            StopReason::PowerOff { .. } => Ending::PowerOff,
             StopReason::Firmware { ending, .. } => match ending {
                 bios::Ending::NoBootDevice => Ending::NoBootDevice,
                 bios::Ending::Bootstrap => Ending::Bootstrap,

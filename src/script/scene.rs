@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::verdict::Scene;
 use crate::machine::record::Executed;
-use crate::machine::{Config, Machine, StopReason, Typing};
+use crate::machine::{Config, Interrupts, Machine, StopReason, Typing};
 use crate::x86::{CpuState, disasm, instruction};
 
 /// How many instructions are shown.
@@ -118,11 +118,20 @@ fn last_instructions(
     let mut machine = Machine::new(again.clone()).map_err(|error| failed(error.to_string()))?;
     machine.type_at_start(typing.clone()).map_err(|error| failed(error.to_string()))?;
     machine.remember_instructions(SHOWN);
+    // They came while the guest ran, and keys with them.
+    machine.set_interrupts(Interrupts::On);
     for _ in 0..MOST_STEPS {
         if same_place(machine.cpu(), cpu) && machine.is_halted() == halted {
             return Ok(machine.recent_instructions());
         }
-        match machine.step() {
+        let stop = match machine.step() {
+            // It waits for the next, as when it ran.
+            StopReason::Halted { interruptible: true, .. } if !same_place(machine.cpu(), cpu) => {
+                machine.wake()
+            }
+            stop => stop,
+        };
+        match stop {
             StopReason::Stepped | StopReason::Kicked => {}
             // Registers may not be the same on all hosts after a shutdown.
             _ if same_place(machine.cpu(), cpu) => return Ok(machine.recent_instructions()),

@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 96] = [
+pub const SAMPLES: [Sample; 97] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -144,6 +144,7 @@ pub const SAMPLES: [Sample; 96] = [
     Sample { end: End::Leaves(Ending::PowerOff), ..sample!("poweroff" on firmware) },
     sample!("printer" on firmware),
     sample!("protected"),
+    sample!("pushdraw"),
     Sample { end: End::Resets, ..sample!("reset64" on firmware) },
     Sample { end: End::Resets, ..sample!("reset92" on firmware) },
     Sample { end: End::Leaves(Ending::Reset), ..sample!("restart" on firmware) },

@@ -3,6 +3,7 @@
 use super::status::Status;
 use super::{Drive, Run};
 use crate::bios::Pc;
+use crate::disk::geometry::Geometry;
 use crate::x86::{Gpr, Phys, SegOff, SegmentName};
 
 /// EDD 3.0.
@@ -70,7 +71,6 @@ fn access(
 fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     const SHORT: u16 = 26;
     const WITH_CONFIGURATION: u16 = 30;
-    const GEOMETRY_IS_VALID: u16 = 0x0002;
     const REMOVABLE: u16 = 0x0074;
     const NONE: u32 = u32::MAX;
     let at = packet(pc);
@@ -80,10 +80,11 @@ fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     }
     let size = if room < WITH_CONFIGURATION { SHORT } else { WITH_CONFIGURATION };
     let mut result = [0; WITH_CONFIGURATION as usize];
-    let geometry = drive.geometry(pc);
-    let flags = if geometry.is_some() { GEOMETRY_IS_VALID } else { REMOVABLE };
-    let [cylinders, heads, sectors] = geometry
-        .map_or([NONE; 3], |geometry| [geometry.cylinders, geometry.heads, geometry.sectors]);
+    let physical = drive.geometry(pc).map(|geometry| physical(geometry, drive.sectors(pc)));
+    let (flags, [cylinders, heads, sectors]) = physical
+        .map_or((REMOVABLE, [NONE; 3]), |(flags, Geometry { cylinders, heads, sectors })| {
+            (flags, [cylinders, heads, sectors])
+        });
     result[0..2].copy_from_slice(&size.to_le_bytes());
     result[2..4].copy_from_slice(&flags.to_le_bytes());
     result[4..8].copy_from_slice(&cylinders.to_le_bytes());
@@ -95,6 +96,16 @@ fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     result[26..30].copy_from_slice(&NONE.to_le_bytes());
     pc.write(at, &result[..size.into()]);
     Status::Success
+}
+
+/// The geometry of the drive itself, whatever other one INT 13h shows of its disk of `size` sectors, and the
+/// information flags: whether it is all of the disk that way.
+fn physical(shown: Geometry, size: u64) -> (u16, Geometry) {
+    const GEOMETRY_IS_VALID: u16 = 0x0002;
+    const MOST_CYLINDERS: u32 = 0x3fff;
+    let physical = shown.of_drive(size);
+    let is_too_large = physical.cylinders == MOST_CYLINDERS && size > physical.size();
+    (if is_too_large { 0 } else { GEOMETRY_IS_VALID }, physical)
 }
 
 /// AH = 4E: how to drive the hardware. What would make it slower or is off already can be had.
@@ -111,4 +122,30 @@ fn packet(pc: &Pc<'_>) -> Phys {
 
 fn quad(pc: &Pc<'_>, at: Phys) -> u64 {
     u64::from(pc.read_u32(at.offset(4))) << 32 | u64::from(pc.read_u32(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SECTOR_SIZE;
+
+    fn told(size: u64) -> (u16, Geometry) {
+        physical(Geometry::hard_disk(size, &[0; SECTOR_SIZE]), size)
+    }
+
+    #[test]
+    fn the_drives_own_geometry_is_told_and_not_the_translated_one() {
+        assert_eq!(told(20_480), (2, Geometry::new(20, 16, 63)));
+        assert_eq!(told(512 << 11), (2, Geometry::new(1040, 16, 63)));
+        assert_eq!(told(600 << 11), (2, Geometry::new(1219, 16, 63)));
+        assert_eq!(told(4096 << 11), (2, Geometry::new(8322, 16, 63)));
+    }
+
+    #[test]
+    fn beyond_what_cylinders_can_say_the_geometry_is_not_valid() {
+        let all = Geometry::new(0x3fff, 16, 63);
+        assert_eq!(told(all.size()), (2, all));
+        assert_eq!(told(all.size() + 1), (0, all));
+        assert_eq!(told(1 << 40), (0, all));
+    }
 }

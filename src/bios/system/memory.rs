@@ -86,7 +86,8 @@ fn map(pc: &mut Pc<'_>) {
     pc.set_carry(false);
 }
 
-/// AH=87h: CX words from one place to another; the descriptors of both are in the table at ES:SI.
+/// AH=87h: CX words from one place to another; the descriptors of both are in the table at ES:SI. A20 is on for the
+/// copy, and as before afterwards.
 pub fn move_block(pc: &mut Pc<'_>) {
     let table = pc.address(SegmentName::Es, pc.word(Gpr::Rsi));
     let [from, to] = [0x10, 0x18].map(|offset| {
@@ -96,7 +97,7 @@ pub fn move_block(pc: &mut Pc<'_>) {
         Phys(u32::from_le_bytes([a, b, c, d]).into())
     });
     let mut data = vec![0; usize::from(pc.word(Gpr::Rcx)) * 2];
-    pc.read(from, &mut data);
-    pc.write(to, &data);
+    pc.read_behind_a20(from, &mut data);
+    pc.write_behind_a20(to, &data);
     pc.succeed();
 }

@@ -70,6 +70,27 @@ fn a_block_moves_beyond_the_first_megabyte_and_back() {
 }
 
 #[test]
+fn a_block_goes_where_it_is_meant_to_while_a20_is_off() {
+    let mut bench = Bench::new();
+    bench.ram.set_a20(false);
+    bench.pc().write(Phys(0x600), b"moved!");
+    bench.pc().write(Phys(0x700), b"intact");
+    let mut table = [0; 0x30];
+    table[0x12..0x15].copy_from_slice(&[0x00, 0x06, 0x00]);
+    table[0x1a..0x1d].copy_from_slice(&[0x00, 0x07, 0x10]);
+    bench.pc().write(Phys(0x1000), &table);
+    bench.pc().set_word(Gpr::Rsi, 0x1000);
+    assert_eq!(bench.call(0x15, [0x8700, 0, 3, 0])[0], 0x0000);
+    assert!(!bench.ram.a20());
+    bench.ram.set_a20(true);
+    let mut data = [[0; 6]; 2];
+    for (data, at) in data.iter_mut().zip([0x700, 0x10_0700]) {
+        bench.pc().read(Phys(at), data);
+    }
+    assert_eq!(data, [*b"intact", *b"moved!"]);
+}
+
+#[test]
 fn a20_is_one_latch_with_that_of_port_92() {
     let mut bench = Bench::new();
     assert_eq!(bench.call(0x15, [0x2402, 0, 0, 0])[0], 0x0001);

@@ -10,6 +10,11 @@ const KEY_PAUSE: u64 = 5_000_000;
 /// The same before a key goes up: longer than a tick of the timer, so that a guest that looks at port 60h once a tick or
 /// once a frame sees the key down.
 const KEY_HOLD: u64 = 60_000_000;
+/// The same if a person has typed more than [`KEYS_IN_TIME`] that wait: what is pasted comes soon, and a key that repeats
+/// does not go on when it was let go.
+const SHORT_HOLD: u64 = 10_000_000;
+/// Keys, going down or up, that wait for a guest which keeps up with a typist.
+const KEYS_IN_TIME: usize = 8;
 /// From power-on, and from when a guest has first given the interrupts vectors of its own, to the first key that comes by an
 /// interrupt: who opens the interrupt before the handler is in place does not lose what was typed ahead.
 pub(super) const FIRST_KEY: u64 = 500_000_000;
@@ -45,6 +50,11 @@ impl Chipset {
         self.keys_held = hold;
     }
 
+    /// Says whether a person types, who waits for what the guest makes of it, or all was typed ahead.
+    pub fn expect_typist(&mut self, expects: bool) {
+        self.has_typist = expects;
+    }
+
     /// The guest has asked its firmware for a key: it may have one at once.
     pub fn ask_for_key(&mut self) {
         self.keys_from = Time::default();
@@ -57,7 +67,12 @@ impl Chipset {
 
     /// The same if its time has been named, and has come.
     pub(super) fn timed_key_due(&self) -> Time {
-        let pause = if self.keyboard.releases_next() { KEY_HOLD } else { KEY_PAUSE };
+        let lags = self.has_typist && self.keyboard.waiting_keys() > KEYS_IN_TIME;
+        let pause = match self.keyboard.releases_next() {
+            true if lags => SHORT_HOLD,
+            true => KEY_HOLD,
+            false => KEY_PAUSE,
+        };
         self.key_read.after(pause).max(self.now)
     }
 
@@ -117,6 +132,38 @@ mod tests {
             }
         }
         assert_eq!(first_key(chipset), FIRST_KEY / MILLISECOND);
+    }
+
+    /// When each code of `keys` interrupts a guest that reads it at once, in milliseconds from the first.
+    fn times(mut chipset: Chipset, keys: &str) -> Vec<u64> {
+        assert!(chipset.keyboard_mut().type_keys(&keymap::parse(keys).unwrap()));
+        let mut times = Vec::new();
+        while chipset.keyboard().waiting_keys() > 0 {
+            let next = chipset.next_interrupt().expect("a key comes");
+            chipset.pass(next.0.saturating_sub(chipset.now().0));
+            chipset.send_key();
+            assert!(chipset.interrupt());
+            chipset.acknowledge();
+            chipset.read(Chip::KeyboardData, 0);
+            chipset.write(Chip::Pic { second: false }, 0, 0x20);
+            times.push(chipset.now().0 / MILLISECOND);
+        }
+        times.iter().map(|time| time - times[0]).collect()
+    }
+
+    #[test]
+    fn what_a_person_pastes_comes_soon_and_single_keys_are_held() {
+        let of_a_person = |keys| {
+            let mut chipset = chipset();
+            chipset.expect_typist(true);
+            times(chipset, keys)
+        };
+        assert_eq!(of_a_person("abcd"), [0, 60, 65, 125, 130, 190, 195, 255]);
+        let pasted = of_a_person(&"x".repeat(100));
+        assert_eq!(pasted[..4], [0, 10, 15, 25]);
+        assert!(pasted[199] < 2_000, "{pasted:?}");
+        // Who typed ahead waits for nothing: each key can be seen.
+        assert_eq!(times(chipset(), &"x".repeat(100))[199], 99 * 65 + 60);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod complete;
 pub(super) mod endless;
 mod free;
+pub(super) mod partial;
 mod undefined;
 mod watched_access;
 
@@ -13,6 +14,7 @@ use super::stop::Refusal;
 use super::{Machine, Physical, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
+use crate::x86::instruction::Kind;
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{CpuState, Linear, disasm, instruction};
 
@@ -140,6 +142,7 @@ impl Machine {
         self.follow_video_memory()?;
         let start = self.vcpu.guest_time();
         let exit = self.vcpu.run()?;
+        self.keep_beginning(&exit)?;
         self.account(&exit, start);
         Ok(exit)
     }
@@ -149,9 +152,15 @@ impl Machine {
         let start = self.vcpu.guest_time();
         let completion = self.vcpu.complete()?;
         match &completion {
-            Completion::Exit(exit) => self.account(exit, start),
+            Completion::Exit(exit) => {
+                self.keep_beginning(exit)?;
+                self.account(exit, start);
+            }
             // The rest of the instruction may have written to a device.
-            Completion::Done => self.drain_coalesced(),
+            Completion::Done => {
+                self.partial = None;
+                self.drain_coalesced();
+            }
         }
         Ok(completion)
     }
@@ -207,6 +216,11 @@ impl Machine {
                     None => self.complete_refused()?,
                 }
             }
+            // KVM on Intel delivers nothing to a stack in a device's memory.
+            Exit::InternalError { suberror: INTERNAL_ERROR_DELIVERY } if self.is_at_interrupt() => {
+                self.vcpu.drop_interrupt()?;
+                self.complete_refused()?
+            }
             Exit::InternalError { suberror } => {
                 Some(self.refused(&format!("KVM internal error, suberror {suberror}")))
             }
@@ -218,6 +232,14 @@ impl Machine {
             }
             _ => None,
         })
+    }
+
+    /// Whether the next instruction is a software interrupt.
+    fn is_at_interrupt(&self) -> bool {
+        let mut code = [0; instruction::MAX_LEN];
+        let len = self.code_bytes(&mut code);
+        let facts = instruction::decode(&code[..len], self.vcpu.cpu().mode());
+        facts.is_some_and(|facts| matches!(facts.kind, Kind::Int(_) | Kind::Int3 | Kind::Into))
     }
 
     pub(super) fn halted_stop(&self) -> StopReason {
@@ -266,5 +288,7 @@ impl Machine {
     }
 }
 
+/// KVM_INTERNAL_ERROR_DELIVERY_EV.
+const INTERNAL_ERROR_DELIVERY: u32 = 3;
 /// KVM_INTERNAL_ERROR_EMULATION.
 pub(super) const INTERNAL_ERROR_EMULATION: u32 = 1;

@@ -3,8 +3,9 @@
 
 use super::Step;
 use crate::bios::Service;
-use crate::emulator::{Outcome, Unsupported};
+use crate::emulator::{self, Outcome, Unsupported};
 use crate::kvm::{KvmError, probe};
+use crate::machine::crash::raised::Imagined;
 use crate::machine::{Machine, StopReason};
 use crate::x86::CpuMode;
 use crate::x86::instruction::Facts;
@@ -63,6 +64,13 @@ impl Machine {
             Err(Unsupported::Fpu) => self.step_fpu(facts)?,
             Err(_) => self.step_forward(facts)?,
         })
+    }
+
+    /// Whether the next instruction, a far transfer, leads to another task.
+    pub(super) fn switches_task(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        let has_tasks = matches!(cpu.mode(), CpuMode::Protected16 | CpuMode::Protected32);
+        has_tasks && emulator::switches_task(cpu, &mut Imagined(self))
     }
 
     /// An instruction that only KVM can execute, if anything can. Outside ring 0 a software KVM makes #UD of one that

@@ -32,6 +32,14 @@ pub struct Facts {
     pub hazard: Hazard,
 }
 
+impl Facts {
+    /// It goes to another code segment, as far CALL, JMP and RET do.
+    #[must_use]
+    pub fn is_far(&self) -> bool {
+        self.branches && self.hazard == Hazard::LoadSegment
+    }
+}
+
 /// What may go wrong in an instruction, beyond what may in any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hazard {

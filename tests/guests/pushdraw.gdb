@@ -1,0 +1,3 @@
+# guest: ../../guests/bin/pushdraw.elf
+# ends: halt
+# screen file: ../screens/pushdraw.txt
