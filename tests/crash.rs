@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::modes::{self, DATA, Mode, machine_in};
+use common::modes::{self, DATA, DATA0, Mode, machine_in};
 use common::{START, read, record, set, step_to_end, visible};
 use stepvisor::machine::{Machine, StopReason};
-use stepvisor::x86::{CpuState, Gpr, Linear};
+use stepvisor::x86::{CpuState, Gpr, Linear, Phys};
 
 /// An instruction that raises an exception, in tables that lead nowhere.
 struct Case<'a> {
@@ -23,6 +23,11 @@ struct Case<'a> {
 /// The interrupt table is empty.
 fn no_table(machine: &mut Machine) {
     set(machine, |cpu| cpu.idtr.limit = 0);
+}
+
+/// The descriptor table is on a page that is not mapped.
+fn no_descriptors(machine: &mut Machine) {
+    set(machine, |cpu| cpu.gdtr.base = modes::UNMAPPED);
 }
 
 fn set_gpr(machine: &mut Machine, gpr: Gpr, value: u64) {
@@ -143,6 +148,54 @@ const CASES: &[Case] = &[
             "#PF is not delivered",
             END,
         ],
+    },
+    Case {
+        asm: "mov fs, ax, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x8e, 0xe0],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            set_gpr(machine, Gpr::Rax, DATA0.into());
+        },
+        account: &[
+            "raised #PF, page fault at 0xa010 (error code 0x0: supervisor read, not present)",
+            "#PF is not delivered",
+            END,
+        ],
+    },
+    Case {
+        asm: "ltr ax, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0x00, 0xd8],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            set_gpr(machine, Gpr::Rax, modes::TASK.into());
+        },
+        account: &["raised #PF, page fault at 0xa038 (error code 0x0", "#PF is not delivered", END],
+    },
+    Case {
+        asm: "lfs eax, [DATA], with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0xb4, 0x04, 0x25, 0, 0x90, 0, 0],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            assert_eq!(machine.write_phys(Phys(DATA + 4), &DATA0.to_le_bytes()), 2);
+        },
+        account: &["raised #PF, page fault at 0xa010 (error code 0x0", "#PF is not delivered", END],
+    },
+    Case {
+        asm: "pop gs, with the GDT on no page",
+        mode: Mode::Long,
+        code: &[0x0f, 0xa9],
+        before: |machine| {
+            no_table(machine);
+            no_descriptors(machine);
+            assert_eq!(machine.write_phys(Phys(modes::STACK), &DATA0.to_le_bytes()), 2);
+        },
+        account: &["raised #PF, page fault at 0xa010 (error code 0x0", "#PF is not delivered", END],
     },
     Case {
         asm: "mov [rax], al, not canonical",
@@ -297,4 +350,82 @@ fn a_crash_after_many_stops_is_found_as_well() {
     assert!(lines[0].contains("raised #UD"), "{lines:#?}");
     assert_eq!(machine.cpu().pc().0, START + 15);
     assert_eq!(read(&machine, DATA, 4), [40, 0, 0, 0]);
+}
+
+/// The first line of the account of `code`, with EAX and EBX, in tables that lead nowhere.
+fn began_with(code: &[u8], [eax, ebx]: [u64; 2], stepped: bool) -> String {
+    let mut machine = machine_in(Mode::Protected, code);
+    no_table(&mut machine);
+    set_gpr(&mut machine, Gpr::Rax, eax);
+    set_gpr(&mut machine, Gpr::Rbx, ebx);
+    let run = |machine: &mut Machine| if stepped { step_to_end(machine, 8) } else { machine.run() };
+    let lines = crash(&mut machine, run);
+    assert!(lines[1].starts_with("#DB is not delivered: entry 1 of the IDT"), "{lines:#?}");
+    lines[0].clone()
+}
+
+#[test]
+fn a_debug_exception_that_the_guest_asked_for_is_not_blamed_on_the_instruction_behind_it() {
+    // pushfd; or dword [esp], 0x100; popfd; nop; ud2
+    let trap_flag = [0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x90, 0x0f, 0x0b];
+    // mov dr0, eax; mov dr7, ebx; nop; nop
+    let breakpoint = [0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0x90, 0x90];
+    // mov dr7, ebx; mov eax, dr0
+    let guarded = [0x0f, 0x23, 0xfb, 0x0f, 0x21, 0xc0];
+    for stepped in [true, false] {
+        let line = began_with(&trap_flag, [0, 0], stepped);
+        assert!(line.contains("#DB, debug exception") && line.contains("single step"), "{line}");
+        let line = began_with(&breakpoint, [START + 7, 0x402], stepped);
+        let words =
+            "`nop` (bytes 90) raised #DB, debug exception: the guest's own breakpoint in DR0";
+        assert!(line.contains(words), "{line}");
+        let line = began_with(&guarded, [0, 0x2400], stepped);
+        assert!(line.contains("`mov eax, dr0` (bytes 0f 21 c0) raised #DB"), "{line}");
+        assert!(line.contains("while DR7.GD was set"), "{line}");
+    }
+    // mov dr0, eax; mov dr7, ebx; mov [eax], ebx; ud2
+    let watched = [0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb, 0x89, 0x18, 0x0f, 0x0b];
+    let line = began_with(&watched, [DATA, 0xd_0402], true);
+    assert!(line.contains("#DB, debug exception"), "{line}");
+    assert!(line.contains("the guest's own breakpoint in DR0"), "{line}");
+}
+
+#[test]
+fn no_error_code_is_told_of_in_real_mode_which_has_none() {
+    // div bl; ud2
+    for (code, what) in [([0xf6, 0xf3], "#DE"), ([0x0f, 0x0b], "#UD")] {
+        let mut machine = machine_in(Mode::Real, &code);
+        no_table(&mut machine);
+        let lines = crash(&mut machine, |machine| step_to_end(machine, 2));
+        assert!(lines[0].contains(&format!("raised {what}")), "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains("error code")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_frame_that_does_not_fit_is_told_of_with_the_stack_it_would_have_gone_to() {
+    const BAD: [u8; 8] = 0x8000_0000_0000_0000_u64.to_le_bytes();
+    const UD: u8 = 6;
+    let cases = [
+        (Mode::Long, 36, "on stack 1 of the interrupt stack table, IST1 0x8000000000000000;"),
+        (Mode::Long3, 4, "on the stack of ring 0, RSP0 0x8000000000000000;"),
+    ];
+    for (mode, offset, words) in cases {
+        let mut machine = machine_in(mode, &[0x0f, 0x0b]);
+        let put = |machine: &mut Machine, at, bytes: &[u8]| {
+            assert_eq!(machine.write_phys(Phys(at), bytes), bytes.len());
+        };
+        put(&mut machine, modes::TSS + offset, &BAD);
+        if mode == Mode::Long {
+            put(&mut machine, modes::IDT + 16 * u64::from(UD) + 4, &[1]);
+            // #SS would find a stack.
+            set(&mut machine, |cpu| {
+                cpu.idtr.limit = 16 * u16::from(UD) + 15;
+                cpu.tr.base = modes::TSS;
+            });
+        }
+        let lines = crash(&mut machine, Machine::run);
+        assert!(lines[0].contains("`ud2` (bytes 0f 0b) raised #UD"), "{mode:?}: {lines:#?}");
+        assert!(lines[1].contains(words), "{mode:?}: {lines:#?}");
+    }
 }

@@ -31,7 +31,8 @@ WORDS = [("e" + r, r, 0, 4) for r in "ax bx cx dx si di bp sp".split()]
 
 # The end of every stack: no frame is outside it. When the user gives frame 0 other registers, it moves: gdb
 # selects the frame with the old id again, which must not be another one that is the outermost now.
-OUTERMOST = {"i8086": 0xFFFFFFFF, "i386": 0xFFFFFFFF, "i386:x86-64": 0xFFFFFFFFFFFFFFFF}
+# The same in every mode: a breakpoint that gdb sets for a frame (`until`, `finish`) holds behind a switch as well.
+OUTERMOST = 0xFFFFFFFFFFFFFFFF
 
 
 class FrameId:
@@ -80,7 +81,7 @@ class Unwinder(gdb.unwinder.Unwinder):
         request = ";".join("%x" % (number & mask) for number in (pc, sp, bp, *others))
         reply = server.caller(request)
         if reply == "outermost":
-            frame, changed = OUTERMOST[architecture] - self.writes, {}
+            frame, changed = OUTERMOST - self.writes, {}
         else:
             _, frame, *fields = reply.split(";")
             frame = int(frame, 16)

@@ -153,6 +153,12 @@ impl OwnBreakpoints<'_> {
         self.hits(|kind, addr, len| kind == OwnKind::Port && access.overlaps(Linear(addr), len))
     }
 
+    /// DR6.B0 to DR6.B3 for whatever accesses data or ports: those that are hit behind an instruction.
+    #[must_use]
+    pub fn traps(self) -> u64 {
+        self.hits(|kind, _, _| kind != OwnKind::Execute)
+    }
+
     fn hits(self, met: impl Fn(OwnKind, u64, u64) -> bool) -> u64 {
         let dr7 = self.0[7];
         let is_hit = |n: &usize| {

@@ -6,6 +6,8 @@ use crate::common::modes::{
     self, DATA3, DATA16, GDT, IDT, Mode, STACK, SUPERVISOR, machine_in, stack,
 };
 use crate::common::{AX, BX, CX, SP};
+use stepvisor::x86::Gpr;
+use stepvisor::x86::registers::RFLAGS_TF;
 
 /// Where the vectors of these tests lead: 0000:0510.
 const HANDLER: Piece = (0x510, &[0x40; 8]);
@@ -338,5 +340,30 @@ fn floating_point_that_the_host_cannot_run_stops_a_step_as_it_stops_a_run() {
                 modes::End::Handler(vector) => panic!("{mode:?}, {code:02x?}: vector {vector}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_step_through_a_gate_that_leads_nowhere_leaves_no_trap_flag_in_the_frame() {
+    // A processor raises #GP instead; a software KVM may go through such a gate. Its type is that of an LDT, a task
+    // gate, a call gate.
+    for kind in [0x82, 0x85, 0x8c] {
+        // div bl
+        let mut machine = machine_in(Mode::Protected, &[0xf6, 0xf3]);
+        write(&mut machine, IDT + 5, &[kind]);
+        write(&mut machine, modes::HANDLER, &[0x90; 4 * 14]);
+        if kind == 0x85 {
+            // To no task.
+            write(&mut machine, IDT + 2, &[0, 0]);
+        }
+        let before = machine.cpu().rflags;
+        assert_eq!(machine.step(), StopReason::Stepped);
+        let frame = read(&machine, machine.cpu().get(Gpr::Rsp), 16);
+        let words: Vec<u32> =
+            frame.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+        let ip = words.iter().position(|&word| u64::from(word) == START).expect("a frame");
+        let tf = |flags: u64| flags & RFLAGS_TF;
+        assert_eq!(tf(words[ip + 2].into()), 0, "type {kind:#x}: {words:08x?}");
+        assert_eq!((tf(before), tf(machine.cpu().rflags)), (0, 0));
     }
 }

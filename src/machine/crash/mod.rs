@@ -3,9 +3,11 @@
 //!
 //! Says only what is known: where the exception cannot be found out, the account ends there.
 
+mod debug;
 pub(super) mod raised;
 mod rerun;
 mod search;
+mod stack;
 mod trial;
 
 use std::fmt;
@@ -18,7 +20,7 @@ use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
 use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
 use crate::x86::vectors::{GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_FAULT};
-use crate::x86::{CpuState, Gpr, disasm, instruction};
+use crate::x86::{CpuState, disasm, instruction};
 
 /// Why the processor shut down, in lines for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,8 +125,15 @@ impl Machine {
             return Ok(());
         }
         let mut lines = Vec::new();
-        let known = raised::event(self.raised_by(&cpu)?, cpu.rip);
-        match known {
+        let raised = self.raised_by(&cpu)?;
+        if let Some(exception) = self.debug_exception(&cpu, &raised)? {
+            lines.push(exception.words(&self.instruction_words(&cpu)));
+            let event = Event::debug_trap(exception.cpu.rip);
+            lines.extend(self.chain(&exception.cpu, event));
+            self.crash = Some(Crash { lines });
+            return Ok(());
+        }
+        match raised::event(raised, cpu.rip) {
             Some((event, address)) => {
                 lines.push(self.first_line(&cpu, &event, address));
                 lines.extend(self.chain(&cpu, event));
@@ -167,7 +176,7 @@ impl Machine {
                 format!("{instruction} calls interrupt {:#04x}", event.vector)
             }
             _ => {
-                let what = exception_words(event.vector, event.error_code, address);
+                let what = exception_words(event.vector, told_code(cpu, event.error_code), address);
                 let reason = self.limit_words(cpu, event).unwrap_or_default();
                 format!("{instruction} raised {what}{reason}")
             }
@@ -210,7 +219,8 @@ impl Machine {
         let then = match next {
             None => "the processor shuts down".to_owned(),
             Some(next) if next.vector == fault.vector => {
-                let code = next.error_code.map(|code| format!(" (error code {code:#x})"));
+                let code =
+                    told_code(cpu, next.error_code).map(|code| format!(" (error code {code:#x})"));
                 format!("that raises {}{}", name(next.vector), code.unwrap_or_default())
             }
             Some(next) => {
@@ -233,15 +243,14 @@ impl Machine {
         if !entry.leads_on() {
             return format!("entry {vector} of the IDT {entry}");
         }
-        let stack = cpu.get(Gpr::Rsp) & cpu.stack_mask();
         match (fault.vector, fault.address) {
             (PAGE_FAULT, Some(addr)) => {
                 let words = error_code_words(PAGE_FAULT, fault.error_code.unwrap_or(0));
                 format!("{addr} is out of reach ({})", words.unwrap_or_default())
             }
             (STACK_FAULT, _) => {
-                let selector = cpu.segments.ss.selector;
-                format!("its frame does not fit on the stack ({selector:04X}:{stack:08X})")
+                let stack = stack::handler_stack_words(cpu, self, vector);
+                format!("its frame does not fit on {stack}")
             }
             (INVALID_TSS, _) => {
                 let selector = cpu.tr.selector;
@@ -265,6 +274,11 @@ impl Machine {
             Some(code) => format!("`{}` (bytes {})", code.text, spaced(&code.bytes)),
         }
     }
+}
+
+/// The error code that there is to tell of: real mode has none.
+fn told_code(cpu: &CpuState, code: Option<u32>) -> Option<u32> {
+    code.filter(|_| cpu.cr0 & CR0_PE != 0)
 }
 
 /// An exception with all that is known of it.

@@ -13,7 +13,7 @@ use crate::x86::registers::{CR4_DE, RFLAGS_RF, RFLAGS_TF};
 
 /// Causes in DR6 of a debug exception that is due after an instruction.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Traps {
+pub(in crate::machine) struct Traps {
     /// B0 to B3, for what the instruction accesses.
     pub data: u64,
     /// BS.
@@ -21,7 +21,7 @@ pub(super) struct Traps {
 }
 
 impl Traps {
-    pub(super) fn all(self) -> u64 {
+    pub(in crate::machine) fn all(self) -> u64 {
         self.data | self.single_step
     }
 }
@@ -56,7 +56,11 @@ impl Machine {
     }
 
     /// What will be due once the next instruction, `code`, is done.
-    pub(super) fn traps_after(&self, code: &[u8], facts: Option<Facts>) -> Result<Traps, KvmError> {
+    pub(in crate::machine) fn traps_after(
+        &self,
+        code: &[u8],
+        facts: Option<Facts>,
+    ) -> Result<Traps, KvmError> {
         let cpu = self.vcpu.cpu();
         let single_step = self.single_step_cause();
         let dr = self.vcpu.debug_registers()?;

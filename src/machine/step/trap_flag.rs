@@ -10,7 +10,7 @@ use crate::machine::{Machine, Stats, StopReason};
 use crate::x86::debug::DebugHits;
 use crate::x86::instruction::Facts;
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
-use crate::x86::{CpuState, Linear};
+use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// A step over an instruction that only goes on to the next one, unless it faults.
@@ -133,6 +133,10 @@ impl Machine {
                             self.land_on_handler(before)?;
                         }
                         progress.entered = true;
+                    } else if self.is_in_unforeseen_handler(before) {
+                        // Its first instruction has run.
+                        self.land_on_handler(before)?;
+                        progress.entered = true;
                     } else if !progress.started
                         && progress.idle_stops < MAX_IDLE_STOPS
                         && is_unchanged(before, self.vcpu.cpu())
@@ -156,7 +160,11 @@ impl Machine {
                 // Left over from an earlier instruction on some hosts: HLT itself never gets here.
                 Exit::Hlt => continue,
                 Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
-                    return self.step_refused();
+                    if !self.is_in_unforeseen_handler(before) {
+                        return self.step_refused();
+                    }
+                    self.land_on_handler(before)?;
+                    progress.entered = true;
                 }
                 Exit::Shutdown => {
                     // Some of it may have happened, and AMD processors are reset.
@@ -173,6 +181,17 @@ impl Machine {
             let stop = progress.stop.take().unwrap_or(StopReason::Stepped);
             return Ok(Step { stop, completed: !progress.entered });
         }
+    }
+
+    /// Whether the instruction of `before` has led to a handler at which no debug register waited: some KVMs go through
+    /// gates that no processor goes through.
+    fn is_in_unforeseen_handler(&self, before: &CpuState) -> bool {
+        let cpu = self.vcpu.cpu();
+        let same_ring = cpu.cpl() == before.cpl();
+        let pushed = before.get(Gpr::Rsp).wrapping_sub(cpu.get(Gpr::Rsp)) & before.stack_mask();
+        cpu.rip != before.rip
+            && (!same_ring || (SHORTEST_FRAME..=LONGEST_FRAME).contains(&pushed))
+            && self.pushed_flags(before).is_some()
     }
 
     /// Does what KVM has refused to.
@@ -204,6 +223,10 @@ struct Progress {
     /// Stops with nothing executed.
     idle_stops: u32,
 }
+
+/// Bytes of what an exception pushes in the ring it comes in, with what the stack is aligned by.
+const SHORTEST_FRAME: u64 = 6;
+const LONGEST_FRAME: u64 = 64;
 
 /// How many stops before the instruction a step bears with.
 const MAX_IDLE_STOPS: u32 = 8;
