@@ -51,9 +51,11 @@ pub fn execute(cpu: &mut CpuState, env: &mut dyn Environment) -> Result<Outcome,
     let event = match execution.instruction(&mut unblocks_nmi) {
         Ok(None) => {
             let fast_call = execution.is_fast_call;
+            let switched = execution.switched_task;
             let Some(fault) = execution.commit(cpu) else {
                 let deciding = if fast_call { &*cpu } else { &before };
-                let single_step = deciding.rflags & RFLAGS_TF != 0;
+                // Behind a switch of tasks the new one's first instruction comes first (SDM vol. 3B, 18.3.1.4).
+                let single_step = deciding.rflags & RFLAGS_TF != 0 && !switched;
                 return Ok(Outcome::Completed { single_step, unblocks_nmi });
             };
             before.clone_from(cpu);

@@ -9,7 +9,7 @@ use super::fault::{Fault, Trouble};
 use super::memory::Rights;
 use super::segments::Descriptor;
 use crate::x86::registers::{CR0_PG, CR0_TS, RFLAGS_FIXED, RFLAGS_NT, RFLAGS_RF, RFLAGS_VM};
-use crate::x86::{Access, Gpr, Segment, SegmentName};
+use crate::x86::{Gpr, Segment, SegmentName};
 
 /// Types of task-state segments that are available, of 16 and 32 bits.
 const AVAILABLE: [u8; 2] = [1, 9];
@@ -18,6 +18,8 @@ const BUSY: [u8; 2] = [3, 11];
 /// The type of a local descriptor table.
 const LOCAL_TABLE: u8 = 2;
 
+/// EFLAGS without the reserved bits.
+const DEFINED_FLAGS: u64 = 0x3f_7fd5;
 /// In a task-state segment of 32 bits: that its first instruction is to raise a debug exception.
 const TRAP: u64 = 0x64;
 
@@ -206,6 +208,9 @@ impl Execution<'_> {
         }
         self.save_task(left)?;
         let new = self.read_task(base, layout)?;
+        if new.flags & RFLAGS_VM != 0 {
+            return Err(Unsupported::NoVirtual8086.into());
+        }
         if by.nests() {
             let link = old.selector.to_le_bytes();
             self.write_linear(self.system_linear(base, 0), &link, Rights::SYSTEM_WRITE)?;
@@ -220,7 +225,7 @@ impl Execution<'_> {
         self.cpu.tr.selector = selector & !3;
         self.cpu.tr.access.kind |= 2;
         self.load_registers(&new, layout, by);
-        let loaded = self.load_task_segments(&new, layout);
+        let loaded = self.load_task_segments(&new);
         self.in_new_task(loaded)
     }
 
@@ -289,27 +294,26 @@ impl Execution<'_> {
             self.cpu.cr3 = new.page_tables;
         }
         self.cpu.rip = new.rip;
-        self.cpu.rflags = new.flags | RFLAGS_FIXED | if by.nests() { RFLAGS_NT } else { 0 };
+        let nested = if by.nests() { RFLAGS_NT } else { 0 };
+        self.cpu.rflags = new.flags & DEFINED_FLAGS | RFLAGS_FIXED | nested;
         for (register, value) in REGISTERS.into_iter().zip(new.registers) {
             *self.cpu.get_mut(register) = value;
         }
     }
 
     /// Loads LDTR and the segments, with the checks of table 8-1 in the SDM.
-    fn load_task_segments(&mut self, new: &Task, layout: &Layout) -> Result<(), Trouble> {
-        self.load_local_table(new.local_table)?;
+    fn load_task_segments(&mut self, new: &Task) -> Result<(), Trouble> {
         let all = SEGMENTS.into_iter().zip(new.segments);
-        if self.cpu.rflags & RFLAGS_VM != 0 && layout.size == 4 {
-            let access = Access { dpl: 3, ..Access::DATA16 };
-            for (name, selector) in all {
-                *self.cpu.segments.get_mut(name) = Segment::paragraph(selector, access);
-            }
-        } else {
-            let ring = (new.segments[1] & 3) as u8;
-            for (name, selector) in all {
-                let segment = self.task_segment(name, selector, ring)?;
-                *self.cpu.segments.get_mut(name) = segment;
-            }
+        // A fault on the way finds the new task's selectors, and its ring.
+        for (name, selector) in all.clone() {
+            self.cpu.segments.get_mut(name).selector = selector;
+        }
+        let ring = (new.segments[1] & 3) as u8;
+        self.cpu.segments.ss.access.dpl = ring;
+        self.load_local_table(new.local_table)?;
+        for (name, selector) in all {
+            let segment = self.task_segment(name, selector, ring)?;
+            *self.cpu.segments.get_mut(name) = segment;
         }
         let reachable = self.cpu.segments.cs.contains(self.cpu.rip);
         if reachable { Ok(()) } else { Err(Fault::gp(self.code(0)).into()) }

@@ -51,6 +51,9 @@ impl Machine {
             if self.devices.chipset().interrupt() {
                 if for_what == Wait::Use && self.is_tick_for_firmware() {
                     self.tick_in_wait()?;
+                    if self.vcpu.take_kick() {
+                        return Ok(Some(StopReason::Kicked));
+                    }
                     continue;
                 }
                 return Ok(match self.take_interrupt()? {
@@ -109,12 +112,11 @@ impl Machine {
         if !self.firmware || cpu.mode() != CpuMode::Real || !calls_firmware || self.may_get_key() {
             return false;
         }
-        if self.is_tick_watched() {
-            return false;
-        }
         let hlt = Linear(cpu.pc().0.wrapping_sub(1));
+        let mut way = vec![hlt];
         let mut there = cpu.clone();
         for _ in 0..JUMPS {
+            way.push(there.pc());
             let mut code = [0; 3];
             let _ = self.read_linear(there.pc(), &mut code);
             let (len, distance) = match code {
@@ -125,23 +127,21 @@ impl Machine {
             there.rip = there.rip.wrapping_add(len).wrapping_add_signed(distance) & 0xffff;
             if there.pc() == hlt {
                 let mut code = [0];
-                return self.read_linear(hlt, &mut code) == 1 && code == [HLT];
+                let is_hlt = self.read_linear(hlt, &mut code) == 1 && code == [HLT];
+                return is_hlt && !self.is_tick_watched(&way);
             }
         }
         false
     }
 
-    /// Whether a tick would hit something that the user has set: a breakpoint in the firmware's handlers or in the loop
-    /// around the HLT, a watchpoint on the vectors, the data area or the stack, a catchpoint on what the handlers do.
-    fn is_tick_watched(&self) -> bool {
-        /// Further than the loops that are known here reach.
-        const NEAR: u64 = 0x80;
+    /// Whether a tick would hit something that the user has set: a breakpoint in the firmware's handlers or on the `way`
+    /// back to the HLT, a watchpoint on the vectors, the data area or the stack, a catchpoint on what the handlers do.
+    fn is_tick_watched(&self, way: &[Linear]) -> bool {
         /// More than the handlers push.
         const PUSHED: u64 = 0x80;
         let cpu = self.vcpu.cpu();
-        let pc = cpu.pc().0;
         let rom = rom::START.0..rom::START.0 + rom::SIZE as u64;
-        let in_way = |at: Linear| rom.contains(&at.0) || pc.abs_diff(at.0) < NEAR;
+        let in_way = |at: Linear| rom.contains(&at.0) || way.contains(&at);
         let top = cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp)).0;
         let stack = top.saturating_sub(PUSHED)..top;
         let touched = |watch: &Watch| {

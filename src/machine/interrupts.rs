@@ -105,7 +105,9 @@ impl Machine {
     /// which is halted, and takes interrupts, waits for that instead of being halted for good. At first nobody may.
     pub fn expect_input(&mut self, expects: bool) {
         self.interrupts.expects_input = expects;
-        self.devices.chipset_mut().expect_typist(expects);
+        // Keys typed ahead keep to the pace of a person.
+        let typed_ahead = self.typing != super::Typing::default();
+        self.devices.chipset_mut().expect_typist(expects && !typed_ahead);
     }
 
     /// Whether somebody may type or send while the guest runs.
@@ -233,7 +235,7 @@ impl Machine {
                     machine.interrupts.fatal = Some(event);
                     machine.shutdown_here()
                 }
-                // A task gate: the processor's business.
+                // What this module cannot do, the processor may.
                 Err(_) => {
                     machine.vcpu.inject_interrupt(vector)?;
                     StopReason::Stepped

@@ -31,6 +31,27 @@ impl MemoryAccess {
     }
 }
 
+/// How many bytes the instruction that `bytes` begins with takes from the stack, if it does so piece by piece: IRET,
+/// far RET and POPA.
+#[must_use]
+pub fn taken_in_pieces(bytes: &[u8], mode: CpuMode) -> Option<u64> {
+    let mut decoder = Decoder::new(mode.code_bits(), bytes, DecoderOptions::NONE);
+    let instruction = decoder.can_decode().then(|| decoder.decode())?;
+    match instruction.mnemonic() {
+        Mnemonic::Iret => Some(6),
+        Mnemonic::Iretd => Some(12),
+        Mnemonic::Iretq => Some(40),
+        Mnemonic::Popa => Some(16),
+        Mnemonic::Popad => Some(32),
+        // Without the parameters that it releases.
+        Mnemonic::Retf => {
+            let all = u64::try_from(instruction.stack_pointer_increment()).ok()?;
+            all.checked_sub(instruction.immediate16().into())
+        }
+        _ => None,
+    }
+}
+
 /// The accesses of the instruction that `bytes` begins with, at `cpu`'s instruction pointer and with its
 /// registers as they are before. A repeated string instruction counts as one iteration, and as none when
 /// its counter is 0. Nothing for bytes that are no instruction.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::emulator::{Delivery, Outcome, Unsupported};
-use crate::x86::registers::{CR0_TS, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF};
+use crate::x86::registers::{CR0_TS, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM};
 
 const COMPLETED: Result<Outcome, Unsupported> =
     Ok(Outcome::Completed { single_step: false, unblocks_nmi: false });
@@ -146,6 +146,30 @@ fn a_bad_segment_is_a_fault_of_the_new_task() {
         assert_eq!(pc.stack(2, 4), [code, GOES_ON], "{at:#x}: {value:#x}");
         assert_eq!((pc.cpu.tr.selector, rights(&pc, SELECTOR)), (SELECTOR, 0x8b));
     }
+}
+
+#[test]
+fn a_fault_of_a_task_in_ring_3_is_told_on_its_own_stack_of_ring_0() {
+    let mut pc = with_task(0x89, 0x67);
+    for (at, value) in [(0x48, 0x200), (0x4c, CODE3), (0x50, DATA3), (0x54, DATA3)] {
+        pc.put(OTHER + at, value.into(), 4);
+    }
+    pc.put(OTHER + 4, STACK0, 4);
+    pc.put(OTHER + 8, DATA0.into(), 4);
+    pc.gate(10, CODE0, HANDLER, 0x8e);
+    assert_eq!(pc.execute(&JUMP), Ok(Outcome::Entered { vector: 10 }));
+    let flags = RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF;
+    let frame = [0x200, GOES_ON, CODE3.into(), flags, OTHER_STACK, DATA3.into()];
+    assert_eq!(pc.stack(6, 4), frame);
+    assert_eq!(pc.cpu.get(Gpr::Rsp), STACK0 - 24);
+}
+
+#[test]
+fn a_task_of_virtual_8086_mode_is_refused_and_nothing_changes() {
+    let mut pc = with_task(0x89, 0x67);
+    pc.put(OTHER + 0x24, RFLAGS_FIXED | RFLAGS_VM, 4);
+    assert_eq!(pc.execute(&JUMP), Err(Unsupported::NoVirtual8086));
+    assert_eq!((rights(&pc, TASK), rights(&pc, SELECTOR)), (0x8b, 0x89));
 }
 
 #[test]

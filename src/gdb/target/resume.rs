@@ -42,6 +42,7 @@ impl Guest<'_> {
                 // A range may be left at any place, here at a switch of the mode.
                 Resume::Range(_) if self.machine.stops_at_mode_switch() => self.step(),
                 Resume::Step => self.step(),
+                Resume::Range(_) if self.machine.is_halted() => self.step(),
                 Resume::Range(range) => {
                     let before = self.machine.cpu().pc();
                     let stop = self.machine.step_range(range.clone());
@@ -91,7 +92,11 @@ impl Guest<'_> {
             && !self.machine.breakpoints().contains(before);
         let wakes = self.steps_off || taken_out || self.machine.interrupts() == Interrupts::On;
         if self.machine.is_halted() && wakes {
-            return self.machine.wake();
+            return match self.machine.wake() {
+                // As behind any step.
+                StopReason::Breakpoint(_) => StopReason::Stepped,
+                stop => stop,
+            };
         }
         let stop = self.machine.step();
         self.behind_halt(before, stop)

@@ -9,17 +9,15 @@ use crate::machine::Machine;
 use crate::x86::instruction::MAX_LEN;
 use crate::x86::{CpuState, operands};
 
-/// What POPAD takes, the most of all.
-const MOST: u64 = 32;
-
 /// An instruction under way.
 #[derive(Debug)]
 pub(in crate::machine) struct Partial {
     /// The registers at its beginning.
     start: CpuState,
-    /// The first byte that it reads, and how many there are.
+    /// The first byte that it reads, how many there are, and how many of them come before the last access.
     first: u64,
     len: u64,
+    read: u64,
 }
 
 impl Machine {
@@ -30,13 +28,14 @@ impl Machine {
             self.partial = None;
             return Ok(());
         };
-        if let Some(partial) = self.partial.take() {
-            let cpu = self.vcpu.cpu();
-            let same = cpu.cs_ip() == partial.start.cs_ip();
+        if let Some(mut partial) = self.partial.take() {
+            let same = self.vcpu.cpu().cs_ip() == partial.start.cs_ip();
             let behind = addr.0.wrapping_sub(partial.first);
-            if same && (1..partial.len).contains(&behind) {
+            // It reads upwards; whatever begins again does not.
+            if same && behind > partial.read && behind < partial.len {
+                partial.read = behind;
                 self.vcpu.set_cpu(&partial.start)?;
-                self.partial = Some(partial);
+                self.partial = Some(partial).filter(|partial| behind + (len as u64) < partial.len);
                 return Ok(());
             }
         }
@@ -54,9 +53,7 @@ impl Machine {
         }
         let mut code = [0; MAX_LEN];
         let size = self.code_bytes(&mut code);
-        let reads = operands::accesses(&code[..size], cpu).into_iter().filter(|one| one.read);
-        let ends = reads.filter_map(|one| one.addr.0.checked_sub(top.0)?.checked_add(one.len));
-        let taken = ends.filter(|end| *end <= MOST).max().filter(|taken| *taken > len)?;
-        Some(Partial { start: cpu.clone(), first: addr, len: taken })
+        let taken = operands::taken_in_pieces(&code[..size], cpu.mode())?;
+        (taken > len).then(|| Partial { start: cpu.clone(), first: addr, len: taken, read: 0 })
     }
 }

@@ -67,8 +67,8 @@ impl Machine {
         self.with_account(stop)
     }
 
-    /// A step off a breakpoint at which the guest goes on at once: interrupts wait while the instruction is executed, and
-    /// come behind it.
+    /// A step off a breakpoint at which the guest goes on at once: interrupts wait while the instruction is executed, if
+    /// they do in steps, and come behind it.
     pub fn step_off(&mut self) -> StopReason {
         let accesses = self.port_accesses();
         match self.step() {
