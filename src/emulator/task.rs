@@ -212,8 +212,7 @@ impl Execution<'_> {
             return Err(Unsupported::NoVirtual8086.into());
         }
         if by.nests() {
-            let link = old.selector.to_le_bytes();
-            self.write_linear(self.system_linear(base, 0), &link, Rights::SYSTEM_WRITE)?;
+            self.store(base, 0, old.selector.into(), 2)?;
         }
         if by != By::Return {
             self.set_busy(task, true)?;
@@ -245,27 +244,25 @@ impl Execution<'_> {
 
     /// Stores the old task's registers in its task-state segment; neither CR3 nor LDTR is.
     fn save_task(&mut self, left: Left) -> Result<(), Trouble> {
-        let tr = self.cpu.tr;
-        let layout = Layout::of(tr.access.kind);
-        let mut put = |at, value: u64, size: u8| {
-            let addr = self.system_linear(tr.base, at);
-            let bytes = value.to_le_bytes();
-            self.write_linear(addr, &bytes[..usize::from(size)], Rights::SYSTEM_WRITE)
-        };
-        put(layout.rip, left.rip, layout.size)?;
-        put(layout.flags, left.flags, layout.size)?;
+        let Segment { base, access, .. } = self.cpu.tr;
+        let layout = Layout::of(access.kind);
+        self.store(base, layout.rip, left.rip, layout.size)?;
+        self.store(base, layout.flags, left.flags, layout.size)?;
         for (index, register) in REGISTERS.into_iter().enumerate() {
             let value = self.cpu.get(register);
-            let addr = self.system_linear(tr.base, layout.register(index));
-            let bytes = value.to_le_bytes();
-            self.write_linear(addr, &bytes[..usize::from(layout.size)], Rights::SYSTEM_WRITE)?;
+            self.store(base, layout.register(index), value, layout.size)?;
         }
         for (index, name) in layout.segments.iter().enumerate() {
-            let selector = self.cpu.segments.get(*name).selector.to_le_bytes();
-            let addr = self.system_linear(tr.base, layout.segment(index));
-            self.write_linear(addr, &selector, Rights::SYSTEM_WRITE)?;
+            let selector = self.cpu.segments.get(*name).selector;
+            self.store(base, layout.segment(index), selector.into(), 2)?;
         }
         Ok(())
+    }
+
+    /// Writes `size` bytes at `offset` of the task-state segment at `base`.
+    fn store(&mut self, base: u64, offset: u64, value: u64, size: u8) -> Result<(), Trouble> {
+        let addr = self.system_linear(base, offset);
+        self.write_linear(addr, &value.to_le_bytes()[..usize::from(size)], Rights::SYSTEM_WRITE)
     }
 
     fn read_task(&mut self, base: u64, layout: &Layout) -> Result<Task, Trouble> {
