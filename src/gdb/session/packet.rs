@@ -90,7 +90,7 @@ impl<'m> Session<'m> {
                 }
                 // gdb has all others go on with the one that its user steps, unless it steps off a breakpoint.
                 let alone = body.starts_with(b"vCont;s") && !body[7..].contains(&b';');
-                guest.note_step_off(alone && self.follower.is_able());
+                guest.note_step_off(self.follower.is_able().then_some(alone));
                 if body.starts_with(b"qXfer:features:read:target.xml:0,") {
                     guest.serve_layout(!self.follower.awaits_welcome());
                 }

@@ -54,8 +54,8 @@ pub struct Guest<'m> {
     resume: Option<Resume>,
     /// How it went on last was by steps.
     stepping: bool,
-    /// Of its own accord, to get off a breakpoint.
-    steps_off: bool,
+    /// Of its own accord, to get off a breakpoint; unknown of some clients.
+    steps_off: Option<bool>,
     /// Why the last request failed, until the session takes it.
     error: Option<String>,
     /// `monitor quit` was given.
@@ -88,7 +88,7 @@ impl<'m> Guest<'m> {
             inserted: Inserted::default(),
             resume: None,
             stepping: false,
-            steps_off: false,
+            steps_off: None,
             error: None,
             quit: false,
             agent: Agent::new(console),
@@ -256,8 +256,8 @@ impl<'m> Guest<'m> {
         self.resume.take()
     }
 
-    /// Says whether the step that the client wants next is one of its own, off a breakpoint.
-    pub fn note_step_off(&mut self, steps_off: bool) {
+    /// Says whether the step that the client wants next is one of its own, off a breakpoint, if that is known.
+    pub fn note_step_off(&mut self, steps_off: Option<bool>) {
         self.steps_off = steps_off;
     }
 

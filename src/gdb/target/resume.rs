@@ -88,9 +88,11 @@ impl Guest<'_> {
     /// breakpoint behind the HLT: it goes on from wherever that ends, and would never get away from there.
     fn step(&mut self) -> StopReason {
         let before = self.machine.cpu().pc();
-        let taken_out = self.machine.remembered_breakpoints().contains(before)
-            && !self.machine.breakpoints().contains(before);
-        let wakes = self.steps_off || taken_out || self.machine.interrupts() == Interrupts::On;
+        let steps_off = self.steps_off.unwrap_or_else(|| {
+            self.machine.remembered_breakpoints().contains(before)
+                && !self.machine.breakpoints().contains(before)
+        });
+        let wakes = steps_off || self.machine.interrupts() == Interrupts::On;
         if self.machine.is_halted() && wakes {
             return match self.machine.wake() {
                 // As behind any step.
