@@ -491,11 +491,15 @@ fn a_kill_in_gdb_ends_the_run() {
 }
 
 #[test]
-fn a_gdb_that_is_missing_is_told_on_a_terminal_that_was_given_back() {
+fn a_gdb_that_is_missing_is_told_and_the_guest_goes_on() {
     let mut terminal = start(ECHO, &["--gdb", "/nowhere/gdb"], From::Shell, |_| {});
     terminal.wait_for(true, "leaves");
     terminal.type_in(b"\x1c");
-    assert_eq!(terminal.end_in_shell(), Some(10));
+    terminal.wait(|terminal| terminal.row(29).contains("/nowhere/gdb is not installed"));
+    terminal.type_in(b"k");
+    terminal.wait(|terminal| terminal.is_live() && terminal.row(0) == "k");
+    terminal.type_in(b"\x1d");
+    assert_eq!(terminal.end_in_shell(), Some(130));
     assert!(terminal.text().contains("/nowhere/gdb is not installed"), "{}", terminal.text());
 }
 

@@ -20,12 +20,12 @@ use stepvisor::devices::keyboard::keymap;
 use stepvisor::gdb::client::Target;
 use stepvisor::gdb::server;
 use stepvisor::kvm::Kicker;
-use stepvisor::machine::{Machine, StopReason};
+use stepvisor::machine::{Machine, Observer, StopReason};
 use stepvisor::ui::keys::{Decoder, Input};
 
 use super::console::Console;
 use super::end::End;
-use super::gdb::Gdb;
+use super::gdb::{self, Gdb};
 use super::interruptions::{self, Interruption, Interruptions};
 use super::symbols::Symbols;
 use crate::cli::{Live, Run};
@@ -35,6 +35,8 @@ use terminal::Terminal;
 /// The key that leaves, and the one that starts gdb; how they are called in our line.
 const LEAVE: (&str, &str) = ("{Ctrl+]}", "Ctrl-]");
 const DEBUG: (&str, &str) = ("{Ctrl+\\}", "Ctrl-\\");
+
+const BELL: &str = "\x07";
 
 /// So long an answer of the terminal is waited for before somebody else has it.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -49,7 +51,7 @@ pub fn is_wanted(args: &Run) -> bool {
 /// Runs `machine` to its end. What the guest sends goes to `console`, afterwards if that is the terminal.
 ///
 /// # Errors
-/// The terminal cannot be had, or gdb not be started.
+/// The terminal cannot be had.
 pub fn run(
     machine: &mut Machine,
     args: &Run,
@@ -113,8 +115,11 @@ enum Wish {
 impl Session<'_> {
     /// Is told from now on what the guest does.
     fn observe(&self, machine: &mut Machine) {
-        let observer = Observing::new(Rc::clone(&self.screen), Rc::clone(&self.console));
-        machine.set_observer(Box::new(observer));
+        machine.set_observer(Box::new(self.observer()));
+    }
+
+    fn observer(&self) -> Observing {
+        Observing::new(Rc::clone(&self.screen), Rc::clone(&self.console))
     }
 
     fn run(&mut self, machine: &mut Machine, interruptions: &Interruptions) -> anyhow::Result<End> {
@@ -190,7 +195,7 @@ impl Session<'_> {
                 Input::NoKey => false,
             };
             if !typed {
-                terminal::write("\x07");
+                terminal::write(BELL);
             }
         }
         Ok(wish)
@@ -244,20 +249,25 @@ impl Session<'_> {
             target: Target::Found,
             args: &[],
         };
-        let session = gdb.debug(machine)?;
-        if session.status.is_none() {
-            return Ok(Some(End::Interruption(Interruption::Signal)));
-        }
-        match session.end {
-            server::End::Killed => return Ok(Some(End::Left)),
-            server::End::Exited { status } => {
-                return Ok(Some(End::Stop(StopReason::Exit { status })));
+        let session = gdb.debug(machine);
+        match &session {
+            Ok(gdb::Session { status: None, .. }) => {
+                return Ok(Some(End::Interruption(Interruption::Signal)));
             }
-            server::End::ClientGone | server::End::Stopped => {}
+            Ok(gdb::Session { end: server::End::Killed, .. }) => return Ok(Some(End::Left)),
+            Ok(gdb::Session { end: server::End::Exited { status }, .. }) => {
+                return Ok(Some(End::Stop(StopReason::Exit { status: *status })));
+            }
+            _ => {}
         }
         machine.take_kick();
         self.observe(machine);
         self.take_back()?;
+        if let Err(error) = session {
+            // The guest is worth more than a gdb that could not be had.
+            self.observer().notice(&format!("{error:#}"));
+            terminal::write(BELL);
+        }
         Ok(None)
     }
 }
