@@ -1,6 +1,7 @@
 //! The command line: flags, their help, and what they mean to the library.
 
 mod guest;
+mod serial_in;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@ use stepvisor::script::value::{self, Bios};
 use stepvisor::x86::exceptions::ExceptionSet;
 use stepvisor::x86::{Phys, SegOff};
 
+use super::serial_in;
 use crate::exit_code::{ExitCode, Failure};
 
 /// Which guest, and how it starts.
@@ -107,6 +108,10 @@ struct Outside {
     /// debug console goes].
     #[arg(long, value_name = "FILE")]
     serial: Vec<PathBuf>,
+    /// What COM1 hears, as the guest asks for it: a file, a pipe, or - for standard input. Given again, the same for
+    /// COM2.
+    #[arg(long, value_name = "FILE")]
+    serial_in: Vec<PathBuf>,
     /// By what time passes for the guest's devices.
     #[arg(long, value_name = "CLOCK", default_value = "wall")]
     clock: ClockChoice,
@@ -297,6 +302,11 @@ impl Guest {
         self.outside.serial.iter().any(|path| path.as_os_str() == "-")
     }
 
+    /// Whether a serial port hears standard input.
+    pub fn uses_stdin(&self) -> bool {
+        self.outside.serial_in.iter().any(|path| path.as_os_str() == "-")
+    }
+
     /// How messages call the guest.
     pub fn name(&self) -> String {
         let DiskFiles { fda, hda, cdrom, fdb, hdb, .. } = &self.disks;
@@ -342,9 +352,18 @@ impl Outside {
             connected
                 .map_err(|error| Failure::new(ExitCode::Usage, format!("--serial: {error}")))?;
         }
+        for (port, path) in (1..).zip(&self.serial_in) {
+            let source = serial_in::open(path, machine.kicker());
+            let source =
+                source.with_context(|| format!("cannot read {} for COM{port}", path.display()))?;
+            let connected = machine.set_serial_source(port, source);
+            connected
+                .map_err(|error| Failure::new(ExitCode::Usage, format!("--serial-in: {error}")))?;
+        }
         let typing = Typing {
             keys: self.keys.as_ref().map(|Keys(events)| events.clone()).unwrap_or_default(),
             timed: self.keys_at.iter().map(|(at, Keys(events))| (*at, events.clone())).collect(),
+            serial: Vec::new(),
         };
         let typed = machine.type_at_start(typing);
         typed.map_err(|error| {

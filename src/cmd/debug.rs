@@ -8,10 +8,14 @@ use stepvisor::gdb::client::Target;
 use super::gdb::Gdb;
 use super::symbols::Symbols;
 use crate::cli::{Debug, ModeEvents};
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Failure};
 
 /// Carries out `stepvisor debug`.
 pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
+    if args.guest.uses_stdin() {
+        let text = "--serial-in - would take what is typed to gdb: name a file, a pipe or another terminal";
+        return Err(Failure::new(ExitCode::Usage, text).into());
+    }
     let gdb = Gdb {
         program: &args.gdb,
         symbols: Symbols::find(&args.guest, args.symbols.as_deref())?,

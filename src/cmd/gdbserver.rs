@@ -16,6 +16,11 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
             "--serial - would write into the conversation with gdb: --stdio has standard output";
         return Err(Failure::new(ExitCode::Usage, text).into());
     }
+    if args.stdio && args.guest.uses_stdin() {
+        let text =
+            "--serial-in - would take what gdb says to the server: --stdio has standard input";
+        return Err(Failure::new(ExitCode::Usage, text).into());
+    }
     let address = if args.stdio { &Address::Stdio } else { &args.listen };
     // A taken port shows before the machine is built.
     let listener = Listener::bind(address, args.allow_remote)?;

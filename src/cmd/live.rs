@@ -45,7 +45,9 @@ const ANSWER: Duration = Duration::from_millis(200);
 pub fn is_wanted(args: &Run) -> bool {
     // Messages of that kind would come in between.
     let is_quiet = log::max_level() <= log::LevelFilter::Warn;
-    args.live == Live::Auto && is_quiet && !args.guest.uses_stdout() && Terminal::is_there()
+    let has_terminal =
+        !args.guest.uses_stdin() && !args.guest.uses_stdout() && Terminal::is_there();
+    args.live == Live::Auto && is_quiet && has_terminal
 }
 
 /// Runs `machine` to its end. What the guest sends goes to `console`, afterwards if that is the terminal.

@@ -8,6 +8,7 @@ mod gdb;
 mod gdb_script;
 mod gdbserver;
 mod interruptions;
+mod line_terminal;
 mod live;
 mod report;
 mod run;

@@ -15,6 +15,7 @@ use stepvisor::ui;
 use super::console::{Console, wants_colours};
 use super::end::End;
 use super::interruptions::{Interruption, Interruptions};
+use super::line_terminal::LineTerminal;
 use super::live;
 use super::report::{self, Heard};
 use crate::cli::Run;
@@ -50,6 +51,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         live::run(&mut machine, args, console, &interruptions)?
     } else {
         machine.set_observer(Box::new(console));
+        let _terminal = args.guest.uses_stdin().then(LineTerminal::take);
         run_to_end(&mut machine, &interruptions)
     };
     let elapsed = start.elapsed();

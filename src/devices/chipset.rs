@@ -425,6 +425,14 @@ impl Chipset {
         self.serial.get_mut(number)
     }
 
+    /// Sends `bytes` to serial port `number`. False, and nothing is sent, if there is no room on the line.
+    pub fn send_serial(&mut self, number: usize, bytes: &[u8]) -> bool {
+        let sent = self.serial.get_mut(number).is_some_and(|uart| uart.send(bytes));
+        // A guest that sleeps wakes by this alone.
+        self.set_lines();
+        sent
+    }
+
     /// The real-time clock.
     #[must_use]
     pub fn rtc(&self) -> &Rtc {

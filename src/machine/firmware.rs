@@ -184,6 +184,7 @@ impl Machine {
         // Where the caller goes on.
         let location = service.vector().map(|_| return_address(self.vm.ram(), cpu));
         self.pass_output_on();
+        self.feed_serial();
         let followed = self.follow_a20();
         if let Some(trace) = &mut self.trace {
             trace.service(&service.to_string(), location.as_deref());

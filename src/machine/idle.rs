@@ -70,7 +70,9 @@ impl Machine {
             let next = self.devices.chipset().next_interrupt();
             let left = next.map(|at| at.0.saturating_sub(self.devices.now().0));
             match (left, self.clock()) {
-                (None, _) if self.expects_input() => self.sleep(None, asleep),
+                (None, _) if self.expects_input() || self.may_hear_serial() => {
+                    self.sleep(None, asleep);
+                }
                 (None, _) => return Ok(Some(self.halted_stop())),
                 (Some(left), Clock::Wall) => {
                     self.sleep(Some(Duration::from_nanos(left)), asleep);
@@ -96,7 +98,10 @@ impl Machine {
         let on_its_way = keyboard.waiting_keys() > 0
             || keyboard.has_output()
             || self.devices.chipset().has_timed_keys();
-        on_its_way || self.expects_input() || TICKS.iter().any(|vector| self.hooks(*vector))
+        on_its_way
+            || self.expects_input()
+            || self.may_hear_serial()
+            || TICKS.iter().any(|vector| self.hooks(*vector))
     }
 
     /// Whether the halted guest, behind its HLT, only jumps back to that, and nothing but the firmware's own handlers

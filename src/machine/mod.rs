@@ -28,6 +28,7 @@ mod outside;
 mod padding;
 mod registers;
 mod run;
+mod serial_input;
 mod service;
 mod step;
 mod unanswered;
@@ -180,6 +181,7 @@ pub struct Machine {
     time: clock::Passing,
     interrupts: interrupts::State,
     serial_sinks: outside::SerialSinks,
+    serial_sources: serial_input::SerialSources,
     /// Typed each time the guest starts.
     typing: Typing,
     guard: run::endless::Guard,
@@ -255,6 +257,7 @@ impl Machine {
             time: clock::Passing::default(),
             interrupts: interrupts::State::default(),
             serial_sinks: outside::SerialSinks::default(),
+            serial_sources: serial_input::SerialSources::default(),
             typing: Typing::default(),
             guard: run::endless::Guard::default(),
             record: record::Record::default(),

@@ -1,7 +1,7 @@
 //! The other ends of the machine's cables: keys that a person types, serial lines, and what the guest sends.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::time::Duration;
 
 use super::Machine;
@@ -35,13 +35,15 @@ pub enum OutsideError {
     },
 }
 
-/// What is typed on the guest's keyboard each time it starts.
+/// What is typed on the guest's keyboard, and sent to its first serial port, each time it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Typing {
     /// At once; the guest gets these when it asks for them.
     pub keys: Vec<KeyEvent>,
     /// Later: so much of the guest's time after its start.
     pub timed: Vec<(Duration, Vec<KeyEvent>)>,
+    /// Sent to COM1, as the guest asks for it.
+    pub serial: Vec<u8>,
 }
 
 /// Where the guest's serial ports send to, if not to the observer.
@@ -83,6 +85,7 @@ impl Machine {
         self.type_keys(&typing.keys)?;
         self.typing = typing;
         self.type_later();
+        self.send_at_start();
         Ok(())
     }
 
@@ -91,6 +94,7 @@ impl Machine {
         // They waited at its first start too.
         let _ = self.devices.chipset_mut().keyboard_mut().type_keys(&self.typing.keys);
         self.type_later();
+        self.send_at_start();
     }
 
     fn type_later(&mut self) {
@@ -101,14 +105,21 @@ impl Machine {
         }
     }
 
+    fn send_at_start(&mut self) {
+        if !self.typing.serial.is_empty() {
+            // There is always a COM1.
+            let _ = self.set_serial_source(1, Box::new(Cursor::new(self.typing.serial.clone())));
+        }
+    }
+
     /// Sends `bytes` to the guest's serial port `port`, 1 for COM1.
     ///
     /// # Errors
     /// There is no such port, or too much waits on the line; nothing was sent.
     pub fn send_serial(&mut self, port: usize, bytes: &[u8]) -> Result<(), OutsideError> {
-        let number = port.checked_sub(1);
-        let uart = number.and_then(|number| self.devices.chipset_mut().serial_mut(number));
-        if !uart.ok_or(OutsideError::NoPort { port })?.send(bytes) {
+        let number = port.checked_sub(1).filter(|number| *number < SERIAL_PORTS);
+        let number = number.ok_or(OutsideError::NoPort { port })?;
+        if !self.devices.chipset_mut().send_serial(number, bytes) {
             return Err(OutsideError::LineFull { port, bytes: bytes.len() });
         }
         self.forget_checkpoint();

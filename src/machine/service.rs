@@ -20,6 +20,7 @@ impl Machine {
             Exit::MmioWrite { addr, len, data } => self.serve_mmio_write(addr, &data[..len]),
             _ => return None,
         };
+        self.feed_serial();
         self.note_served();
         stop
     }

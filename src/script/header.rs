@@ -109,6 +109,7 @@ const KEYS: &[&str] = &[
     "stop-at",
     "keys",
     "keys-at",
+    "serial-in",
     "timeout",
     "limit",
     "transcript",
@@ -201,6 +202,7 @@ impl Header {
             "keys-at" => {
                 self.typing.timed.push(value::timed_keys(value, |keys| value::text(keys.trim()))?);
             }
+            "serial-in" => self.typing.serial = value::line_bytes(value)?,
             "timeout" => self.timeout = Some(value::time(value)?),
             "limit" => {
                 let count = value.trim_end_matches("instructions").trim_end();

@@ -199,6 +199,17 @@ pub fn bios(text: &str) -> Result<Bios, ValueError> {
     })
 }
 
+/// What is sent on a serial line: a [`text`] whose characters are bytes, `\xNN` among them.
+///
+/// # Errors
+/// As of [`text`], or a character is no byte.
+pub fn line_bytes(value: &str) -> Result<Vec<u8>, ValueError> {
+    let text = text(value)?;
+    let byte =
+        |c| u8::try_from(c).map_err(|_| ValueError(format!("`{c}` is no byte of a serial line")));
+    text.chars().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +221,13 @@ mod tests {
         for bad in [r#""a"#, r#""a" b"#, r#""\q""#, r#""\x4""#, r#""\"#] {
             assert!(text(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn characters_of_a_line_are_bytes() {
+        assert_eq!(line_bytes(r#""ok\r\xff\x00""#), Ok(b"ok\r\xff\0".to_vec()));
+        assert_eq!(line_bytes("as it is"), Ok(b"as it is".to_vec()));
+        assert!(line_bytes("5 €").is_err());
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub struct State {
     break_reported: bool,
     /// The transmitter holding register became empty, and nobody has been told.
     transmitter_pending: bool,
+    /// Reads of the line status that found no character, since the last character in either direction.
+    polls: u8,
     /// What the owner sends and the receiver has no room for yet.
     line: VecDeque<u8>,
     output: Vec<u8>,
@@ -119,6 +121,7 @@ impl Default for State {
             overrun: false,
             break_reported: false,
             transmitter_pending: false,
+            polls: 0,
             line: VecDeque::new(),
             output: Vec::new(),
         }
@@ -145,6 +148,8 @@ impl Uart {
             4 => self.state.mcr,
             5 => {
                 let status = self.line_status();
+                let finds_none = status & LSR_DATA == 0;
+                self.state.polls = if finds_none { self.state.polls.saturating_add(1) } else { 0 };
                 self.state.overrun = false;
                 self.state.break_reported |= status & LSR_BREAK != 0;
                 status
@@ -205,6 +210,7 @@ impl Uart {
     fn transmit(&mut self, byte: u8) -> bool {
         // Full and empty again at once.
         self.state.transmitter_pending = true;
+        self.state.polls = 0;
         if self.is_looped() {
             let bits = 5 + (self.state.lcr & LCR_LENGTH);
             self.receive(Received { byte: byte & (0xff >> (8 - bits)), is_break: false });
@@ -239,6 +245,7 @@ impl Uart {
     }
 
     fn take_received(&mut self) -> u8 {
+        self.state.polls = 0;
         let byte = self.state.receiver.pop_front().map_or(0, |received| received.byte);
         self.state.break_reported = false;
         self.fill();
@@ -331,6 +338,22 @@ impl Uart {
     #[must_use]
     pub fn interrupt(&self) -> bool {
         self.cause() != IIR_NONE && self.state.mcr & (MCR_OUT2 | MCR_LOOP) == MCR_OUT2
+    }
+
+    /// Whether the guest wants a character and has none: it has looked in vain twice in a row, which nobody does who
+    /// only transmits, or lets received characters interrupt it. What is sent before is lost to one that clears the
+    /// receiver as it sets up the port.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let State { ier, polls, ref receiver, ref line, .. } = self.state;
+        let has_none = receiver.is_empty() && line.is_empty() && !self.is_looped();
+        has_none && (polls >= 2 || ier & IER_RECEIVED != 0)
+    }
+
+    /// Whether a received character would interrupt the guest.
+    #[must_use]
+    pub fn interrupts_on_receipt(&self) -> bool {
+        self.state.ier & IER_RECEIVED != 0 && self.state.mcr & (MCR_OUT2 | MCR_LOOP) == MCR_OUT2
     }
 
     /// Sends `bytes` to the guest. False, and nothing is sent, if more than [`CAPACITY`] would wait.

@@ -42,6 +42,7 @@ impl Machine {
     }
 
     fn run_by_plan(&mut self) -> Result<StopReason, KvmError> {
+        self.feed_serial();
         if self.halted
             && let Some(stop) = self.wait_in_halt(Wait::Use)?
         {

@@ -1,0 +1,3 @@
+# guest: serial_in.asm
+# serial-in: "hello.and nothing of this"
+# serial: HELLO
