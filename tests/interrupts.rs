@@ -232,6 +232,50 @@ fn a_repeated_string_instruction_goes_on_after_an_interrupt() {
     assert_eq!(read(&machine, 0x2_fff0, 16), [0; 16]);
 }
 
+/// `code` as a boot sector that the firmware starts, with a handler for IRQ 0 that counts. It begins with an interrupt
+/// a millisecond.
+fn with_handler_and_firmware(code: &[u8]) -> Machine {
+    let mut image = vec![0; 512];
+    let code = [&MILLISECOND, code].concat();
+    image[..code.len()].copy_from_slice(&code);
+    image[0x100..][..COUNTS.len()].copy_from_slice(&COUNTS);
+    let boot = Boot::new(Image::parse(&image).unwrap());
+    let mut machine = machine_with_firmware(boot, Disks::default());
+    write(&mut machine, 8 * 4, &[0x00, 0x7d, 0, 0]);
+    machine
+}
+
+#[test]
+fn an_instruction_that_is_interrupted_again_and_again_happens_once() {
+    // xor ecx, ecx; sti; again: inc ecx; inc word [0x5f0]; cmp word [0x600], 400; jb again; cli; hlt
+    let code = b"\x66\x31\xc9\xfb\x66\x41\xff\x06\xf0\x05\x81\x3e\x00\x06\x90\x01\x72\xf2\xfa\xf4";
+    let mut machine = with_handler_and_firmware(code);
+    machine.set_clock(Clock::Wall);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+    assert!(counted(&machine) >= 400);
+    let increments = u16::from_le_bytes(read(&machine, 0x5f0, 2).try_into().unwrap());
+    assert_eq!(u64::from(increments), machine.cpu().gpr[CX] & 0xffff);
+}
+
+#[test]
+fn a_repetition_over_its_own_result_is_right_however_often_it_is_interrupted() {
+    // mov ax, 0x2000; mov ds, ax; mov es, ax; sti; mov bp, 8
+    // again: xor di, di; xor ax, ax; fill: stosw; inc ax; cmp ax, 0x4000; jb fill
+    // mov si, 0x20; xor di, di; mov cx, 0x7fe0; rep movsb
+    // xor si, si; mov bx, 0x10; check: lodsw; cmp ax, bx; jne bad; inc bx; cmp bx, 0x4000; jb check
+    // dec bp; jnz again; bad: cli; hlt
+    let code = b"\xb8\x00\x20\x8e\xd8\x8e\xc0\xfb\xbd\x08\x00\x31\xff\x31\xc0\xab\x40\x3d\x00\x40\x72\xf9\
+                 \xbe\x20\x00\x31\xff\xb9\xe0\x7f\xf3\xa4\x31\xf6\xbb\x10\x00\xad\x39\xd8\x75\x0a\x43\
+                 \x81\xfb\x00\x40\x72\xf4\x4d\x75\xd7\xfa\xf4";
+    let mut machine = with_handler_and_firmware(code);
+    machine.set_clock(Clock::Wall);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+    let left = machine.cpu().gpr[BP] & 0xffff;
+    assert_eq!(left, 0, "at {:04x}", machine.cpu().gpr[SI] & 0xffff);
+}
+
 #[test]
 fn an_interrupt_in_the_middle_of_a_repetition_leaves_the_resume_flag_in_its_frame() {
     // sti; mov dx, 0x80; mov ecx, 0xffff; rep outsb; jmp $

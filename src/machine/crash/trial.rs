@@ -2,8 +2,9 @@
 //!
 //! The instruction runs once more, with tables of our own on a page of the guest's that it has nothing to
 //! do with: 32 gates lead to 32 handlers, each of which writes its vector to the port of that number. Then
-//! all is put back, the page and the processor. Where there is no such page, or the exception cannot be
-//! delivered even so, there is no answer.
+//! all is put back, the page, the processor, and what the instruction has written if it raised nothing after all: of a
+//! repetition no more than one iteration runs. Where there is no such page, or the exception cannot be delivered even
+//! so, there is no answer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use crate::emulator::Fault;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError};
 use crate::machine::Machine;
+use crate::machine::step::repeat::counter_mask;
 use crate::x86::exceptions::has_error_code;
-use crate::x86::instruction;
+use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::operands;
 use crate::x86::paging;
 use crate::x86::registers::{CR0_PE, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_LMA, RFLAGS_IOPL};
@@ -89,6 +91,7 @@ impl Machine {
             cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp).wrapping_sub(FRAME) & cpu.stack_mask());
         let saved: Vec<Saved> = [(page, PAGE), (stack, FRAME)]
             .into_iter()
+            .chain(self.written_by(cpu))
             .map(|(addr, len)| {
                 let mut bytes = vec![0; len as usize];
                 let read = self.read_linear(addr, &mut bytes);
@@ -197,7 +200,7 @@ impl Machine {
             let at = at as usize;
             bytes[at..at + data.len()].copy_from_slice(data);
         };
-        let mut prepared = cpu.clone();
+        let mut prepared = self.counting_one(cpu);
         for vector in 0..VECTORS {
             put(HANDLERS + 2 * u64::from(vector), &[0xe6, vector]);
         }
@@ -287,6 +290,29 @@ impl Machine {
         let iopl = cpu.rflags & RFLAGS_IOPL == RFLAGS_IOPL;
         let v86 = cpu.mode() == CpuMode::Virtual8086;
         facts.kind.port_width().is_none() || cpu.cpl() == 0 || iopl && !v86
+    }
+
+    /// Where the instruction of `cpu` writes, and how many bytes.
+    fn written_by(&self, cpu: &CpuState) -> Vec<(Linear, u64)> {
+        let mut buffer = [0; 15];
+        let len = self.read_linear_prefix(cpu, &mut buffer);
+        let accesses = operands::accesses(&buffer[..len], cpu);
+        let written = accesses.into_iter().filter(|access| access.write);
+        written.map(|access| (access.addr, access.len)).collect()
+    }
+
+    /// `cpu` with a counter of 1 at most, if the instruction is a repetition.
+    fn counting_one(&self, cpu: &CpuState) -> CpuState {
+        let mut once = cpu.clone();
+        let mut buffer = [0; 15];
+        let len = self.read_linear_prefix(cpu, &mut buffer);
+        let facts = instruction::decode(&buffer[..len], cpu.mode());
+        if let Some(Facts { kind: Kind::Rep(rep), .. }) = facts {
+            let mask = counter_mask(rep);
+            let rcx = once.get_mut(Gpr::Rcx);
+            *rcx = *rcx & !mask | (*rcx & mask).min(1);
+        }
+        once
     }
 
     fn read_linear_prefix(&self, cpu: &CpuState, buffer: &mut [u8; 15]) -> usize {
