@@ -17,6 +17,7 @@
 //! emulator single instructions and the delivery of interrupts, for what KVM cannot do
 //! kvm      the only unsafe code: vm, vcpu, exits, guest debug, kick
 //! memory   guest RAM and its layout
+//! pages    memory that a device and the guest share
 //! x86      pure knowledge: registers, modes, addresses, paging, instructions
 //! ```
 
@@ -30,6 +31,7 @@ pub mod gdb;
 pub mod kvm;
 pub mod machine;
 pub mod memory;
+pub mod pages;
 pub mod script;
 pub mod testing;
 pub mod ui;

@@ -351,6 +351,13 @@ impl Devices {
         Some((VIDEO_MEMORY.offset(window.start.into()), window.end - window.start))
     }
 
+    /// Whether there is nothing but memory at `address`, as far as it is a device's; see [`vga::Vga::direct`].
+    #[must_use]
+    pub fn is_plain_memory(&self, address: Phys) -> bool {
+        let found = self.mmio_device(address, 0);
+        found.is_some_and(|(MmioDevice::Vga, offset)| self.vga.is_direct(offset))
+    }
+
     /// The screen as it is now.
     #[must_use]
     pub fn frame(&self) -> Frame {

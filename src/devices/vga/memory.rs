@@ -1,7 +1,12 @@
 //! Video memory: 256 KiB in four planes, and how an address of the host leads there.
+//!
+//! What is fetched together lies together: the bytes of the planes at one offset are a word. The words are kept in the
+//! order in which chain 4 shows them, those that it leaves out behind those. So the first 64 KiB are what the host sees
+//! in mode 13h, see [`Vga::direct`](super::Vga::direct).
 
 use super::graphics::{Graphics, Planes};
 use super::sequencer::Sequencer;
+use crate::pages::{self, Pages};
 
 /// Bytes in a plane.
 pub const PLANE_SIZE: usize = 0x1_0000;
@@ -9,11 +14,8 @@ pub const PLANE_SIZE: usize = 0x1_0000;
 pub const SIZE: usize = 4 * PLANE_SIZE;
 
 /// The four planes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Always [`PLANE_SIZE`] of them: what is fetched together lies together.
-    planes: Box<[Planes]>,
-}
+#[derive(Debug)]
+pub struct Memory(Pages);
 
 /// Where an access of the host leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,38 +62,91 @@ impl Memory {
     /// All zeros.
     #[must_use]
     pub fn new() -> Memory {
-        Memory { planes: vec![[0; 4]; PLANE_SIZE].into_boxed_slice() }
+        Memory(Pages::new(SIZE / pages::PAGE_SIZE))
     }
 
     /// What the planes hold at `offset`.
     #[must_use]
     pub fn get(&self, offset: u16) -> Planes {
-        self.planes.get(usize::from(offset)).copied().unwrap_or_default()
+        self.0.get(word(offset))
     }
 
     /// Writes `data` to those planes whose bit in `planes` is set.
     pub fn set(&mut self, offset: u16, data: Planes, planes: u8) {
-        let Some(present) = self.planes.get_mut(usize::from(offset)) else { return };
-        for (plane, (byte, new)) in present.iter_mut().zip(data).enumerate() {
+        let word = word(offset);
+        if planes == 0b1111 {
+            self.0.set(word, data);
+            return;
+        }
+        let mut bytes = self.0.get(word);
+        for (plane, (byte, new)) in bytes.iter_mut().zip(data).enumerate() {
             if planes >> plane & 1 != 0 {
                 *byte = new;
             }
         }
+        self.0.set(word, bytes);
     }
 
-    /// All bytes, those of the four planes at one offset together.
+    /// All bytes, in the order in which they are kept.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        self.planes.as_flattened().to_vec()
+        self.0.to_vec()
     }
 
     /// Puts back what [`save`](Self::save) gave; false, and nothing is changed, if it has another size.
     pub fn restore(&mut self, bytes: &[u8]) -> bool {
-        let (planes, rest) = bytes.as_chunks::<4>();
-        let fits = planes.len() == PLANE_SIZE && rest.is_empty();
+        let (words, rest) = bytes.as_chunks::<4>();
+        let fits = words.len() == PLANE_SIZE && rest.is_empty();
         if fits {
-            self.planes.copy_from_slice(planes);
+            words.iter().enumerate().for_each(|(index, word)| self.0.set(index, *word));
         }
         fits
+    }
+
+    /// The memory itself, to be shown to the guest.
+    #[must_use]
+    pub fn pages(&self) -> &Pages {
+        &self.0
+    }
+
+    /// The same memory, all zeros.
+    #[must_use]
+    pub fn cleared(&self) -> Memory {
+        (0..PLANE_SIZE).for_each(|index| self.0.set(index, [0; 4]));
+        Memory(self.0.clone())
+    }
+}
+
+impl Clone for Memory {
+    /// Memory of its own with the same contents.
+    fn clone(&self) -> Memory {
+        let clone = Memory::new();
+        (0..PLANE_SIZE).for_each(|index| clone.0.set(index, self.0.get(index)));
+        clone
+    }
+}
+
+/// Which word has what the planes hold at `offset`. Chain 4 reaches the offsets whose highest two bits are their lowest
+/// two as well; there the address without the bits for the plane is the word.
+fn word(offset: u16) -> usize {
+    let offset = usize::from(offset);
+    ((offset >> 14 ^ offset) & 3) << 14 | offset >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_offset_has_a_word_of_its_own() {
+        let mut memory = Memory::new();
+        for offset in 0..=u16::MAX {
+            let [low, high] = offset.to_le_bytes();
+            memory.set(offset, [low, high, !low, 0], 0b0111);
+        }
+        for offset in 0..=u16::MAX {
+            let [low, high] = offset.to_le_bytes();
+            assert_eq!(memory.get(offset), [low, high, !low, 0], "{offset:#x}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod attribute;
 mod beam;
 mod crtc;
 mod dac;
+mod direct;
 mod graphics;
 mod memory;
 mod modes;
@@ -36,6 +37,7 @@ use memory::{Memory, Place};
 use sequencer::Sequencer;
 use vbe::{LinearMemory, Vbe};
 
+pub use direct::{DIRECT_SIZE, Direct};
 pub use memory::SIZE as MEMORY_SIZE;
 pub use modes::{Mode, mode};
 
@@ -100,7 +102,12 @@ impl Vga {
     /// The device as the firmware leaves it: mode 3, the screen blank.
     #[must_use]
     pub fn new() -> Vga {
-        let mut vga = Vga { registers: Registers::default(), memory: Memory::new(), linear: None };
+        Vga::with(Memory::new(), None)
+    }
+
+    /// The same with these memories, of which the first is all zeros.
+    fn with(memory: Memory, linear: Option<Arc<dyn LinearMemory>>) -> Vga {
+        let mut vga = Vga { registers: Registers::default(), memory, linear };
         vga.set_mode(3, true);
         vga
     }
@@ -251,12 +258,14 @@ impl Vga {
     }
 
     /// Reads the byte at `address`, counted from A0000h, which loads the latches. `None` outside the window.
+    ///
+    /// On an IBM VGA a read loads them always. Here it does not where the guest may be shown the memory itself, see
+    /// [`Vga::direct`]: nobody would notice the read, and what a guest finds later must not depend on that.
     pub fn read(&mut self, address: u32) -> Option<u8> {
-        if self.banked(address).is_some() {
-            return self.peek(address);
+        let place = self.place(address).filter(|_| !self.is_direct(address));
+        if let Some(place) = place {
+            self.registers.graphics.latches = self.memory.get(place.offset);
         }
-        let place = self.place(address)?;
-        self.registers.graphics.latches = self.memory.get(place.offset);
         self.peek(address)
     }
 

@@ -202,7 +202,8 @@ impl Vga {
 
     /// The device at power-on, with the memory that it has.
     pub(in crate::devices) fn reset(&mut self) {
-        *self = Vga { linear: self.linear.take(), ..Vga::new() };
+        // The guest may have been shown it.
+        *self = Vga::with(self.memory.cleared(), self.linear.take());
     }
 
     /// The linear mode that is on.
@@ -243,10 +244,15 @@ impl Vga {
 
     /// Where the byte `address` of the window, counted from A0000h, is in the framebuffer while a linear mode is on.
     pub(super) fn banked(&self, address: u32) -> Option<(&Arc<dyn LinearMemory>, u32)> {
-        self.linear_mode()?;
-        let bank = u32::from(self.registers.vbe.registers[BANK]);
+        let bank = self.bank()?;
         let memory = self.linear.as_ref()?;
-        (address < BANK_SIZE).then(|| (memory, bank * BANK_SIZE + address))
+        (address < BANK_SIZE).then(|| (memory, bank + address))
+    }
+
+    /// Where the bank that the window at A0000h shows is in the framebuffer, while a linear mode is on.
+    pub(super) fn bank(&self) -> Option<u32> {
+        self.linear_mode()?;
+        Some(u32::from(self.registers.vbe.registers[BANK]) * BANK_SIZE)
     }
 
     pub(super) fn linear_frame(&self, mode: LinearMode) -> GraphicsFrame {
