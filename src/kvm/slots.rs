@@ -3,14 +3,14 @@
 //!
 //! They follow the [`Ram`](crate::memory::Ram): ROM is a slot that KVM lets nobody write, so that each write leaves
 //! the guest like one to a device. Slots cannot change, so those that are no longer right are taken away and
-//! others put in their place.
+//! others put in their place: that takes KVM as long as tens of exits.
 
 use std::collections::BTreeSet;
 
 use kvm_bindings::{KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_userspace_memory_region};
 
 use super::{KvmError, Vm};
-use crate::memory::{PAGE_SIZE, Stretch};
+use crate::memory::{PAGE_SIZE, Stretch, Window};
 use crate::x86::Phys;
 
 /// The slots that there are, and what their logs have said that nobody has asked for yet.
@@ -49,7 +49,9 @@ impl Vm {
             let flags = match stretch.read_only {
                 true => KVM_MEM_READONLY,
                 // To begin with it later takes KVM as long as a whole short run.
-                false if self.logs_dirty_pages => KVM_MEM_LOG_DIRTY_PAGES,
+                false if self.logs_dirty_pages && stretch.shows.is_some() => {
+                    KVM_MEM_LOG_DIRTY_PAGES
+                }
                 false => 0,
             };
             self.set_slot(number, flags, stretch, stretch.region.size)?;
@@ -67,8 +69,8 @@ impl Vm {
             memory_size: size,
             userspace_addr: stretch.region.host,
         };
-        // SAFETY: the host range is a mapping owned by `ram`, which only ever gains mappings and which the `Vm`
-        // keeps until after the VM's descriptor is closed; KVM refuses slots that overlap.
+        // SAFETY: the host range is a mapping, or pages of atomics, owned by `ram`, which only ever gains any and which
+        // the `Vm` keeps until after the VM's descriptor is closed; KVM refuses slots that overlap.
         unsafe { self.fd.set_user_memory_region(slot) }
             .map_err(KvmError::ioctl("KVM_SET_USER_MEMORY_REGION"))
     }
@@ -94,16 +96,27 @@ impl Vm {
         self.place_slots()
     }
 
+    /// Shows the guest `window`, or none any longer: see [`Ram::show`](crate::memory::Ram::show).
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn show(&mut self, window: Option<Window>) -> Result<(), KvmError> {
+        self.ram.show(window);
+        self.place_slots()
+    }
+
     /// Takes what the logs of `slots` say, and begins them anew.
     fn collect_dirty(&mut self, slots: &[Slot]) -> Result<(), KvmError> {
         if !self.logs_dirty_pages {
             return Ok(());
         }
         for Slot { number, stretch } in slots.iter().filter(|slot| !slot.stretch.read_only) {
+            // What is a device's own, whoever keeps the device's state keeps.
+            let Some(shows) = stretch.shows else { continue };
             let size = usize::try_from(stretch.region.size).unwrap_or(usize::MAX);
             let log = self.fd.get_dirty_log(*number, size);
             let log = log.map_err(KvmError::ioctl("KVM_GET_DIRTY_LOG"))?;
-            self.slots.dirty.extend(pages(stretch.shows, &log));
+            self.slots.dirty.extend(pages(shows, &log));
         }
         Ok(())
     }

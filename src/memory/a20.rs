@@ -76,7 +76,7 @@ mod tests {
             (0, 1)
         );
         let found = ram.stretches();
-        let found: Vec<_> = found.iter().map(|s| (s.region.start.0, s.shows.0)).collect();
+        let found: Vec<_> = found.iter().map(|s| (s.region.start.0, s.shows.unwrap().0)).collect();
         let expected = [
             (0, 0),
             (0xc_0000, 0xc_0000),

@@ -2,11 +2,15 @@
 //!
 //! Reads and writes are in guest-physical terms. What lies outside RAM (video memory, holes) is the
 //! business of the layer that also has the devices. ROM is memory that [`Ram::write`] leaves alone: shadow RAM
-//! that is write-protected below 1 MiB, as on a PC, and a mapping of its own elsewhere.
+//! that is write-protected below 1 MiB, as on a PC, and a mapping of its own elsewhere. Memory of a device's own can be
+//! shown to the guest in a [`Window`].
 
 pub mod layout;
 
 mod a20;
+mod window;
+
+pub use window::{Shown, Window};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use vm_memory::{
     GuestRegionMmap, MmapRegion,
 };
 
+use crate::pages::Pages;
 use crate::x86::Phys;
 use crate::x86::paging::PhysRead;
 
@@ -89,8 +94,9 @@ pub struct Region {
 pub struct Stretch {
     /// Where it is, its length, and the host's memory behind it.
     pub region: Region,
-    /// Where [`Ram`] has it: elsewhere only while address line A20 is off.
-    pub shows: Phys,
+    /// Where [`Ram`] has it: elsewhere while address line A20 is off, and of a [`Window`]. Nowhere if it is a device's
+    /// own.
+    pub shows: Option<Phys>,
     /// It is ROM.
     pub read_only: bool,
 }
@@ -102,6 +108,9 @@ pub struct Ram {
     /// What of it is ROM, in ascending order; ranges that touch are one.
     rom: Vec<Range<u64>>,
     a20_is_off: bool,
+    window: Option<Window>,
+    /// All that any window has shown.
+    shown_pages: Vec<Pages>,
 }
 
 impl Ram {
@@ -117,7 +126,13 @@ impl Ram {
             .map(|range| (GuestAddress(range.start), (range.end - range.start) as usize));
         let mapping = GuestMemoryMmap::from_ranges(&ranges)
             .map_err(|source| MemoryError::Map { size, source })?;
-        Ok(Ram { mapping, rom: Vec::new(), a20_is_off: false })
+        Ok(Ram {
+            mapping,
+            rom: Vec::new(),
+            a20_is_off: false,
+            window: None,
+            shown_pages: Vec::new(),
+        })
     }
 
     /// Makes ROM with the contents `bytes` at `addr`: of RAM, or where there is nothing.
@@ -192,7 +207,10 @@ impl Ram {
     /// All that the guest finds, in ascending order, ROM and RAM apart.
     #[must_use]
     pub fn stretches(&self) -> Vec<Stretch> {
-        self.wrapped(self.pieces())
+        let mut stretches = self.pieces();
+        stretches.extend(self.shown());
+        stretches.sort_by_key(|stretch| stretch.region.start);
+        self.wrapped(stretches)
     }
 
     /// The pieces of RAM in ascending order, without what is ROM.
@@ -218,7 +236,7 @@ impl Ram {
                 let until = until.min(end).min(boundary);
                 let region =
                     Region { start: Phys(at), size: until - at, host: host + (at - start.0) };
-                stretches.push(Stretch { region, shows: region.start, read_only });
+                stretches.push(Stretch { region, shows: Some(region.start), read_only });
                 at = until;
             }
         }
