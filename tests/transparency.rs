@@ -300,7 +300,7 @@ macro_rules! guests {
 // A test for each guest, which ends the same however it is driven.
 guests! {
     a20 a20bios addloop apic banner blockmove bootagain calls cdrom cga cmos colours counter crtc cs07c0 cursor dac
-    demo disk diskerrors diskette displays ega entry exitcode farreturn fat12 faults fdc font formatting fourcolours geometry hello
+    demo disk diskerrors diskette displays ega entry exitcode farreturn fat12 faults fdc fire font formatting fourcolours geometry hello
     int keyboard keybuffer lba lbawrite leds lines long mode12h mode13h modes modex monochrome noboot ownfont padding pages
     palette partition pci picread pixels planar portio poweroff printer protected pushdraw reset64 reset92 restart retrace rom scancodes
     scroll serial setclock speaker strings tasks teletype timer tracks triple twocolours unreal vbebanked vbeinfo vbelinear vectors

@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 97] = [
+pub const SAMPLES: [Sample; 98] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -104,6 +104,7 @@ pub const SAMPLES: [Sample; 97] = [
     sample!("faults"),
     sample!("fdc" on firmware),
     Sample { keys: "axa{Ctrl+Pause}{Esc}", ..sample!("filters" on firmware) },
+    sample!("fire" on firmware),
     sample!("font"),
     Sample { drive: Some(0), ..sample!("formatting" on firmware) },
     sample!("fourcolours" on firmware),
