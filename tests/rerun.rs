@@ -15,7 +15,7 @@ use common::{START, read, record, set, step_to_end, visible, write};
 use stepvisor::devices::keyboard::keymap;
 use stepvisor::kvm::Kicker;
 use stepvisor::kvm::probe::{self, HostFacts};
-use stepvisor::machine::{Machine, Observer, Physical, StopReason};
+use stepvisor::machine::{Machine, Observer, Physical, StopReason, Watch, WatchKind};
 use stepvisor::x86::{Gpr, Linear, Phys};
 
 /// A machine in protected mode with `code` and no interrupt table.
@@ -257,4 +257,60 @@ fn a_second_run_that_never_ends_is_told_of_and_can_be_broken_off() {
     assert_eq!(read(&machine, DATA, 1), [1]);
     // Whoever drives the machine learns of it as well.
     assert!(machine.take_kick());
+}
+
+/// Chains video memory as mode 13h does, clears 1 KiB of it, twice adds 3 to each of these bytes, with a '.' in between,
+/// and ends in UD2.
+fn works_in_video_memory() -> Vec<u8> {
+    let mut code = Vec::new();
+    let registers: [(u16, u8, u8); 8] = [
+        (0x3c4, 2, 0x0f),
+        (0x3c4, 4, 0x0e),
+        (0x3ce, 1, 0),
+        (0x3ce, 3, 0),
+        (0x3ce, 4, 0),
+        (0x3ce, 5, 0x40),
+        (0x3ce, 6, 0x05),
+        (0x3ce, 8, 0xff),
+    ];
+    for (port, index, value) in registers {
+        let [low, high] = port.to_le_bytes();
+        // mov edx, port; mov ax, value and index; out dx, ax
+        code.extend([0xba, low, high, 0, 0, 0x66, 0xb8, index, value, 0x66, 0xef]);
+    }
+    // mov edi, 0xa0000; xor eax, eax; mov ecx, 0x100; rep stosd
+    code.extend([0xbf, 0, 0, 0x0a, 0, 0x31, 0xc0, 0xb9, 0, 1, 0, 0, 0xf3, 0xab]);
+    // mov edi, 0xa0000; again: add byte [edi], 3; inc edi; cmp edi, 0xa0400; jb again
+    let work = [0xbf, 0, 0, 0x0a, 0, 0x80, 0x07, 3, 0x47, 0x81, 0xff, 0, 4, 0x0a, 0, 0x72, 0xf4];
+    code.extend(work);
+    code.extend([0xb0, b'.', 0xe6, 0xe9]); // mov al, '.'; out 0xe9, al
+    code.extend(work);
+    code.extend([0x0f, 0x0b]);
+    code
+}
+
+#[test]
+fn the_second_run_finds_video_memory_as_the_first_did() {
+    let code = works_in_video_memory();
+    for watched in [false, true] {
+        let mut machine = fragile_machine(&code);
+        let heard = record(&mut machine);
+        if watched {
+            // For a part of the first run only.
+            let kind = WatchKind::Access;
+            let watch = Watch { addr: Linear(0xa_0200), len: 1, kind };
+            machine.breakpoints_mut().insert_watch(watch);
+            for _ in 0..2 {
+                assert!(matches!(machine.run(), StopReason::Watchpoint(_)));
+            }
+            machine.breakpoints_mut().remove_watch(watch);
+        }
+        let stop = machine.run();
+        let found = |location: &str| !location.contains("after");
+        assert!(matches!(&stop, StopReason::Shutdown { location } if found(location)), "{stop}");
+        assert_eq!(machine.cpu().pc(), Linear(START + code.len() as u64 - 2));
+        assert_eq!(visible(machine.cpu()).get(Gpr::Rdi), 0xa_0400);
+        assert_eq!(read(&machine, 0xa_0000, 0x400), [6; 0x400]);
+        assert_eq!(heard.borrow().console, b".");
+    }
 }

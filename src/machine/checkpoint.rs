@@ -12,7 +12,7 @@ use super::stop::Target;
 use super::{Machine, StopReason};
 use crate::devices;
 use crate::disk::Disks;
-use crate::kvm::{Exit, KvmError, VcpuSnapshot, probe};
+use crate::kvm::{KvmError, VcpuSnapshot, probe};
 use crate::memory::PAGE_SIZE;
 use crate::x86::{Linear, Phys};
 
@@ -109,11 +109,11 @@ pub(super) enum Access {
 }
 
 impl Rewind {
-    /// Notes an exit.
-    pub(super) fn note(&mut self, exit: &Exit, stepping: bool, elapsed: Duration) {
+    /// Notes an exit, which is one of the accesses of the course or not.
+    pub(super) fn note(&mut self, is_access: bool, stepping: bool, elapsed: Duration) {
         self.free |= !stepping;
         self.tail += elapsed;
-        if exit.is_access() {
+        if is_access {
             self.tail = Duration::ZERO;
         }
     }

@@ -32,6 +32,7 @@ mod serial_input;
 mod service;
 mod step;
 mod unanswered;
+mod video;
 
 pub use boot::Boot;
 pub use breakpoints::{BreakpointSet, Watch, WatchKind};
@@ -166,10 +167,7 @@ pub struct Machine {
     trap_may_linger: bool,
     /// The last step was over an instruction that is left to KVM on hardware, such as CPUID.
     stepped_special: bool,
-    /// KVM may queue writes to video memory.
-    coalescing: bool,
-    /// Where it does: in the window that video memory was last seen in, or nowhere.
-    coalesced: Option<(Phys, u32)>,
+    video: video::Video,
     /// The user knows that execution is slow.
     told_slow: bool,
     /// The user knows that the guest has run off its end.
@@ -248,8 +246,7 @@ impl Machine {
             remembered: BreakpointSet::default(),
             trap_may_linger: false,
             stepped_special: false,
-            coalescing: false,
-            coalesced: None,
+            video: video::Video::default(),
             told_slow: false,
             told_padding: false,
             told_unanswered: false,
@@ -272,7 +269,7 @@ impl Machine {
         if firmware {
             machine.map_rom(rom::START, rom::image())?;
         }
-        machine.set_coalescing(true)?;
+        machine.follow_plan(&DebugPlan::NOTHING)?;
         machine.power_on()?;
         Ok(machine)
     }

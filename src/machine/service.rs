@@ -21,7 +21,9 @@ impl Machine {
             _ => return None,
         };
         self.feed_serial();
-        self.note_served();
+        if !self.is_direct_access(exit) {
+            self.note_served();
+        }
         stop
     }
 
@@ -98,7 +100,7 @@ impl Machine {
         let addr = self.vm.ram().through_a20(addr);
         let mut data = [OPEN_BUS; 8];
         let claimed = self.devices.mmio_read(addr, &mut data[..len]);
-        self.note_access(Access::MmioRead, addr.0, len, u64::from_le_bytes(data));
+        self.note_mmio(Access::MmioRead, addr, len, u64::from_le_bytes(data));
         self.vcpu.set_mmio_data(data);
         if claimed { None } else { self.unclaimed(Target::Memory(addr), None, len) }
     }
@@ -108,12 +110,18 @@ impl Machine {
         let mut value = [0; 8];
         value[..data.len()].copy_from_slice(data);
         let value = u64::from_le_bytes(value);
-        self.note_access(Access::MmioWrite, addr.0, data.len(), value);
+        self.note_mmio(Access::MmioWrite, addr, data.len(), value);
         // ROM takes no notice of writes.
         if self.devices.mmio_write(addr, data) || self.vm.ram().is_rom(addr) {
             return None;
         }
         self.unclaimed(Target::Memory(addr), Some(value), data.len())
+    }
+
+    fn note_mmio(&mut self, kind: Access, addr: Phys, len: usize, data: u64) {
+        if !self.note_direct_access(addr) {
+            self.note_access(kind, addr.0, len, data);
+        }
     }
 
     /// Applies the writes that KVM queued, in order. Called after every entry, so that nothing can
@@ -126,7 +134,7 @@ impl Machine {
                 trace.queued_write(write.addr, data);
             }
             let value = u64::from_le_bytes(write.data) & (u64::MAX >> (64 - 8 * write.len.max(1)));
-            self.note_access(Access::MmioWrite, write.addr.0, write.len, value);
+            self.note_mmio(Access::MmioWrite, write.addr, write.len, value);
             self.devices.mmio_write(write.addr, data);
         }
     }

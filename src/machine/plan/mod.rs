@@ -27,6 +27,8 @@ pub struct DebugPlan {
     pub recheck: bool,
     /// KVM may queue writes to video memory: nobody needs to see each of them at once.
     pub coalesce: bool,
+    /// The guest may be shown video memory as if it were RAM: nobody watches it.
+    pub shows_video: bool,
     breakpoints: Vec<(Linear, Mechanism)>,
     watches: Vec<(Watch, Mechanism)>,
 }
@@ -148,6 +150,7 @@ impl DebugPlan {
         drive: Drive::Free(Slots { armed: [None; DEBUG_SLOTS], watch: [None; DEBUG_SLOTS] }),
         recheck: false,
         coalesce: true,
+        shows_video: true,
         breakpoints: Vec::new(),
         watches: Vec::new(),
     };
@@ -196,6 +199,7 @@ impl DebugPlan {
             drive: Drive::StepEngine,
             recheck: differs(facts, &breakpoints, &watches) || may_become_ram,
             coalesce: !watches.iter().any(|(watch, mechanism)| needs_each_write(watch, *mechanism)),
+            shows_video: !watches.iter().any(|(_, mechanism)| *mechanism == Mechanism::DeviceModel),
             breakpoints,
             watches,
         };
@@ -398,7 +402,7 @@ impl fmt::Display for Mechanism {
             Mechanism::DebugRegisters(1) => f.write_str("a debug register; costs nothing"),
             Mechanism::DebugRegisters(n) => write!(f, "{n} debug registers; costs nothing"),
             Mechanism::DeviceModel => f.write_str(
-                "the device model sees each access; writes to video memory are no longer queued",
+                "the device model sees each access: video memory is not reached like RAM, and writes are not queued",
             ),
             Mechanism::StepEngine(why) => write!(f, "stepping, because {why}"),
         }

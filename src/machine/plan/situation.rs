@@ -83,28 +83,6 @@ impl Machine {
         }
     }
 
-    /// Lets KVM queue writes to video memory, or not.
-    pub(in crate::machine) fn set_coalescing(&mut self, on: bool) -> Result<(), KvmError> {
-        self.coalescing = on;
-        self.follow_video_memory()
-    }
-
-    /// Has the queue follow video memory, which the guest can move.
-    pub(in crate::machine) fn follow_video_memory(&mut self) -> Result<(), KvmError> {
-        let wanted = self.devices.video_window().filter(|_| self.coalescing);
-        if wanted == self.coalesced {
-            return Ok(());
-        }
-        if let Some((start, size)) = self.coalesced.take() {
-            self.vm.report_writes(start, size)?;
-        }
-        if let Some((start, size)) = wanted {
-            self.vm.coalesce_writes(start, size)?;
-        }
-        self.coalesced = wanted;
-        Ok(())
-    }
-
     /// Where a watched range is, piece by piece; what is not mapped is left out, and the rest of a very long
     /// one. The flag says whether anything was.
     pub(in crate::machine) fn watched_pieces(&self, watch: &Watch) -> (Vec<(Phys, u64)>, bool) {

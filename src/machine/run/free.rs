@@ -174,7 +174,8 @@ impl Machine {
     /// Whether what the plan was made for is still so.
     fn still_fits(&self, plan: &DebugPlan) -> Result<bool, KvmError> {
         let now = self.plan()?;
-        Ok((now.drive, now.coalesce) == (plan.drive, plan.coalesce))
+        let needs = |plan: &DebugPlan| (plan.drive, plan.coalesce, plan.shows_video);
+        Ok(needs(&now) == needs(plan))
     }
 
     /// Arms what the plan wants, and in the registers that it leaves free the instructions that this host

@@ -85,7 +85,7 @@ impl Machine {
             return self.run_stepping(false);
         }
         let plan = self.plan()?;
-        self.set_coalescing(plan.coalesce)?;
+        self.follow_plan(&plan)?;
         match plan.drive {
             // Told where it was asked for.
             _ if self.record.counts() => self.run_stepping(false),
@@ -169,8 +169,9 @@ impl Machine {
     fn account(&mut self, exit: &Exit, start: std::time::Duration) {
         let elapsed = self.vcpu.guest_time() - start;
         self.stats.count(exit, elapsed);
+        let counts = exit.is_access() && !self.is_direct_access(exit);
         if let Some(rewind) = &mut self.rewind {
-            rewind.note(exit, self.vcpu.is_stepping(), elapsed);
+            rewind.note(counts, self.vcpu.is_stepping(), elapsed);
         }
         // Older than the exit.
         self.drain_coalesced();
@@ -214,6 +215,11 @@ impl Machine {
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
                 match self.vcpu.trapped_interrupt() {
                     Some(_) => self.leave_trap()?,
+                    None if self.executes_unshown() => {
+                        // Some kernels raise #UD along with their refusal.
+                        self.vcpu.drop_exception()?;
+                        None
+                    }
                     None => self.complete_refused()?,
                 }
             }
