@@ -259,10 +259,8 @@ fn a_second_run_that_never_ends_is_told_of_and_can_be_broken_off() {
     assert!(machine.take_kick());
 }
 
-/// Chains video memory as mode 13h does, clears 1 KiB of it, twice adds 3 to each of these bytes, with a '.' in between,
-/// and ends in UD2.
-fn works_in_video_memory() -> Vec<u8> {
-    let mut code = Vec::new();
+/// Chains video memory as mode 13h does.
+fn chain_4() -> Vec<u8> {
     let registers: [(u16, u8, u8); 8] = [
         (0x3c4, 2, 0x0f),
         (0x3c4, 4, 0x0e),
@@ -273,11 +271,30 @@ fn works_in_video_memory() -> Vec<u8> {
         (0x3ce, 6, 0x05),
         (0x3ce, 8, 0xff),
     ];
-    for (port, index, value) in registers {
+    let set = |(port, index, value): (u16, u8, u8)| {
         let [low, high] = port.to_le_bytes();
         // mov edx, port; mov ax, value and index; out dx, ax
-        code.extend([0xba, low, high, 0, 0, 0x66, 0xb8, index, value, 0x66, 0xef]);
-    }
+        [0xba, low, high, 0, 0, 0x66, 0xb8, index, value, 0x66, 0xef]
+    };
+    registers.into_iter().flat_map(set).collect()
+}
+
+/// Switches to 640x480 in 256 colours by Bochs' ports, and video memory to bank 1.
+fn bank_1() -> Vec<u8> {
+    let set = |(index, value): (u8, u16)| {
+        let [low, high] = value.to_le_bytes();
+        // mov edx, 0x1ce; mov ax, index; out dx, ax; inc edx; mov ax, value; out dx, ax
+        [
+            &[0xba, 0xce, 1, 0, 0, 0x66, 0xb8, index, 0, 0x66, 0xef][..],
+            &[0x42, 0x66, 0xb8, low, high, 0x66, 0xef],
+        ]
+        .concat()
+    };
+    [(1, 640), (2, 480), (3, 8), (4, 1), (5, 1)].into_iter().flat_map(set).collect()
+}
+
+/// Clears 1 KiB of video memory, twice adds 3 to each of these bytes, with a '.' in between, and ends in UD2.
+fn works_in_video_memory(mut code: Vec<u8>) -> Vec<u8> {
     // mov edi, 0xa0000; xor eax, eax; mov ecx, 0x100; rep stosd
     code.extend([0xbf, 0, 0, 0x0a, 0, 0x31, 0xc0, 0xb9, 0, 1, 0, 0, 0xf3, 0xab]);
     // mov edi, 0xa0000; again: add byte [edi], 3; inc edi; cmp edi, 0xa0400; jb again
@@ -291,14 +308,15 @@ fn works_in_video_memory() -> Vec<u8> {
 
 #[test]
 fn the_second_run_finds_video_memory_as_the_first_did() {
-    let code = works_in_video_memory();
-    for watched in [false, true] {
+    for (setup, watched) in
+        [(chain_4(), false), (chain_4(), true), (bank_1(), false), (bank_1(), true)]
+    {
+        let code = works_in_video_memory(setup);
         let mut machine = fragile_machine(&code);
         let heard = record(&mut machine);
         if watched {
             // For a part of the first run only.
-            let kind = WatchKind::Access;
-            let watch = Watch { addr: Linear(0xa_0200), len: 1, kind };
+            let watch = Watch { addr: Linear(0xa_0008), len: 1, kind: WatchKind::Access };
             machine.breakpoints_mut().insert_watch(watch);
             for _ in 0..2 {
                 assert!(matches!(machine.run(), StopReason::Watchpoint(_)));
