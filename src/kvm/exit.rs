@@ -46,6 +46,8 @@ pub enum Exit {
     },
     /// The guest takes interrupts now; see [`super::Vcpu::request_interrupt_window`].
     InterruptWindow,
+    /// The guest has written EFER, and WRMSR is over. Told of software KVMs only.
+    EferWritten,
     /// A signal or `immediate_exit`: nothing about the guest.
     Interrupted,
     /// Any other KVM_EXIT_*.
@@ -90,6 +92,7 @@ impl Exit {
             Exit::InternalError { .. } => "internal error",
             Exit::FailEntry { .. } => "fail entry",
             Exit::InterruptWindow => "IRQ window",
+            Exit::EferWritten => "EFER write",
             Exit::Interrupted => "interrupted",
             Exit::Other { .. } => "other",
         }

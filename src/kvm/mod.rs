@@ -8,6 +8,7 @@
 
 pub mod deadline;
 pub mod dirty;
+mod efer;
 mod events;
 pub mod exit;
 pub mod guest_debug;

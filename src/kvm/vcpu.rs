@@ -139,6 +139,11 @@ impl Vcpu {
     }
 
     pub(super) fn enter_guest(&mut self) -> Result<Exit, KvmError> {
+        let exit = self.enter_once()?;
+        self.past_efer_write(exit)
+    }
+
+    pub(super) fn enter_once(&mut self) -> Result<Exit, KvmError> {
         self.trap_flag_set = false;
         let start = Instant::now();
         let exit = match self.fd.run() {

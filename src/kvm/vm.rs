@@ -25,7 +25,7 @@ const DEVICE: &str = "/dev/kvm";
 pub struct Vm {
     // The RAM is dropped after the VM that maps it: fields drop in order.
     pub(super) fd: VmFd,
-    kvm: Kvm,
+    pub(super) kvm: Kvm,
     pub(super) ram: Ram,
     pub(super) slots: Slots,
     /// Memory of [`high_interrupts`].
@@ -35,7 +35,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Makes a VM whose RAM is `ram`.
+    /// Makes a VM whose RAM is `ram`, once it has its vCPU.
     ///
     /// # Errors
     /// `/dev/kvm` missing or not permitted, a KVM without what the machine needs, or a failed ioctl.
@@ -48,10 +48,7 @@ impl Vm {
         fd.set_tss_address(layout::KVM_TSS as usize)
             .map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
         let logs_dirty_pages = loses_registers(&kvm);
-        let slots = Slots::default();
-        let mut vm = Vm { fd, kvm, ram, slots, traps: None, logs_dirty_pages };
-        vm.place_slots()?;
-        Ok(vm)
+        Ok(Vm { fd, kvm, ram, slots: Slots::default(), traps: None, logs_dirty_pages })
     }
 
     /// The RAM of the VM.
@@ -94,11 +91,12 @@ impl Vm {
     }
 
     /// Makes the one vCPU, with every CPU feature the host's KVM supports. Software KVMs offer more than
-    /// they say, whatever they are told: all that ring 3, which they run natively, has got.
+    /// they say, whatever they are told: all that ring 3, which they run natively, has got. On those, writes of EFER are
+    /// reported.
     ///
     /// # Errors
     /// A failed ioctl.
-    pub fn create_vcpu(&self) -> Result<Vcpu, KvmError> {
+    pub fn create_vcpu(&mut self) -> Result<Vcpu, KvmError> {
         let mut cpuid = self
             .kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
@@ -109,7 +107,13 @@ impl Vm {
         let offered =
             fd.get_cpuid2(KVM_MAX_CPUID_ENTRIES).map_err(KvmError::ioctl("KVM_GET_CPUID2"))?;
         let features = (features(cpuid.as_slice()), features(offered.as_slice()));
-        Vcpu::new(&self.fd, fd, features.1, features.0 != features.1)
+        let may_be_software = features.0 != features.1;
+        if may_be_software {
+            // Before there is memory: behind a change of the slots the kernel takes 15 ms for it.
+            self.report_efer_writes()?;
+        }
+        self.place_slots()?;
+        Vcpu::new(&self.fd, fd, features.1, may_be_software)
     }
 
     /// Lets `vcpu` get past interrupts of real mode that some software KVMs never get past; see

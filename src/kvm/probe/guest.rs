@@ -142,7 +142,7 @@ impl Guest {
     /// Makes the VM and its tables.
     pub fn new() -> Result<Guest, KvmError> {
         let ram = Ram::new(1 << 20).map_err(|error| KvmError::Probe(error.to_string()))?;
-        let vm = Vm::new(ram)?;
+        let mut vm = Vm::new(ram)?;
         let vcpu = vm.create_vcpu()?;
         let reset = vcpu.cpu().clone();
         let guest = Guest {
