@@ -36,10 +36,11 @@ impl Machine {
         self.has_shown_refusals().then(|| vectors::handler(cpu, self, INVALID_OPCODE)).flatten()
     }
 
-    /// Whether this host's KVM is known to refuse integer instructions.
+    /// Whether this host's KVM is known to refuse integer instructions, or likely to until somebody has asked it.
     fn has_shown_refusals(&self) -> bool {
         self.stats.completed > 0
-            || probe::known_facts().is_some_and(|facts| facts.refuses_integers())
+            || probe::known_facts()
+                .map_or(self.vcpu.may_be_software(), |facts| facts.refuses_integers())
     }
 
     /// Whether the guest is in an outer ring of protected mode where KVM may raise #UD wrongly, and has no handler
