@@ -7,11 +7,12 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::samples::{End, SAMPLES, sample};
+use common::switch::{BEHIND_EFER, IN_LONG_MODE, Way, machine_before_switch};
 use common::{
     AX, CX, DI, SI, START, boot, boot_at, halted, machine, read, record, set, visible, write,
 };
 use stepvisor::machine::{Machine, Observer, StopReason, Watch, WatchKind};
-use stepvisor::x86::{Linear, SegOff};
+use stepvisor::x86::{CpuMode, Linear, SegOff};
 
 /// How many breakpoints there are in all: few go to the debug registers, many to the step engine.
 const COUNTS: [usize; 6] = [1, 2, 4, 5, 8, 100];
@@ -332,6 +333,40 @@ fn breakpoints_work_in_protected_and_long_mode() {
             assert!(matches!(machine.step(), StopReason::Halted { .. }), "{name}");
             assert_eq!(visible(machine.cpu()), visible(first.cpu()), "{name}");
         }
+    }
+}
+
+#[test]
+fn breakpoints_hit_on_the_way_into_long_mode_and_in_its_ring_3_right_behind() {
+    // inc eax; nop
+    let code = [0xff, 0xc0, 0x90];
+    for way in Way::TO_RING_3 {
+        for count in [1, 4, 5] {
+            let mut machine = machine_before_switch(way, &code);
+            break_at(&mut machine, START + 2);
+            fill_up(&mut machine, count);
+            assert_eq!(machine.run(), hit(START + 2), "{way:?}, {count} breakpoints");
+            assert_eq!((machine.cpu().mode(), machine.cpu().cpl()), (CpuMode::Long64, 3));
+            assert_eq!(machine.step(), StopReason::Stepped);
+            assert_eq!(machine.cpu().rip, START + 3);
+            assert!(matches!(machine.run(), StopReason::Exit { .. }), "{way:?}");
+        }
+        let mut machine = machine_before_switch(way, &code);
+        let places = [BEHIND_EFER, IN_LONG_MODE, START];
+        places.iter().for_each(|place| break_at(&mut machine, *place));
+        assert_eq!(machine.run(), hit(BEHIND_EFER), "{way:?}");
+        assert_eq!(machine.cpu().mode(), CpuMode::Real);
+        assert_eq!(step_off_and_run(&mut machine), hit(IN_LONG_MODE), "{way:?}");
+        assert_eq!((machine.cpu().mode(), machine.cpu().cpl()), (CpuMode::Long64, 0));
+        assert_eq!(step_off_and_run(&mut machine), hit(START), "{way:?}");
+        assert_eq!((machine.cpu().mode(), machine.cpu().cpl()), (CpuMode::Long64, 3));
+        // Stepped over the write of EFER.
+        let mut machine = machine_before_switch(way, &code);
+        while machine.cpu().rip != BEHIND_EFER {
+            assert_eq!(machine.step(), StopReason::Stepped);
+        }
+        break_at(&mut machine, START);
+        assert_eq!(machine.run(), hit(START), "{way:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use common::modes::*;
+use common::switch::{Way, machine_before_switch};
 use common::{AX, BX, CX, DX, SP, START, boot, halted, read, set, step_to_end, write};
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::Linear;
@@ -250,5 +251,59 @@ fn what_nobody_completes_stops_with_bytes_and_disassembly() {
             assert_eq!(machine.cpu().rip, START);
         }
         end => panic!("{end:?}"),
+    }
+}
+
+#[test]
+fn right_behind_the_switch_to_long_mode_nothing_is_an_invalid_opcode_that_is_none() {
+    for drive in DRIVES {
+        for way in Way::TO_RING_3 {
+            // movbe eax, [DATA]; int 0x30
+            let code = [0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0, 0xcd, 0x30];
+            let mut machine = machine_before_switch(way, &code);
+            write(&mut machine, DATA, &[1, 2, 3, 4]);
+            let stop = drive(&mut machine);
+            assert!(matches!(stop, StopReason::Exit { .. }), "{way:?}: {stop}");
+            assert_eq!(machine.cpu().rip, HANDLER + 4 * 0x30 + 2, "{way:?}");
+            assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304, "{way:?}");
+            let frame = stack(&machine, 2, 8);
+            assert_eq!((frame[0], frame[1] & 3), (START + code.len() as u64, 3), "{way:?}");
+        }
+        // movbe eax, [DATA], in ring 0
+        let code = [0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0];
+        let mut machine = machine_before_switch(Way::Stay, &code);
+        write(&mut machine, DATA, &[1, 2, 3, 4]);
+        let stop = drive(&mut machine);
+        assert!(matches!(stop, StopReason::Exit { .. }), "{stop}");
+        assert_eq!(machine.cpu().rip, START + code.len() as u64 + 2);
+        assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304);
+    }
+}
+
+#[test]
+fn a_write_of_efer_is_taken_or_refused_as_the_manual_says() {
+    for drive in DRIVES {
+        // mov ecx, EFER; mov eax, ...; mov edx, ...; wrmsr
+        let code = |low: u32, high: u32| {
+            let [low, high] = [low.to_le_bytes(), high.to_le_bytes()];
+            [&[0xb9, 0x80, 0, 0, 0xc0, 0xb8][..], &low, &[0xba], &high, &[0x0f, 0x30]].concat()
+        };
+        // SCE along with LME and LMA; then bit 9, bit 32, and no LME while paging is on.
+        for (low, high, taken) in
+            [(0x501, 0, true), (0x700, 0, false), (0x500, 1, false), (0, 0, false)]
+        {
+            let code = code(low, high);
+            let mut machine = machine_in(Mode::Long, &code);
+            let stop = drive(&mut machine);
+            assert!(matches!(stop, StopReason::Exit { .. }), "{low:#x}: {stop}");
+            let behind = START + code.len() as u64;
+            if taken {
+                assert_eq!((machine.cpu().rip, machine.cpu().efer), (behind + 2, 0x501));
+            } else {
+                assert_eq!(machine.cpu().rip, HANDLER + 4 * 13 + 2, "{high:#x}{low:08x}");
+                assert_eq!(stack(&machine, 2, 8), [0, behind - 2], "{high:#x}{low:08x}");
+                assert_eq!(machine.cpu().efer, 0x500);
+            }
+        }
     }
 }

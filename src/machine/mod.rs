@@ -183,6 +183,8 @@ pub struct Machine {
     /// Typed each time the guest starts.
     typing: Typing,
     guard: run::endless::Guard,
+    /// So many steps are left to a guest that has asked for long mode, on hosts where it matters that it gets there.
+    steps_to_long_mode: u32,
     record: record::Record,
     observer: Box<dyn Observer>,
     stats: Stats,
@@ -257,6 +259,7 @@ impl Machine {
             serial_sources: serial_input::SerialSources::default(),
             typing: Typing::default(),
             guard: run::endless::Guard::default(),
+            steps_to_long_mode: 0,
             record: record::Record::default(),
             observer: Box::new(observer::Deaf),
             stats: Stats::default(),
@@ -320,6 +323,7 @@ impl Machine {
         self.forget_checkpoint();
         self.held_traps = 0;
         self.behind_load_of_ss = false;
+        self.steps_to_long_mode = 0;
         Ok(())
     }
 

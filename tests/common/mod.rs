@@ -3,6 +3,7 @@
 
 pub mod modes;
 pub mod samples;
+pub mod switch;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -40,7 +40,7 @@ pub const DATA: u64 = 0x9000;
 pub const UNMAPPED: u64 = 0xa000;
 /// A page that long mode maps for reading and for ring 0 only.
 pub const SUPERVISOR: u64 = 0xb000;
-const PAGES: u64 = 0x1_0000;
+pub const PAGES: u64 = 0x1_0000;
 /// Where ring 0 sets out for the modes of ring 3, and the selector of its task-state segment.
 const PROLOGUE: u64 = 0x7b00;
 const TASK_SELECTOR: u64 = 0x7b80;

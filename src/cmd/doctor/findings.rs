@@ -80,8 +80,8 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 11] {
     [
         (
             !facts.execute_breakpoints.user,
-            "a breakpoint in ring 3 of long mode is missed if the guest makes its first ring 3 segment and \
-             goes there within a millisecond",
+            "a breakpoint in ring 3 of long mode is missed if the guest makes its first ring 3 segment more than \
+             1,000 instructions after it has enabled long mode, and goes there within a millisecond",
         ),
         (
             !facts.step.exact.user,
@@ -89,8 +89,8 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 11] {
         ),
         (
             facts.refuses_integers(),
-            "INT in ring 3 leads to the guest's #UD if it gets there within its first milliseconds and accesses \
-             no port or device before",
+            "MOVBE, and INT in ring 3 of long mode, may lead to the guest's handler of #UD while that is some \
+             milliseconds old and the guest accesses no port or device",
         ),
         (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
         (

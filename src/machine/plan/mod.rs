@@ -108,7 +108,8 @@ pub enum Place {
 pub struct Situation {
     /// The processor's mode.
     pub mode: CpuMode,
-    /// The guest is in ring 3, or its descriptor tables have a code segment for it, or SYSRET is enabled.
+    /// Long mode is enabled, and the guest is in ring 3, or its descriptor tables have a code segment for it, or SYSRET is
+    /// enabled: it can be in ring 3 of long mode soon.
     pub ring3: bool,
     /// Where each of [`BreakpointSet::watches`] is.
     pub places: Vec<Place>,
@@ -286,7 +287,7 @@ fn execution(facts: &HostFacts, situation: &Situation) -> Mechanism {
         Mechanism::StepEngine(Why::NoExecution)
     } else if situation.own_breakpoints {
         Mechanism::StepEngine(Why::OwnBreakpoints)
-    } else if is_long(situation.mode) && situation.ring3 && !fires.user {
+    } else if situation.ring3 && !fires.user {
         Mechanism::StepEngine(Why::Ring3)
     } else {
         Mechanism::DebugRegisters(1)
@@ -352,10 +353,6 @@ fn needs_each_write(watch: &Watch, mechanism: Mechanism) -> bool {
         Mechanism::DebugRegisters(_) => watch.kind == WatchKind::Access,
         Mechanism::StepEngine(_) => false,
     }
-}
-
-fn is_long(mode: CpuMode) -> bool {
-    matches!(mode, CpuMode::Long64 | CpuMode::Compatibility16 | CpuMode::Compatibility32)
 }
 
 /// The aligned pieces that make up a range, which a debug register can watch; not many more than there are

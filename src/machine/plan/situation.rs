@@ -5,7 +5,7 @@ use crate::kvm::{KvmError, probe};
 use crate::machine::{BreakpointSet, Machine, Watch};
 use crate::memory::Stretch;
 use crate::x86::debug::OwnBreakpoints;
-use crate::x86::registers::{EFER_LMA, EFER_SCE};
+use crate::x86::registers::{EFER_LME, EFER_SCE};
 use crate::x86::{Linear, Phys, Segment, instruction};
 
 /// Pages of a watched range that are looked up; of a longer one it is not known where it is.
@@ -41,7 +41,7 @@ impl Machine {
             own_breakpoints: self.has_own_breakpoints()?,
             loads_of_ss: if facts.step.load_ss_shadow { self.loads_of_ss(set) } else { Vec::new() },
             mode: cpu.mode(),
-            ring3: cpu.efer & EFER_LMA != 0 && self.ring3_is_reachable(),
+            ring3: cpu.efer & EFER_LME != 0 && self.ring3_is_reachable(),
             places: set.watches().iter().map(|watch| self.place(watch)).collect(),
         };
         Ok(DebugPlan::new(set, facts, &situation))

@@ -186,12 +186,14 @@ fn breakpoints_and_watchpoints_share_the_debug_registers() {
 }
 
 #[test]
-fn long_mode_is_stepped_where_ring_3_would_escape() {
+fn long_mode_and_the_way_there_are_stepped_where_ring_3_would_escape() {
     let at = |mode, ring3| Situation { ring3, ..Situation::plain(mode) };
     let set = breakpoints(1);
     for (mode, ring3, expected) in [
-        (CpuMode::Real, true, Some(1)),
-        (CpuMode::Protected32, true, Some(1)),
+        (CpuMode::Real, false, Some(1)),
+        (CpuMode::Real, true, None),
+        (CpuMode::Protected32, false, Some(1)),
+        (CpuMode::Protected32, true, None),
         (CpuMode::Long64, false, Some(1)),
         (CpuMode::Long64, true, None),
         (CpuMode::Compatibility32, true, None),

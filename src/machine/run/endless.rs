@@ -116,21 +116,25 @@ impl Machine {
         &mut self,
     ) -> Result<Option<StopReason>, KvmError> {
         let pc = self.vcpu.cpu().pc();
-        let asked_before = probe::known_facts().is_some();
-        if !asked_before {
-            // Its signals would interrupt the probes.
-            self.guard.rest();
-        }
-        let facts = probe::host_facts()?;
-        if !asked_before {
-            // From now on as often as this host needs it.
-            self.guard.watch(false)?;
-        }
+        let facts = self.facts_during_run()?;
         let stop = self.pass_endless(facts)?;
         if self.vcpu.cpu().pc() != pc {
             self.guard.waits += 1;
         }
         Ok(stop)
+    }
+
+    /// What this host does, asked while the deadline is set.
+    pub(in crate::machine) fn facts_during_run(&mut self) -> Result<&'static HostFacts, KvmError> {
+        if let Some(facts) = probe::known_facts() {
+            return Ok(facts);
+        }
+        // Its signals would interrupt the probes.
+        self.guard.rest();
+        let facts = probe::host_facts()?;
+        // From now on as often as this host needs it.
+        self.guard.watch(false)?;
+        Ok(facts)
     }
 
     /// Completes the next instruction if it is one that this host never gets past.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::long_mode::Tables;
 use super::undefined::TakenBack;
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
@@ -56,6 +57,7 @@ impl Machine {
         self.arm_free(slots)?;
         let mut unfinished = false;
         let mut carried = None;
+        let mut tables = Tables::of(self.vcpu.cpu());
         loop {
             let looked = match carried.take() {
                 Some(exit) => Look::Exit(exit),
@@ -65,7 +67,11 @@ impl Machine {
             let exit = match looked {
                 Look::Stop(stop) => return Ok(Some(stop)),
                 Look::Exit(exit) => exit,
-                Look::Entered | Look::Stepped | Look::Nothing if self.steps_to_interrupt() => {
+                Look::Entered | Look::Stepped | Look::Nothing
+                    if self.steps_to_interrupt()
+                        || self.steps_into_long_mode(plan)?
+                        || plan.recheck && tables != Tables::of(self.vcpu.cpu()) =>
+                {
                     if std::mem::take(&mut unfinished)
                         && let Completion::Exit(exit) = self.complete()?
                     {
@@ -81,6 +87,7 @@ impl Machine {
                     if plan.recheck && !self.still_fits(plan)? {
                         return Ok(None);
                     }
+                    tables = Tables::of(self.vcpu.cpu());
                     continue;
                 }
                 Look::Entered | Look::Stepped | Look::Nothing => {
@@ -97,6 +104,7 @@ impl Machine {
             unfinished = exit.is_access();
             let stop = match exit {
                 Exit::InterruptWindow => self.leave_trap()?,
+                Exit::EferWritten => self.breakpoint_here(),
                 Exit::Interrupted => {
                     self.note_signal();
                     if let Some(stop) = self.leave_trap()? {

@@ -3,6 +3,7 @@
 mod complete;
 pub(super) mod endless;
 mod free;
+mod long_mode;
 pub(super) mod partial;
 mod undefined;
 mod watched_access;
@@ -104,9 +105,10 @@ impl Machine {
     }
 
     /// One exact step at a time. No stop means that another way may be right now: the guest's own breakpoints have
-    /// come or gone, or it has changed its mode or ring, which matters only to those who ask for a `recheck`.
+    /// come or gone, or it has changed its mode or ring or EFER, which matters only to those who ask for a `recheck`.
     fn run_stepping(&mut self, recheck: bool) -> Result<Option<StopReason>, KvmError> {
-        let (mode, cpl) = (self.vcpu.cpu().mode(), self.vcpu.cpu().cpl());
+        let place = |cpu: &CpuState| (cpu.mode(), cpu.cpl(), cpu.efer);
+        let began = place(self.vcpu.cpu());
         let own_breakpoints = self.has_own_breakpoints()?;
         loop {
             let accesses = self.port_accesses();
@@ -120,7 +122,7 @@ impl Machine {
             }
             self.note_stepped(accesses);
             let now = self.vcpu.cpu().mode();
-            if self.stops_at_mode_switch && now != mode {
+            if self.stops_at_mode_switch && now != began.0 {
                 return Ok(Some(StopReason::ModeSwitch(now)));
             }
             let pc = self.vcpu.cpu().pc();
@@ -131,7 +133,7 @@ impl Machine {
             if self.vcpu.take_kick() {
                 return Ok(Some(StopReason::Kicked));
             }
-            let moved = recheck && (now, self.vcpu.cpu().cpl()) != (mode, cpl);
+            let moved = recheck && place(self.vcpu.cpu()) != began;
             if self.mid_rep.is_none() && (moved || self.has_own_breakpoints()? != own_breakpoints) {
                 return Ok(None);
             }
@@ -141,8 +143,9 @@ impl Machine {
     /// One entry into the guest, counted and traced, the queued writes applied.
     pub(super) fn enter(&mut self) -> Result<Exit, KvmError> {
         self.follow_video_memory()?;
-        let start = self.vcpu.guest_time();
+        let (start, efer) = (self.vcpu.guest_time(), self.vcpu.cpu().efer);
         let exit = self.vcpu.run()?;
+        self.note_efer(efer);
         self.keep_beginning(&exit)?;
         self.account(&exit, start);
         Ok(exit)
