@@ -76,7 +76,7 @@ own_apt() {
             'Identifier: Packages' 'Origin: Debian' | sort -u
         echo "deb [signed-by=$key] $uri $codename-backports main"
     } >"$cache/apt/sources.list"
-    awk -v RS= -v ORS='\n\n' '!/^Package: (bochs|qemu-system|seabios|vgabios|isolinux|syslinux|xorriso|busybox|linux-image)/' \
+    awk -v RS= -v ORS='\n\n' '!/^Package: (bochs|qemu|seabios|vgabios|isolinux|syslinux|xorriso|busybox|linux-image)/' \
         /var/lib/dpkg/status >"$cache/apt/status"
     cat >"$cache/apt/apt.conf" <<EOC
 Dir::Etc::sourcelist "$cache/apt/sources.list";
