@@ -5,7 +5,7 @@ use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::segments::loads_stack_segment;
-use super::{Delivery, Environment, Event, Unsupported, deliver};
+use super::{Delivery, Environment, Event, Unsupported};
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Feature};
 
@@ -45,40 +45,33 @@ enum Done {
 /// # Errors
 /// What this module cannot do; nothing has changed then.
 pub fn execute(cpu: &mut CpuState, env: &mut dyn Environment) -> Result<Outcome, Unsupported> {
-    let mut before = cpu.clone();
     let mut execution = Execution::new(cpu, env);
     let mut unblocks_nmi = false;
-    let event = match execution.instruction(&mut unblocks_nmi) {
-        Ok(None) => {
-            let fast_call = execution.is_fast_call;
-            let switched = execution.switched_task;
-            let Some(fault) = execution.commit(cpu) else {
-                let deciding = if fast_call { &*cpu } else { &before };
-                // Behind a switch of tasks the new one's first instruction comes first (SDM vol. 3B, 18.3.1.4).
-                let single_step = deciding.rflags & RFLAGS_TF != 0 && !switched;
-                return Ok(Outcome::Completed { single_step, unblocks_nmi });
-            };
-            before.clone_from(cpu);
-            Err(fault)
+    let done = execution.instruction(&mut unblocks_nmi);
+    let event = match (done, execution.fault_in_new_task.take()) {
+        (Ok(None), None) => {
+            let deciding = if execution.is_fast_call { &execution.cpu } else { &*cpu };
+            // Behind a switch of tasks the new one's first instruction comes first (SDM vol. 3B, 18.3.1.4).
+            let single_step = deciding.rflags & RFLAGS_TF != 0 && !execution.switched_task;
+            execution.commit(cpu);
+            return Ok(Outcome::Completed { single_step, unblocks_nmi });
         }
-        Ok(Some(event)) => Ok(event),
-        Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
-        Err(Trouble::Fault(fault)) => Err(fault),
+        (Ok(None), Some(fault)) => execution.event(&fault),
+        (Ok(Some(event)), _) => {
+            execution.start_over(cpu);
+            event
+        }
+        (Err(Trouble::Fault(fault)), _) => {
+            execution.start_over(cpu);
+            execution.event(&fault)
+        }
+        (Err(Trouble::Unsupported(unsupported)), _) => return Err(unsupported),
     };
-    let event = event.unwrap_or_else(|fault| {
-        if let Some(address) = fault.address {
-            cpu.cr2 = address.0;
-        }
-        Event::fault(&fault, cpu.rip)
-    });
-    match deliver(cpu, env, event) {
-        Ok(Delivery::Entered { vector }) => Ok(Outcome::Entered { vector }),
-        Ok(Delivery::Shutdown) => Ok(Outcome::Shutdown),
-        Err(unsupported) => {
-            *cpu = before;
-            Err(unsupported)
-        }
-    }
+    let delivery = execution.deliver(event, |_| ())?;
+    Ok(match execution.end_delivery(cpu, Ok(delivery))? {
+        Delivery::Entered { vector } => Outcome::Entered { vector },
+        Delivery::Shutdown => Outcome::Shutdown,
+    })
 }
 
 /// What the instruction at CS:IP raises.
@@ -114,6 +107,14 @@ pub fn switches_task(cpu: &CpuState, env: &mut dyn Environment) -> bool {
 }
 
 impl Execution<'_> {
+    /// `fault` of the instruction at CS:IP, with the address of a page fault in CR2.
+    fn event(&mut self, fault: &Fault) -> Event {
+        if let Some(address) = fault.address {
+            self.cpu.cr2 = address.0;
+        }
+        Event::fault(fault, self.cpu.rip)
+    }
+
     /// Executes the instruction at CS:IP in the working copy, up to an event that it raises by its own
     /// will.
     fn instruction(&mut self, unblocks_nmi: &mut bool) -> Result<Option<Event>, Trouble> {

@@ -21,6 +21,14 @@ pub(super) struct Execution<'a> {
     pub(super) fault_in_new_task: Option<Fault>,
 }
 
+/// How far an execution has come.
+pub(super) struct Mark {
+    pub(super) cpu: CpuState,
+    /// How many writes there are.
+    writes: usize,
+    switched_task: bool,
+}
+
 /// A write that has passed all checks.
 pub(super) struct PendingWrite {
     pub(super) addr: Phys,
@@ -41,8 +49,27 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Makes it happen. Gives the exception that comes at once in a new task, if one does.
-    pub(super) fn commit(self, cpu: &mut CpuState) -> Option<Fault> {
+    /// Forgets what has been done, to do something else with the registers `cpu`.
+    pub(super) fn start_over(&mut self, cpu: &CpuState) {
+        self.go_back(Mark { cpu: cpu.clone(), writes: 0, switched_task: false });
+        self.fault_in_new_task = None;
+    }
+
+    /// What there is to go back to.
+    pub(super) fn mark(&self) -> Mark {
+        let Execution { cpu, switched_task, .. } = self;
+        Mark { cpu: cpu.clone(), writes: self.writes.len(), switched_task: *switched_task }
+    }
+
+    /// Forgets what has been done since `mark`.
+    pub(super) fn go_back(&mut self, mark: Mark) {
+        self.cpu = mark.cpu;
+        self.writes.truncate(mark.writes);
+        self.switched_task = mark.switched_task;
+    }
+
+    /// Makes it happen.
+    pub(super) fn commit(self, cpu: &mut CpuState) {
         for write in &self.writes {
             self.env.write(write.addr, &write.data);
         }
@@ -50,7 +77,6 @@ impl<'a> Execution<'a> {
             self.env.end_local_breakpoints();
         }
         *cpu = self.cpu;
-        self.fault_in_new_task
     }
 
     /// The error code for `selector`: without its RPL, with EXT (SDM vol. 3A, 6.13).

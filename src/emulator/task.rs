@@ -9,7 +9,8 @@ use super::fault::{Fault, Trouble};
 use super::memory::Rights;
 use super::segments::Descriptor;
 use crate::x86::registers::{CR0_PG, CR0_TS, RFLAGS_FIXED, RFLAGS_NT, RFLAGS_RF, RFLAGS_VM};
-use crate::x86::{Gpr, Segment, SegmentName};
+use crate::x86::task::{Layout, REGISTERS, SEGMENTS};
+use crate::x86::{Segment, SegmentName};
 
 /// Types of task-state segments that are available, of 16 and 32 bits.
 const AVAILABLE: [u8; 2] = [1, 9];
@@ -22,18 +23,6 @@ const LOCAL_TABLE: u8 = 2;
 const DEFINED_FLAGS: u64 = 0x3f_7fd5;
 /// In a task-state segment of 32 bits: that its first instruction is to raise a debug exception.
 const TRAP: u64 = 0x64;
-
-/// The registers in the order in which a task-state segment has them.
-const REGISTERS: [Gpr; 8] =
-    [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rbx, Gpr::Rsp, Gpr::Rbp, Gpr::Rsi, Gpr::Rdi];
-const SEGMENTS: [SegmentName; 6] = [
-    SegmentName::Es,
-    SegmentName::Cs,
-    SegmentName::Ss,
-    SegmentName::Ds,
-    SegmentName::Fs,
-    SegmentName::Gs,
-];
 
 /// By what tasks are switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,54 +47,8 @@ pub(super) struct Left {
     pub(super) flags: u64,
 }
 
-/// Where a task-state segment has what (SDM vol. 3A, figures 8-2 and 8-10).
-#[derive(Clone, Copy)]
-struct Layout {
-    /// Bytes of a register.
-    size: u8,
-    rip: u64,
-    flags: u64,
-    registers: u64,
-    segments: &'static [SegmentName],
-    local_table: u64,
-    /// The least limit.
-    limit: u32,
-}
-
-const WIDE: Layout = Layout {
-    size: 4,
-    rip: 0x20,
-    flags: 0x24,
-    registers: 0x28,
-    segments: &SEGMENTS,
-    local_table: 0x60,
-    limit: 0x67,
-};
-const NARROW: Layout = Layout {
-    size: 2,
-    rip: 0x0e,
-    flags: 0x10,
-    registers: 0x12,
-    segments: SEGMENTS.split_at(4).0,
-    local_table: 0x2a,
-    limit: 0x2b,
-};
 /// The page tables of a task of 32 bits.
 const PAGE_TABLES: u64 = 0x1c;
-
-impl Layout {
-    fn of(kind: u8) -> &'static Layout {
-        if kind & 8 != 0 { &WIDE } else { &NARROW }
-    }
-
-    fn register(&self, index: usize) -> u64 {
-        self.registers + index as u64 * u64::from(self.size)
-    }
-
-    fn segment(&self, index: usize) -> u64 {
-        self.register(REGISTERS.len() + index)
-    }
-}
 
 /// What is in a task-state segment.
 struct Task {

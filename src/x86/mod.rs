@@ -17,6 +17,7 @@ pub mod paging;
 pub mod registers;
 pub mod segment;
 pub mod tags;
+pub mod task;
 pub mod unwind;
 pub mod vectors;
 

@@ -144,8 +144,12 @@ pub fn deliver(
 }
 
 /// One attempt at a delivery that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedDelivery {
+    /// The registers that it began with.
+    pub before: CpuState,
+    /// Those of the task that it led to, if the fault came up there.
+    pub task: Option<CpuState>,
     /// What was to be delivered.
     pub event: Event,
     /// What came up.
@@ -162,27 +166,11 @@ pub fn deliver_telling(
     cpu: &mut CpuState,
     env: &mut dyn Environment,
     event: Event,
-    mut failed: impl FnMut(FailedDelivery),
+    failed: impl FnMut(FailedDelivery),
 ) -> Result<Delivery, Unsupported> {
-    let mut event = event;
-    loop {
-        let mut execution = Execution::new(cpu, env);
-        let fault = match execution.enter(&event) {
-            Ok(()) => match execution.commit(cpu) {
-                None => return Ok(Delivery::Entered { vector: event.vector }),
-                Some(fault) => fault,
-            },
-            Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
-            Err(Trouble::Fault(fault)) => fault,
-        };
-        let next = follow_up(&event, fault);
-        failed(FailedDelivery { event, fault, next });
-        let Some(next) = next else { return Ok(Delivery::Shutdown) };
-        if let Some(address) = fault.address {
-            cpu.cr2 = address.0;
-        }
-        event = Event::fault(&next, cpu.rip);
-    }
+    let mut execution = Execution::new(cpu, env);
+    let delivery = execution.deliver(event, failed);
+    execution.end_delivery(cpu, delivery)
 }
 
 /// What is delivered after `fault` came up while `event` was being delivered; nothing for a shutdown.
@@ -203,6 +191,50 @@ fn follow_up(event: &Event, fault: Fault) -> Option<Fault> {
 }
 
 impl Execution<'_> {
+    /// Delivers `event` in the working copy, or what comes of it.
+    pub(super) fn deliver(
+        &mut self,
+        event: Event,
+        mut failed: impl FnMut(FailedDelivery),
+    ) -> Result<Delivery, Unsupported> {
+        let mut event = event;
+        loop {
+            let mark = self.mark();
+            let before = mark.cpu.clone();
+            let (fault, task) = match self.enter(&event) {
+                Ok(()) => match self.fault_in_new_task.take() {
+                    None => return Ok(Delivery::Entered { vector: event.vector }),
+                    Some(fault) => (fault, Some(self.cpu.clone())),
+                },
+                Err(Trouble::Unsupported(unsupported)) => return Err(unsupported),
+                Err(Trouble::Fault(fault)) => {
+                    self.go_back(mark);
+                    (fault, None)
+                }
+            };
+            let next = follow_up(&event, fault);
+            failed(FailedDelivery { before, task, event, fault, next });
+            let Some(next) = next else { return Ok(Delivery::Shutdown) };
+            if let Some(address) = fault.address {
+                self.cpu.cr2 = address.0;
+            }
+            event = Event::fault(&next, self.cpu.rip);
+        }
+    }
+
+    /// Makes a delivery happen that leads to a handler; of any other, only CR2 is left.
+    pub(super) fn end_delivery(
+        self,
+        cpu: &mut CpuState,
+        delivery: Result<Delivery, Unsupported>,
+    ) -> Result<Delivery, Unsupported> {
+        match delivery {
+            Ok(Delivery::Entered { .. }) => self.commit(cpu),
+            _ => cpu.cr2 = self.cpu.cr2,
+        }
+        delivery
+    }
+
     /// One attempt at a delivery.
     fn enter(&mut self, event: &Event) -> Result<(), Trouble> {
         self.external = !event.is_software();

@@ -209,3 +209,15 @@ fn an_interrupt_from_outside_takes_a_task_gate_too() {
     assert_eq!(delivered, Ok(Delivery::Entered { vector: 0x20 }));
     assert_eq!((pc.cpu.rip, pc.get(TSS + 0x20, 4)), (GOES_ON, CODE));
 }
+
+#[test]
+fn a_shutdown_behind_a_switch_of_tasks_has_changed_nothing() {
+    // The double fault's task has no code.
+    let mut pc = with_task(0x89, 0x67);
+    pc.put(OTHER + 0x4c, 0, 4);
+    pc.gate(8, SELECTOR, 0, 0x85);
+    let before = (pc.cpu.clone(), pc.memory.bytes.clone());
+    assert_eq!(pc.execute(&[0x0f, 0x0b]), Ok(Outcome::Shutdown));
+    assert_eq!(pc.cpu, before.0);
+    assert_eq!((rights(&pc, SELECTOR), pc.get(OTHER, 2)), (0x89, 0));
+}

@@ -214,7 +214,7 @@ impl Machine {
     }
 
     fn failure_line(&self, cpu: &CpuState, failed: &FailedDelivery) -> String {
-        let FailedDelivery { event, fault, next } = failed;
+        let FailedDelivery { event, fault, next, .. } = failed;
         let why = self.failure_words(cpu, event, fault);
         let then = match next {
             None => "the processor shuts down".to_owned(),
