@@ -160,6 +160,8 @@ pub struct Machine {
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
     behind_load_of_ss: bool,
+    /// Where the task gates of exceptions lead to for the present step.
+    diverted_to: Option<Linear>,
     /// What was set when the guest last went on.
     remembered: BreakpointSet,
     /// The last step was over an access or another instruction that KVM emulated, whose trap some processors keep
@@ -245,6 +247,7 @@ impl Machine {
             rerunning: false,
             held_traps: 0,
             behind_load_of_ss: false,
+            diverted_to: None,
             remembered: BreakpointSet::default(),
             trap_may_linger: false,
             stepped_special: false,

@@ -6,10 +6,12 @@ use stepvisor::machine::stop::WatchHit;
 use stepvisor::machine::stop_on::exceptions::ExceptionStop;
 use stepvisor::machine::{Machine, WatchKind};
 use stepvisor::x86::debug::DR6_FIXED;
-use stepvisor::x86::registers::{RFLAGS_AC, RFLAGS_IF, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM};
+use stepvisor::x86::registers::{CR0_TS, RFLAGS_AC, RFLAGS_IF, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM};
 use stepvisor::x86::{CpuState, Gpr, Linear, Phys, Segment, SegmentName};
 
-use crate::world::{self, DATA32, END, Mode, STACK0, VGA};
+use crate::world::{
+    self, DATA32, END, GDT, HANDLER_TASK, Mode, STACK0, TASK, TSS, TSS_HANDLER, VGA,
+};
 
 /// EFLAGS.NT, nested task.
 const RFLAGS_NT: u64 = 1 << 14;
@@ -195,6 +197,55 @@ impl Want {
             self.push(code.into(), size);
         }
         self.cpu.rip = world::handler(vector);
+    }
+
+    /// The same where the gate is a task gate to [`HANDLER_TASK`] (SDM vol. 3A, 8.3): the registers as they are go
+    /// to the old task's segment, and the new task's come from its own.
+    pub fn fault_in_task(&mut self, error_code: Option<u16>) {
+        self.switch_to_handler_task(self.cpu.rflags | RFLAGS_RF, error_code);
+    }
+
+    /// A double fault, which is no fault that the instruction is executed again after.
+    pub fn double_fault_in_task(&mut self) {
+        self.switch_to_handler_task(self.cpu.rflags, Some(0));
+    }
+
+    fn switch_to_handler_task(&mut self, flags: u64, error_code: Option<u16>) {
+        const REGISTERS: u64 = 0x28;
+        const SEGMENTS: u64 = 0x48;
+        let names = [
+            SegmentName::Es,
+            SegmentName::Cs,
+            SegmentName::Ss,
+            SegmentName::Ds,
+            SegmentName::Fs,
+            SegmentName::Gs,
+        ];
+        let dword = |value: u64| (value as u32).to_le_bytes();
+        let old = self.cpu.clone();
+        self.write(TSS + 0x20, &dword(old.rip));
+        self.write(TSS + 0x24, &dword(flags));
+        for (at, value) in (TSS + REGISTERS..).step_by(4).zip(&old.gpr[..8]) {
+            self.write(at, &dword(*value));
+        }
+        for (at, name) in (TSS + SEGMENTS..).step_by(4).zip(names) {
+            self.write(at, &old.segments.get(name).selector.to_le_bytes());
+        }
+        self.write(TSS_HANDLER, &TASK.to_le_bytes());
+        self.write(GDT + u64::from(HANDLER_TASK) + 5, &[0x8b]);
+        self.cpu.tr.selector = HANDLER_TASK;
+        self.cpu.cr0 |= CR0_TS;
+        self.cpu.rip = self.read(TSS_HANDLER + 0x20, 4);
+        self.cpu.rflags = self.read(TSS_HANDLER + 0x24, 4) | RFLAGS_NT;
+        for register in 0..8 {
+            self.cpu.gpr[register] = self.read(TSS_HANDLER + REGISTERS + 4 * register as u64, 4);
+        }
+        for (at, name) in (TSS_HANDLER + SEGMENTS..).step_by(4).zip(names) {
+            *self.cpu.segments.get_mut(name) = world::segment(low_word(self.read(at, 2)));
+        }
+        if let Some(code) = error_code {
+            self.push(code.into(), 4);
+        }
     }
 
     /// What IRET in the handler of an interrupt does (SDM vol. 2A, IRET): back to where it came from.

@@ -96,6 +96,12 @@ pub const RING1: u16 = 0x91;
 pub const GATE1: u16 = 0xa3;
 /// A task whose segment is too short for one.
 pub const SHORT_TASK: u16 = 0xb0;
+/// A task for handlers: all it has is in its segment at [`TSS_HANDLER`].
+pub const HANDLER_TASK: u16 = 0xb8;
+/// Its task-state segment.
+pub const TSS_HANDLER: u64 = 0x5800;
+/// Its stack.
+pub const STACK_HANDLER: u64 = 0x5f00;
 /// Where the segments WINDOW begin.
 pub const WINDOW: u64 = 0x7000;
 const GDT_SIZE: u16 = 0xc0;
@@ -199,6 +205,7 @@ pub fn segment(selector: u16) -> Segment {
         NOTHING16 => (small, NOTHING, 0xffff),
         RING1 => (Access { dpl: 1, ..code(flat) }, 0, u32::MAX),
         SHORT_TASK => (Access { kind: 0x9, code_or_data: false, ..small }, TSS, 0x2a),
+        HANDLER_TASK => (Access { kind: 0x9, code_or_data: false, ..small }, TSS_HANDLER, 0x67),
         ABSENT => (Access { present: false, ..flat }, 0, u32::MAX),
         _ => (Access { unusable: true, ..Access::default() }, 0, 0),
     };
@@ -262,8 +269,23 @@ fn fill(mode: Mode) -> Vec<u8> {
     }
 
     let selectors = [
-        CODE32, DATA32, CODE16, DATA16, USER32, USER_DATA, CODE64, USER64, TASK, WINDOW32,
-        WINDOW16, ABSENT, VIDEO16, NOTHING16, RING1, SHORT_TASK,
+        CODE32,
+        DATA32,
+        CODE16,
+        DATA16,
+        USER32,
+        USER_DATA,
+        CODE64,
+        USER64,
+        TASK,
+        WINDOW32,
+        WINDOW16,
+        ABSENT,
+        VIDEO16,
+        NOTHING16,
+        RING1,
+        SHORT_TASK,
+        HANDLER_TASK,
     ];
     for selector in selectors {
         put(GDT + u64::from(selector & !7), &descriptor(selector).to_le_bytes());
@@ -288,6 +310,17 @@ fn fill(mode: Mode) -> Vec<u8> {
     }
     put(TSS + 0x66, &0x68u16.to_le_bytes());
     put(TSS + u64::from(TSS_LIMIT), &[0xff]);
+
+    // The registers of the handler's task: CR3, EIP, EFLAGS, then the general ones and the selectors.
+    let [code, data] = [CODE32, DATA32].map(u32::from);
+    let general: [u32; 8] = std::array::from_fn(|n| 0x1100 + n as u32);
+    let mut task = vec![DIRECTORY as u32, FAR as u32, 3];
+    task.extend(general);
+    task[3 + Gpr::Rsp as usize] = STACK_HANDLER as u32;
+    task.extend([data, code, data, data, data, data]);
+    for (word, at) in task.into_iter().zip((TSS_HANDLER + 0x1c..).step_by(4)) {
+        put(at, &word.to_le_bytes());
+    }
 
     // Present, writable, user, accessed, dirty; the last level has 4 KiB pages.
     let entry = |at: u64| at | 0x67;

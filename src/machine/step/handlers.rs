@@ -14,7 +14,8 @@ use crate::x86::{CpuState, Gpr, Linear};
 
 impl Machine {
     /// Single-step, with the handlers of the likeliest exceptions of an instruction watched, and before them
-    /// that at `first`. Also whether the instruction is such a handler itself, which nothing can watch.
+    /// that at `first` and where task gates lead to for this step. Also whether the instruction is such a handler
+    /// itself, which nothing can watch.
     pub(super) fn guarded_step(
         &self,
         facts: Option<Facts>,
@@ -23,7 +24,7 @@ impl Machine {
         let cpu = self.vcpu.cpu();
         let mut guards =
             Guards { pc: cpu.pc(), slots: [None; DEBUG_SLOTS], used: 0, at_own: false };
-        if let Some(handler) = first {
+        for handler in [first, self.diverted_to].into_iter().flatten() {
             guards.add(handler);
         }
         for vector in self.dangers(facts, DEBUG_SLOTS - guards.used) {

@@ -12,6 +12,7 @@ mod frame;
 mod handlers;
 mod own_handler;
 pub(super) mod repeat;
+mod task_gates;
 mod trap_flag;
 mod undeliverable;
 mod user;
@@ -144,7 +145,10 @@ impl Machine {
         let traps = self.traps_after(code, facts)?;
         self.stepped_special =
             facts.is_some_and(|facts| matches!(facts.kind, Kind::Special | Kind::DebugRegister));
-        let step = self.step_decoded(facts)?;
+        let step = match self.step_at_task_gates(facts)? {
+            Some(step) => step,
+            None => self.step_decoded(facts)?,
+        };
         if step.stop != StopReason::Kicked {
             let loads_ss = matches!(facts, Some(Facts { kind: Kind::LoadSs, .. }));
             self.behind_load_of_ss = step.completed && loads_ss;

@@ -45,6 +45,11 @@ impl Machine {
             Err(_) => return Ok(None),
             Ok(_) => {}
         }
+        self.raise_by_hand(event)
+    }
+
+    /// Delivers `event` in the processor's place. Nothing has happened if that is not supported.
+    pub(super) fn raise_by_hand(&mut self, event: Event) -> Result<Option<Step>, KvmError> {
         Ok(match self.deliver(event)? {
             Ok(Delivery::Entered { .. }) => {
                 self.vcpu.end_shadows(false)?;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::emulator::{self, Cause, Delivery, Event, Fault};
+use crate::emulator::{self, Cause, Delivery, Event, Fault, Raised};
 use crate::kvm::KvmError;
 use crate::machine::crash::exception_words;
 use crate::machine::crash::raised::{self, Imagined};
@@ -43,6 +43,18 @@ impl Machine {
             log::debug!("{}: a handler was entered, for an unknown reason", before.location());
             return Ok(None);
         };
+        Ok(self.wanted_exception(before, event, address, by_fault))
+    }
+
+    /// The stop at `event` or what comes of it, if the user wants one. `by_fault` says that it returns to the
+    /// instruction.
+    fn wanted_exception(
+        &self,
+        before: &CpuState,
+        event: Event,
+        address: Option<u64>,
+        by_fault: bool,
+    ) -> Option<ExceptionStop> {
         let wanted = self.stop_on.exceptions;
         let (failed, entered) = self.deliveries(before, event);
         let first = match event.cause {
@@ -56,10 +68,23 @@ impl Machine {
             .filter(|vector| by_fault && *vector != event.vector)
             .map(|vector| (vector, (vector == DOUBLE_FAULT).then_some(0), None));
         let found = [first, instead].into_iter().flatten().find(|(v, ..)| wanted.contains(*v));
-        let Some((vector, error_code, address)) = found else { return Ok(None) };
+        let (vector, error_code, address) = found?;
         // Real mode has no error codes.
         let error_code = error_code.filter(|_| before.cr0 & CR0_PE != 0);
-        Ok(Some(self.exception_stop(before, vector, error_code, address)))
+        Some(self.exception_stop(before, vector, error_code, address))
+    }
+
+    /// The stop before `fault` of the next instruction, which is about to be raised, if the user wants one there.
+    pub(in crate::machine) fn stop_before_fault(&mut self, fault: &Fault) -> Option<StopReason> {
+        let cpu = self.vcpu.cpu().clone();
+        if self.stop_on.exceptions.is_empty() || self.stop_on.told == Some(cpu.pc()) {
+            return None;
+        }
+        let (event, address) = raised::event(Raised::Fault(*fault), cpu.rip)?;
+        let stop = self.wanted_exception(&cpu, event, address, true)?;
+        self.stop_on.told = Some(cpu.pc());
+        self.forget_checkpoint();
+        Some(StopReason::Exception(stop))
     }
 
     fn exception_stop(

@@ -14,6 +14,7 @@ mod io;
 mod mmio;
 mod strings;
 mod switch;
+mod task_gates;
 mod watch;
 mod watch_implicit;
 mod watch_ranges;
@@ -42,6 +43,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         calls::cases(),
         exceptions::cases(),
         faults::cases(),
+        task_gates::cases(),
         switch::cases(),
         debug::cases(),
         breakpoints::cases(),
