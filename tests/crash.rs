@@ -429,3 +429,74 @@ fn a_frame_that_does_not_fit_is_told_of_with_the_stack_it_would_have_gone_to() {
         assert!(lines[1].contains(words), "{mode:?}: {lines:#?}");
     }
 }
+
+/// The task of double faults: its selector, its segment, and what that has.
+const TASK: u16 = 0x40;
+const TASK_SEGMENT: u64 = DATA + 0x800;
+
+/// The last line of the account where only the double fault has a gate, which leads to a task that `change` makes
+/// impossible.
+fn last_words(change: impl FnOnce(&mut Machine)) -> String {
+    let mut machine = machine_in(Mode::Protected, &[0x0f, 0x0b]);
+    let put = |machine: &mut Machine, at, bytes: &[u8]| {
+        assert_eq!(machine.write_phys(Phys(at), bytes), bytes.len());
+    };
+    put(&mut machine, modes::IDT, &[0; 32 * 8]);
+    put(&mut machine, modes::IDT + 8 * 8, &[0, 0, TASK as u8, 0, 0, 0x85, 0, 0]);
+    let descriptor = 0x0000_8900_0000_0067 | TASK_SEGMENT << 16;
+    put(&mut machine, modes::GDT + u64::from(TASK), &descriptor.to_le_bytes());
+    for (offset, value) in [(0x20, 0x8000), (0x24, 2), (0x38, modes::STACK0)] {
+        put(&mut machine, TASK_SEGMENT + offset, &value.to_le_bytes()[..4]);
+    }
+    for (n, selector) in [DATA0, modes::CODE0, DATA0, DATA0, DATA0, DATA0].into_iter().enumerate() {
+        put(&mut machine, TASK_SEGMENT + 0x48 + 4 * n as u64, &selector.to_le_bytes());
+    }
+    change(&mut machine);
+    let (before, memory) = (visible(machine.cpu()), read(&machine, 0, modes::UNMAPPED as usize));
+    let lines = crash(&mut machine, Machine::step);
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(visible(machine.cpu()), before, "registers before the fault");
+    assert!(read(&machine, 0, modes::UNMAPPED as usize) == memory, "memory has changed");
+    let last = lines[3].strip_prefix("#DF is not delivered: entry 8 of the IDT ");
+    let last = last.and_then(|line| line.strip_suffix("; the processor shuts down"));
+    last.unwrap_or_else(|| panic!("{lines:#?}")).to_owned()
+}
+
+#[test]
+fn a_handler_that_is_a_task_is_told_of_with_the_task() {
+    let put = |at: u64, bytes: &'static [u8]| {
+        move |machine: &mut Machine| {
+            assert_eq!(machine.write_phys(Phys(at), bytes), bytes.len());
+        }
+    };
+    let task = "task-state segment 0x0040 (CS:EIP 0008:00008000, SS:ESP 0010:00006000)";
+    let rights = modes::GDT + u64::from(TASK) + 5;
+    for (bytes, why) in [(&[0x8b], "which is busy"), (&[0x09], "which is not present")] {
+        let words = last_words(put(rights, bytes));
+        assert_eq!(words, format!("is a task gate to the {task}, {why}"));
+    }
+    let short = last_words(put(rights - 5, &[0x40]));
+    assert_eq!(short, format!("is a task gate to the {task}, whose limit, 0x40, is below 0x67"));
+    let gate = modes::IDT + 8 * 8 + 2;
+    let beyond = last_words(put(gate, &[modes::BEYOND as u8]));
+    assert!(beyond.contains("selector 0x0080 is beyond the limit 0x7f of its table"), "{beyond}");
+    let code = last_words(put(gate, &[modes::CODE0 as u8]));
+    assert_eq!(code, "is a task gate with selector 0x0008, which is of no task-state segment");
+
+    // In the task: DS, CS, EIP behind it, ESP at the stack's end.
+    let cases: [(u64, &'static [u8], &str); 4] = [
+        (0x54, &[modes::ABSENT as u8], "DS 0x0048 is not present"),
+        (0x4c, &[0], "CS is null"),
+        (0x4c, &[modes::CODE16 as u8], "EIP is beyond the limit of CS, 0xffff"),
+        (0x50, &[modes::DATA16 as u8], "the error code does not fit on its stack"),
+    ];
+    for (offset, bytes, why) in cases {
+        let words = last_words(|machine| {
+            put(TASK_SEGMENT + 0x38, &[2, 0])(machine);
+            put(TASK_SEGMENT + 0x22, &[0x01])(machine);
+            put(TASK_SEGMENT + offset, bytes)(machine);
+        });
+        assert!(words.starts_with("leads to the task 0x0040 (CS:EIP "), "{words}");
+        assert!(words.ends_with(&format!(", where {why}")), "{words}");
+    }
+}

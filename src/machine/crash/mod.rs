@@ -8,6 +8,7 @@ pub(super) mod raised;
 mod rerun;
 mod search;
 mod stack;
+mod task;
 mod trial;
 
 use std::fmt;
@@ -201,7 +202,7 @@ impl Machine {
             failures.push(failed);
         });
         let mut lines: Vec<String> =
-            failures.iter().map(|failed| self.failure_line(cpu, failed)).collect();
+            failures.iter().map(|failed| self.failure_line(failed)).collect();
         match end {
             Ok(Delivery::Shutdown) => {}
             Ok(Delivery::Entered { vector }) => lines.push(format!(
@@ -213,9 +214,9 @@ impl Machine {
         lines
     }
 
-    fn failure_line(&self, cpu: &CpuState, failed: &FailedDelivery) -> String {
-        let FailedDelivery { event, fault, next, .. } = failed;
-        let why = self.failure_words(cpu, event, fault);
+    fn failure_line(&self, failed: &FailedDelivery) -> String {
+        let FailedDelivery { before: cpu, task, event, fault, next } = failed;
+        let why = self.failure_words(cpu, task.as_ref(), event, fault);
         let then = match next {
             None => "the processor shuts down".to_owned(),
             Some(next) if next.vector == fault.vector => {
@@ -237,11 +238,27 @@ impl Machine {
         format!("{what} is not delivered: {why}; {then}")
     }
 
-    fn failure_words(&self, cpu: &CpuState, event: &Event, fault: &Fault) -> String {
+    /// Why `event` is not delivered with the registers `cpu`, or those of `task` that it has led to.
+    fn failure_words(
+        &self,
+        cpu: &CpuState,
+        task: Option<&CpuState>,
+        event: &Event,
+        fault: &Fault,
+    ) -> String {
         let entry = Entry::read(cpu, self, event.vector);
         let vector = event.vector;
         if !entry.leads_on() {
             return format!("entry {vector} of the IDT {entry}");
+        }
+        if let Entry::Task { selector } = entry
+            && (task.is_some() || fault.vector != PAGE_FAULT)
+        {
+            let words = match task {
+                Some(task) => task::cannot_begin_words(task, fault),
+                None => task::not_switched_words(cpu, self, selector),
+            };
+            return format!("entry {vector} of the IDT {words}");
         }
         match (fault.vector, fault.address) {
             (PAGE_FAULT, Some(addr)) => {

@@ -35,9 +35,6 @@ fn other_stack_words(cpu: &CpuState, mem: &(impl PhysRead + ?Sized), vector: u8)
     let tss = |offset, len| number(cpu.tr.base, offset, len);
     let long = cpu.efer & EFER_LMA != 0;
     let gate = number(cpu.idtr.base, u64::from(vector) * if long { 16 } else { 8 }, 8)?;
-    if gate >> 40 & 0x1f == 0x5 {
-        return None;
-    }
     let ist = if long { gate >> 32 & 7 } else { 0 };
     if ist != 0 {
         let rsp = tss(IST1 + 8 * (ist - 1), 8)?;
