@@ -121,6 +121,24 @@ fn a_watchpoint_is_as_long_as_it_is_said_to_be() {
 }
 
 #[test]
+fn of_overlapping_watchpoints_the_client_is_told_of_the_one_that_was_hit() {
+    // mov [0x500], eax; mov al, [0x502]; jmp $
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    let xml = TargetXml::read(&mut client, 0x10000);
+    client.order("M8000,9:66a30005a00205ebfe");
+    assert_eq!(xml.set(&mut client, "eip", 0x8000), "OK");
+    // Four bytes for writes; the last two, and the two behind them, for reads.
+    client.order("Z2,500,4");
+    client.order("Z3,502,4");
+    for (name, is_theirs) in [("watch", 0x500..0x502), ("rwatch", 0x504..0x506)] {
+        let reply = client.run("vCont;c");
+        let addr = u64::from_str_radix(field(&reply, name).expect(&reply), 16).unwrap();
+        assert!(is_theirs.contains(&addr), "{reply}");
+    }
+}
+
+#[test]
 fn inserting_twice_needs_removing_twice_or_once_but_ends_nothing() {
     let server = Server::of("hello");
     let mut client = server.connect();
