@@ -150,6 +150,8 @@ pub struct Machine {
     partial: Option<run::partial::Partial>,
     /// Why the processor shut down, while it stands there.
     crash: Option<Crash>,
+    /// What the step that has shut the processor down knows of it; nothing in free run.
+    shut_down_by: Option<crash::ShutDownBy>,
     /// The last checkpoint, on hosts where a shutdown destroys the registers.
     rewind: Option<Box<checkpoint::Rewind>>,
     /// What the user has to know of the registers after such a shutdown, if they are not those before it.
@@ -248,6 +250,7 @@ impl Machine {
             held_traps: 0,
             behind_load_of_ss: false,
             diverted_to: None,
+            shut_down_by: None,
             remembered: BreakpointSet::default(),
             trap_may_linger: false,
             stepped_special: false,

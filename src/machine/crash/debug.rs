@@ -5,7 +5,7 @@
 //! have anything to do with it. Where the registers are those before the instruction that led to it, DR6 says
 //! nothing yet.
 
-use super::raised::Imagined;
+use super::raised::{self, Imagined};
 use crate::emulator::{self, Delivery, Event, Outcome, Raised};
 use crate::kvm::KvmError;
 use crate::machine::Machine;
@@ -13,6 +13,15 @@ use crate::x86::CpuState;
 use crate::x86::debug::{DR6_BD, DR6_BS, DR7_GD, OwnBreakpoints};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
+
+/// What a step that has ended in a shutdown was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::machine) enum ShutDownBy {
+    /// The instruction.
+    Instruction,
+    /// A debug exception that the guest asked for.
+    DebugException,
+}
 
 /// A debug exception.
 #[derive(Clone, Debug)]
@@ -23,6 +32,8 @@ pub(super) struct DebugException {
     dr6: Option<u64>,
     /// It came behind the instruction before the one at CS:IP.
     came_before: bool,
+    /// DR6 may be that of an earlier one, and it was the instruction itself.
+    pub(super) doubtful: bool,
     /// The registers that it is delivered with.
     pub(super) cpu: CpuState,
 }
@@ -51,7 +62,7 @@ impl DebugException {
 
 impl Machine {
     /// The debug exception that began the shutdown at CS:IP of `cpu`, if one did. `raised` is what the instruction
-    /// there raises else.
+    /// there raises else, and `by` what a step knows of it.
     ///
     /// # Errors
     /// A KVM call failed.
@@ -59,7 +70,11 @@ impl Machine {
         &self,
         cpu: &CpuState,
         raised: &Raised,
+        by: Option<ShutDownBy>,
     ) -> Result<Option<DebugException>, KvmError> {
+        if by == Some(ShutDownBy::Instruction) {
+            return Ok(None);
+        }
         let dr = self.vcpu.debug_registers()?;
         let own = OwnBreakpoints(&dr);
         let mut buffer = [0; instruction::MAX_LEN];
@@ -71,7 +86,7 @@ impl Machine {
         let breakpoint = own.instruction_hits(cpu.pc());
 
         // The bits of DR6 stay set until the guest clears them. But had it come through one such exception
-        // before, it would come through this one as well.
+        // before, it would come through this one as well, unless it has changed its table since.
         if self.is_fatal(cpu, Event::debug_trap(cpu.rip)) {
             let detected = if moves_debug_register { DR6_BD } else { 0 };
             let stepped = if cpu.rflags & RFLAGS_TF != 0 { DR6_BS } else { 0 };
@@ -79,8 +94,14 @@ impl Machine {
             let causes = [dr[6] & at, dr[6] & before];
             if let Some(n) = causes.iter().position(|&causes| causes != 0) {
                 let (causes, came_before) = (causes[n], n == 1);
-                let dr6 = Some(dr[6]);
-                return Ok(Some(DebugException { causes, dr6, came_before, cpu: cpu.clone() }));
+                let comes_first =
+                    causes & (DR6_BS | DR6_BD) != 0 || !came_before && cpu.rflags & RFLAGS_RF == 0;
+                let doubtful = by.is_none()
+                    && !comes_first
+                    && raised::event(*raised, cpu.rip)
+                        .is_some_and(|(event, _)| self.is_fatal(cpu, event));
+                let (dr6, cpu) = (Some(dr[6]), cpu.clone());
+                return Ok(Some(DebugException { causes, dr6, came_before, doubtful, cpu }));
             }
         }
         if *raised != Raised::Nothing {
@@ -99,7 +120,8 @@ impl Machine {
             }
             self.traps_after(code, facts)?.all()
         };
-        let exception = DebugException { causes, dr6: None, came_before: false, cpu: after };
+        let (came_before, doubtful) = (false, false);
+        let exception = DebugException { causes, dr6: None, came_before, doubtful, cpu: after };
         Ok((causes != 0).then_some(exception))
     }
 

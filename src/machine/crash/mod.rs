@@ -13,6 +13,7 @@ mod trial;
 
 use std::fmt;
 
+pub(super) use self::debug::ShutDownBy;
 use self::raised::Imagined;
 use super::{Machine, StopReason};
 use crate::emulator::{self, BehindLimit, Cause, Delivery, Event, FailedDelivery, Fault};
@@ -102,6 +103,7 @@ impl Machine {
 
     /// Finds out why the instruction at CS:IP shuts the processor down. The registers are those before it.
     fn account_for_shutdown(&mut self) -> Result<(), KvmError> {
+        let by = self.shut_down_by.take();
         if let Some(text) = self.inexact.take() {
             self.crash = Some(Crash { lines: vec![text] });
             return Ok(());
@@ -127,10 +129,17 @@ impl Machine {
         }
         let mut lines = Vec::new();
         let raised = self.raised_by(&cpu)?;
-        if let Some(exception) = self.debug_exception(&cpu, &raised)? {
+        if let Some(exception) = self.debug_exception(&cpu, &raised, by)? {
             lines.push(exception.words(&self.instruction_words(&cpu)));
             let event = Event::debug_trap(exception.cpu.rip);
             lines.extend(self.chain(&exception.cpu, event));
+            if exception.doubtful
+                && let Some((event, address)) = raised::event(raised, cpu.rip)
+            {
+                let line = self.first_line(&cpu, &event, address);
+                lines.push(format!("or DR6 is left of an earlier one, and {line}"));
+                lines.extend(self.chain(&cpu, event));
+            }
             self.crash = Some(Crash { lines });
             return Ok(());
         }

@@ -4,6 +4,7 @@
 use super::Step;
 use crate::emulator::{Delivery, Event};
 use crate::kvm::KvmError;
+use crate::machine::crash::ShutDownBy;
 use crate::machine::{Machine, StopReason};
 use crate::x86::Gpr;
 use crate::x86::debug::{DR6_BD, DR6_BS, DR7_GD, OwnBreakpoints};
@@ -129,6 +130,7 @@ impl Machine {
             Ok(Delivery::Entered { .. }) => None,
             Ok(Delivery::Shutdown) => {
                 self.vcpu.set_cpu(&before)?;
+                self.shut_down_by = Some(ShutDownBy::DebugException);
                 Some(self.shutdown_here())
             }
             Err(unsupported) => {

@@ -18,6 +18,7 @@ mod undeliverable;
 mod user;
 pub(super) mod watch;
 
+use super::crash::ShutDownBy;
 use super::interrupts::Look;
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
@@ -119,7 +120,11 @@ impl Machine {
         self.checkpoint_if_needed()?;
         let before = self.before_step();
         let mid_rep = self.mid_rep.take();
+        self.shut_down_by = Some(ShutDownBy::Instruction);
         let stop = self.step_with_traps()?;
+        if !matches!(stop, StopReason::Shutdown { .. }) {
+            self.shut_down_by = None;
+        }
         if stop == StopReason::Kicked {
             // Nothing has run: the repetition is where it was.
             self.mid_rep = mid_rep;
