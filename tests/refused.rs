@@ -307,3 +307,43 @@ fn a_write_of_efer_is_taken_or_refused_as_the_manual_says() {
         }
     }
 }
+
+#[test]
+fn a_descriptor_where_no_memory_is_reads_as_ones() {
+    /// The last descriptors of the table are behind the end of RAM.
+    const TABLE: u64 = (2 << 20) - 0x40;
+    const OUTSIDE: u64 = 0x48;
+    let with = |code: &[u8]| {
+        let mut machine = machine_in(Mode::Protected, code);
+        for (at, descriptor) in (TABLE..).step_by(8).zip(&DESCRIPTORS[..8]) {
+            write(&mut machine, at, &descriptor.to_le_bytes());
+        }
+        set(&mut machine, |cpu| {
+            cpu.gdtr.base = TABLE;
+            cpu.gpr[AX] = OUTSIDE;
+        });
+        machine
+    };
+    // mov ds, ax. Ones are conforming code that can be read, of 4 GiB from FFFFFFFFh on.
+    let mut machine = with(&[0x8e, 0xd8]);
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!(machine.cpu().rip, START + 2);
+    let ds = machine.cpu().segments.ds;
+    assert_eq!((u64::from(ds.selector), ds.base, ds.limit), (OUTSIDE, 0xffff_ffff, u32::MAX));
+    // They are no stack, task, table, or code of ring 0: mov ss, ax; ltr ax; lldt ax; jmp 0x48:0x8000; retf.
+    for code in [
+        &[0x8e, 0xd0][..],
+        &[0x0f, 0x00, 0xd8],
+        &[0x0f, 0x00, 0xd0],
+        &[0xea, 0, 0x80, 0, 0, 0x48, 0],
+        &[0xcb],
+    ] {
+        let mut machine = with(code);
+        write(&mut machine, STACK + 4, &OUTSIDE.to_le_bytes());
+        assert_eq!(machine.step(), StopReason::Stepped, "{code:02x?}");
+        assert_eq!(machine.cpu().rip, HANDLER + 4 * 13, "{code:02x?}");
+        let sp = machine.cpu().gpr[SP];
+        assert_eq!(stack(&machine, 2, 4), [OUTSIDE, START], "{code:02x?}");
+        assert_eq!(sp, STACK - 16, "{code:02x?}");
+    }
+}

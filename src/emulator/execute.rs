@@ -4,7 +4,7 @@ use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register
 
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
-use super::segments::loads_stack_segment;
+use super::loads::loads_segment_register;
 use super::{Delivery, Environment, Event, Unsupported};
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Feature};
@@ -192,7 +192,11 @@ impl Execution<'_> {
                 self.cpu.rflags &= !RFLAGS_RF;
                 return Ok(Done::Transferred);
             }
-            _ if loads_stack_segment(instruction) => self.load_stack_segment(instruction)?,
+            _ if loads_segment_register(instruction) => self.load_segment_register(instruction)?,
+            Mnemonic::Lds | Mnemonic::Les | Mnemonic::Lfs | Mnemonic::Lgs | Mnemonic::Lss => {
+                self.load_far_pointer(instruction)?;
+            }
+            Mnemonic::Lldt | Mnemonic::Ltr => self.load_system_segment(instruction)?,
             Mnemonic::Bound => self.bound(instruction)?,
             Mnemonic::Daa => self.daa(),
             Mnemonic::Das => self.das(),

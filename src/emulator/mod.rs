@@ -25,6 +25,7 @@ mod execution;
 mod far;
 mod fast_call;
 mod flags;
+mod loads;
 mod memory;
 mod operand_fault;
 mod operands;

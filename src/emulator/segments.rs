@@ -1,13 +1,11 @@
 //! Descriptors, as transfers of control and segment loads read and check them (SDM vol. 3A, 3.4 and 5).
 
-use iced_x86::{Instruction, Mnemonic, Register};
-
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::memory::Rights;
 use crate::x86::registers::EFER_LMA;
 use crate::x86::segment::KIND_ACCESSED;
-use crate::x86::{Gpr, Linear, Segment};
+use crate::x86::{Linear, Segment};
 
 /// A descriptor and where it is.
 #[derive(Clone, Copy, Debug)]
@@ -19,50 +17,7 @@ pub(super) struct Descriptor {
     addr: Linear,
 }
 
-/// Whether it is MOV SS or POP SS.
-pub(super) fn loads_stack_segment(instruction: &Instruction) -> bool {
-    matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Pop)
-        && instruction.op0_register() == Register::SS
-}
-
 impl Execution<'_> {
-    /// MOV SS and POP SS. What they hold back for one instruction is the caller's business.
-    pub(super) fn load_stack_segment(&mut self, instruction: &Instruction) -> Result<(), Trouble> {
-        let selector = match instruction.mnemonic() {
-            Mnemonic::Pop => {
-                let size = u64::try_from(instruction.stack_pointer_increment()).unwrap_or(2);
-                let sp = self.gpr(Gpr::Rsp) & self.cpu.stack_mask();
-                // The selector is read, whatever the pointer moves by.
-                let selector = self.pop(2)?;
-                self.set_stack_pointer(sp.wrapping_add(size));
-                selector
-            }
-            _ => self.operand(instruction, 1, 2)?,
-        } as u16;
-        self.cpu.segments.ss = self.stack_segment(selector)?;
-        Ok(())
-    }
-
-    /// SS with `selector` in it.
-    fn stack_segment(&mut self, selector: u16) -> Result<Segment, Trouble> {
-        if self.cpu.mode().has_paragraph_segments() {
-            let base = u64::from(selector) << 4;
-            return Ok(Segment { selector, base, ..self.cpu.segments.ss });
-        }
-        let ring = self.cpu.cpl();
-        if selector & !3 == 0 {
-            let allowed = self.in_64_bit_mode() && ring != 3 && selector == u16::from(ring);
-            return if allowed {
-                Ok(Segment::null_stack(selector, ring))
-            } else {
-                Err(Fault::gp(0).into())
-            };
-        }
-        let wrong = Fault::gp(self.code(selector));
-        let descriptor = self.stack_descriptor(selector, ring, wrong)?;
-        self.access_segment(descriptor)
-    }
-
     /// The descriptor of `selector`, or nothing if its table does not reach that far.
     pub(super) fn descriptor(&mut self, selector: u16) -> Result<Option<Descriptor>, Trouble> {
         let (base, limit) = if selector & 4 == 0 {

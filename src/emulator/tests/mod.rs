@@ -2,6 +2,7 @@
 
 mod integer;
 mod interrupt;
+mod loads;
 mod ret;
 mod task;
 

@@ -12,7 +12,7 @@ use super::free::{SITES, Site};
 use crate::kvm::probe::{self, HostFacts};
 use crate::kvm::{Deadline, KvmError};
 use crate::machine::{Machine, StopReason};
-use crate::x86::instruction::{self, Kind};
+use crate::x86::instruction::{self, Hazard, Kind};
 use crate::x86::{CpuMode, Gpr, Linear, Segment};
 
 /// How often a guest that runs on is looked at.
@@ -38,7 +38,8 @@ pub(in crate::machine) struct Guard {
 /// An instruction that this host's KVM never gets past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndlessInstruction {
-    Interrupt,
+    /// An interrupt, or a load of a segment from a table where no RAM is.
+    ByHand,
     Hypercall,
 }
 
@@ -149,7 +150,7 @@ impl Machine {
         };
         self.guard.remember(pc);
         match endless {
-            EndlessInstruction::Interrupt => {
+            EndlessInstruction::ByHand => {
                 let by_hand = |machine: &mut Machine| match machine.complete_at_pc()? {
                     Ok(stop) => Ok(stop.unwrap_or(StopReason::Stepped)),
                     Err(_) => machine.try_step(),
@@ -204,11 +205,15 @@ impl Machine {
             [0x0f, 0x01, 0xd9, ..] if endless.vmmcall && cpu.cpl() == 0 => {
                 Some(EndlessInstruction::Hypercall)
             }
-            code if endless.int_80h_real && cpu.mode() == CpuMode::Real => {
-                let kind = instruction::decode(code, cpu.mode())?.kind;
-                matches!(kind, Kind::Int(0x80..)).then_some(EndlessInstruction::Interrupt)
+            code => {
+                let facts = instruction::decode(code, cpu.mode())?;
+                let is_interrupt = endless.int_80h_real
+                    && cpu.mode() == CpuMode::Real
+                    && matches!(facts.kind, Kind::Int(0x80..));
+                let hangs = is_interrupt
+                    || facts.hazard == Hazard::LoadSegment && self.has_table_outside_ram();
+                hangs.then_some(EndlessInstruction::ByHand)
             }
-            _ => None,
         }
     }
 

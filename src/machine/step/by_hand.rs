@@ -7,10 +7,13 @@ use crate::emulator::{self, Outcome, Unsupported};
 use crate::kvm::{KvmError, probe};
 use crate::machine::crash::raised::Imagined;
 use crate::machine::{Machine, StopReason};
-use crate::x86::CpuMode;
 use crate::x86::instruction::Facts;
 use crate::x86::registers::RFLAGS_RF;
 use crate::x86::vectors::{self, INVALID_OPCODE};
+use crate::x86::{CpuMode, Linear};
+
+/// The last byte of the longest descriptor table that selectors reach.
+const LONGEST_TABLE: u32 = 0xffff;
 
 impl Machine {
     /// HLT needs no processor: the next instruction is behind it, and the processor waits there.
@@ -71,6 +74,26 @@ impl Machine {
         let cpu = self.vcpu.cpu();
         let has_tasks = matches!(cpu.mode(), CpuMode::Protected16 | CpuMode::Protected32);
         has_tasks && emulator::switches_task(cpu, &mut Imagined(self))
+    }
+
+    /// Whether a descriptor table reaches where no RAM is. KVM reads none there, and executes an instruction that
+    /// needs one for ever.
+    pub(in crate::machine) fn has_table_outside_ram(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        if cpu.mode().has_paragraph_segments() {
+            return false;
+        }
+        let global = (cpu.gdtr.base, cpu.gdtr.limit.into());
+        let has_local = !cpu.ldtr.access.unusable && cpu.ldtr.selector & !3 != 0;
+        let local = has_local.then_some((cpu.ldtr.base, cpu.ldtr.limit.min(LONGEST_TABLE)));
+        let is_outside = |at: Linear| {
+            self.translate(at).is_ok_and(|there| self.vm.ram().contiguous(there.phys, 1) == 0)
+        };
+        [Some(global), local].into_iter().flatten().any(|(base, limit): (u64, u32)| {
+            let ends = [Linear(base), Linear(base).offset(limit.into())];
+            let pages = (1..=u64::from(limit >> 12)).map(|n| Linear(base).offset(n << 12));
+            ends.into_iter().chain(pages).any(is_outside)
+        })
     }
 
     /// An instruction that only KVM can execute, if anything can. Outside ring 0 a software KVM makes #UD of one that

@@ -221,6 +221,9 @@ impl Machine {
             _ if cpl == 3 && mode != CpuMode::Real && probe::host_facts()?.refuses_integers() => {
                 self.step_by_hand(facts)
             }
+            Kind::Other if facts.hazard == Hazard::LoadSegment && self.has_table_outside_ram() => {
+                self.step_by_hand(facts)
+            }
             // The flags of the new task would replace the trap flag.
             Kind::Other if facts.is_far() && self.switches_task() => self.step_by_hand(facts),
             Kind::Other if !facts.branches => self.step_plain(facts),
