@@ -13,6 +13,7 @@ use crate::x86::CpuState;
 use crate::x86::debug::{DR6_BD, DR6_BS, DR7_GD, OwnBreakpoints};
 use crate::x86::instruction::{self, Facts, Kind};
 use crate::x86::registers::{RFLAGS_RF, RFLAGS_TF};
+use crate::x86::vectors::DEBUG;
 
 /// What a step that has ended in a shutdown was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,13 @@ impl Machine {
                 return Ok(Some(DebugException { causes, dr6, came_before, doubtful, cpu }));
             }
         }
-        if *raised != Raised::Nothing {
+        // What was tried out tells the vector, and no more.
+        let may_be_one = match raised {
+            Raised::Nothing => true,
+            Raised::Fault(fault) => fault.vector == DEBUG,
+            Raised::Event(_) => false,
+        };
+        if !may_be_one {
             return Ok(None);
         }
         let breakpoint = if cpu.rflags & RFLAGS_RF == 0 { breakpoint } else { 0 };
