@@ -332,6 +332,36 @@ fn code_in_video_memory_is_executed_in_mode_13h() {
 }
 
 #[test]
+fn interrupts_from_80h_on_reach_their_handlers() {
+    // int 0x80; int 0xff
+    let interrupts = [0xcd, 0x80, 0xcd, 0xff];
+    // xor bx, bx
+    let begin = [chain_4(), vec![0x31, 0xdb]].concat();
+    let code = [&begin, &interrupts[..], &CLEAR, &work(), &interrupts, &HALT].concat();
+    let mut machine = boot(&code);
+    for vector in [0x80, 0xff] {
+        write(&mut machine, vector * 4, &[0, 0x7d, 0, 0]);
+    }
+    // inc bx; iret
+    write(&mut machine, 0x7d00, &[0x43, 0xcf]);
+    assert!(matches!(machine.run(), StopReason::Halted { .. }));
+    assert_eq!(machine.cpu().gpr[BX] & 0xffff, 4);
+    assert_eq!(read(&machine, MEMORY, 0x1_0000), worked_on(1));
+}
+
+#[test]
+fn code_in_video_memory_runs_on_wherever_it_is_interrupted() {
+    // mov ecx, 500,000; again: dec ecx; jnz again; jmp far 0:0x7d00
+    let code = [0x66, 0xb9, 0x20, 0xa1, 7, 0, 0x66, 0x49, 0x75, 0xfc, 0xea, 0, 0x7d, 0, 0];
+    let jump = [0xea, 0x80, 0, 0, 0xa0]; // jmp far 0xa000:0x80
+    let written = (0x80..).zip(code).flat_map(|(at, byte)| write_at(at, byte));
+    let program = [chain_4(), written.collect(), jump.to_vec()].concat();
+    let mut machine = boot(&program);
+    write(&mut machine, 0x7d00, &HALT);
+    assert_eq!(machine.run(), halted("0000:7D02"));
+}
+
+#[test]
 fn a_trace_has_each_access() {
     let code = [chain_4(), CLEAR.to_vec(), work(), HALT.to_vec()].concat();
     let path = std::env::temp_dir().join(format!("in-place-{}.json", std::process::id()));

@@ -277,6 +277,26 @@ fn a_repetition_over_its_own_result_is_right_however_often_it_is_interrupted() {
 }
 
 #[test]
+fn an_exchange_with_video_memory_that_is_interrupted_again_and_again_happens_once() {
+    // Mode 12h: 10h and 20h in plane 0, F0h and 50h in plane 1, at 0 and 100; bit mask 0Fh, which leaves the upper halves
+    // as they are only if the latches are those of the same byte. Then three times
+    // xchg [es:di], bl; xchg [es:si], bl
+    // while [0x600] < 200. In the end CX is what plane 0 has, BX what plane 1 has.
+    let code = b"\xb8\x12\x00\xcd\x10\xb8\x00\xa0\x8e\xc0\xba\xc4\x03\xb8\x02\x01\xef\x26\xc6\x06\x00\x00\x10\x26\
+                 \xc6\x06\x64\x00\x20\xb8\x02\x02\xef\x26\xc6\x06\x00\x00\xf0\x26\xc6\x06\x64\x00\x50\xb8\x02\x0f\
+                 \xef\xba\xce\x03\xb8\x08\x0f\xef\x31\xff\xbe\x64\x00\x31\xdb\xfb\x26\x86\x1d\x26\x86\x1c\x26\x86\
+                 \x1d\x26\x86\x1c\x26\x86\x1d\x26\x86\x1c\x81\x3e\x00\x06\xc8\x00\x72\xe6\xfa\xb8\x08\xff\xef\xb8\
+                 \x04\x00\xef\x26\x8a\x0e\x00\x00\x26\x8a\x2e\x64\x00\xfe\xc4\xef\x26\x8a\x1e\x00\x00\x26\x8a\x3e\
+                 \x64\x00\xf4";
+    let mut machine = with_handler_and_firmware(code);
+    machine.set_clock(Clock::Wall);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Halted { interruptible: false, .. }), "{stop}");
+    let registers = [CX, BX].map(|register| machine.cpu().gpr[register] & 0xf0f0);
+    assert_eq!(registers, [0x2010, 0x50f0].map(|halves: u64| halves & 0xf0f0));
+}
+
+#[test]
 fn an_interrupt_in_the_middle_of_a_repetition_leaves_the_resume_flag_in_its_frame() {
     // sti; mov dx, 0x80; mov ecx, 0xffff; rep outsb; jmp $
     let out = [0xfb, 0x66, 0xba, 0x80, 0, 0xb9, 0xff, 0xff, 0, 0, 0xf3, 0x6e, 0xeb, 0xfe];

@@ -1,6 +1,6 @@
 //! What a serial port hears: a file, a pipe or a terminal, read so that the guest never waits for it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -17,19 +17,23 @@ const CHUNK: usize = 256;
 /// # Errors
 /// It cannot be opened, or the system has no threads left.
 pub fn open(path: &Path, kicker: Kicker) -> io::Result<Box<dyn Read>> {
-    let file = if path.as_os_str() == "-" {
-        File::from(io::stdin().as_fd().try_clone_to_owned()?)
-    } else {
-        File::open(path)?
-    };
-    let metadata = file.metadata()?;
+    if path.as_os_str() == "-" {
+        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        return Ok(match file.metadata()?.is_file() {
+            true => Box::new(file),
+            false => Box::new(Stream::new(|| Ok(file), kicker)?),
+        });
+    }
+    let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     if metadata.is_file() {
-        return Ok(Box::new(file));
+        return Ok(Box::new(File::open(path)?));
     }
-    Ok(Box::new(Stream::new(file, kicker)?))
+    // To open a named pipe takes until somebody writes to it.
+    let path = path.to_owned();
+    Ok(Box::new(Stream::new(|| File::open(path), kicker)?))
 }
 
 /// A file that blocks its readers, read by a thread.
@@ -40,26 +44,21 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(mut file: File, kicker: Kicker) -> io::Result<Stream> {
+    fn new(
+        open: impl FnOnce() -> io::Result<File> + Send + 'static,
+        kicker: Kicker,
+    ) -> io::Result<Stream> {
         // No more than will be asked for next, so that whoever writes to a pipe is held up.
         let (sender, chunks) = sync_channel(1);
         let read = move || {
-            loop {
-                let mut bytes = vec![0; CHUNK];
-                let chunk = match file.read(&mut bytes) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                    Ok(0) => break,
-                    Ok(len) => {
-                        bytes.truncate(len);
-                        Ok(bytes)
-                    }
-                    Err(error) => Err(error),
-                };
-                let is_over = chunk.is_err();
-                if sender.send(chunk).is_err() || is_over {
-                    break;
-                }
+            let send = |chunk| {
+                let sent = sender.send(chunk);
                 kicker.kick();
+                sent.is_ok()
+            };
+            match open() {
+                Ok(file) => while next_chunk(&file).is_some_and(send) {},
+                Err(error) => drop(send(Err(error))),
             }
             // A guest that sleeps has nothing to wait for any more.
             drop(sender);
@@ -67,6 +66,22 @@ impl Stream {
         };
         thread::Builder::new().name("serial".to_owned()).spawn(read)?;
         Ok(Stream { chunks, rest: Vec::new() })
+    }
+}
+
+/// What `file` has next, waited for; nothing at its end.
+fn next_chunk(mut file: &File) -> Option<io::Result<Vec<u8>>> {
+    let mut bytes = vec![0; CHUNK];
+    loop {
+        return match file.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Ok(0) => None,
+            Ok(len) => {
+                bytes.truncate(len);
+                Some(Ok(bytes))
+            }
+            Err(error) => Some(Err(error)),
+        };
     }
 }
 

@@ -5,6 +5,7 @@ use stepvisor::gdb::transport::{Address, Listener};
 
 use super::console::Console;
 use super::interruptions;
+use super::line_terminal::LineTerminal;
 use super::symbols::Symbols;
 use crate::cli::{GdbServer, ModeEvents};
 use crate::exit_code::{ExitCode, Failure};
@@ -41,6 +42,7 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     if args.no_wait {
         server.let_guest_run();
     }
+    let _terminal = args.guest.uses_stdin().then(LineTerminal::take);
     let stopper = server.stopper();
     interruptions::on_signal(move || stopper.stop())?;
     let end = server.serve()?;

@@ -18,8 +18,8 @@ use crate::x86::{CpuState, Phys};
 
 /// Where the interrupt table is shown: beyond all RAM, with a low half of 0.
 pub(super) const TABLE: u64 = 1 << 39;
-/// The segment that trapped interrupts lead to, in the video window, which never is RAM.
-const SELECTOR: u16 = 0xa000;
+/// The segment that trapped interrupts lead to, in that part of the video window of which KVM is shown no memory.
+const SELECTOR: u16 = 0xb000;
 const PAGE: u64 = 0x1000;
 /// Memory slots that RAM leaves free.
 const SLOTS: [u32; 2] = [30, 31];

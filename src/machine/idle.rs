@@ -44,6 +44,7 @@ impl Machine {
     ) -> Result<Option<StopReason>, KvmError> {
         loop {
             self.pass_wall_time();
+            self.feed_serial();
             if !self.takes_interrupts() || !self.may_interrupt() {
                 return Ok(Some(self.halted_stop()));
             }

@@ -11,7 +11,7 @@ use crate::emulator::{self, Raised};
 use crate::kvm::{KvmError, probe};
 use crate::machine::crash::raised::Imagined;
 use crate::x86::exceptions::name;
-use crate::x86::instruction::{self, Kind, MAX_LEN};
+use crate::x86::instruction::{self, Kind, MAX_LEN, Rep};
 use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
 use crate::x86::vectors::GENERAL_PROTECTION;
 use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName};
@@ -87,10 +87,16 @@ impl Machine {
     fn fault_of(&mut self, cpu: &CpuState) -> Result<Option<u8>, KvmError> {
         let raised = match emulator::raised(cpu, &mut Imagined(self)) {
             Ok(raised) => raised,
-            Err(_) if self.tried_out == Some(cpu.pc()) || !self.runs_alone(cpu) => return Ok(None),
+            Err(_) if self.tried_out == Some(cpu.pc()) => return Ok(None),
             Err(_) => {
                 self.tried_out = Some(cpu.pc());
-                self.raised_by(cpu)?
+                match self.runs_alone(cpu) {
+                    true => self.raised_by(cpu)?,
+                    false => {
+                        let fault = emulator::operand_fault(cpu, &mut Imagined(self));
+                        fault.map_or(Raised::Nothing, Raised::Fault)
+                    }
+                }
             }
         };
         Ok(match raised {
@@ -100,13 +106,15 @@ impl Machine {
     }
 
     /// Whether the instruction of `cpu` can be tried out without the one behind it, which runs as well where a load of
-    /// SS or the like holds the trap back.
+    /// SS or the like holds the trap back, and without that a device notices.
     fn runs_alone(&self, cpu: &CpuState) -> bool {
         let mut code = [0; MAX_LEN];
         let len = self.read_linear(cpu.pc(), &mut code);
-        let facts = instruction::decode(&code[..len], cpu.mode());
         // What is no instruction raises #UD.
-        facts.is_none_or(|facts| matches!(facts.kind, Kind::Other | Kind::Rep(_) | Kind::Movbe))
+        let Some(facts) = instruction::decode(&code[..len], cpu.mode()) else { return true };
+        let is_plain =
+            matches!(facts.kind, Kind::Other | Kind::Rep(Rep { io: None, .. }) | Kind::Movbe);
+        is_plain && self.stays_in_ram(cpu)
     }
 
     /// The processor as it was before the exception whose frame is at the top of the stack or, if the handler has

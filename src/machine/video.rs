@@ -6,10 +6,14 @@
 
 use super::Machine;
 use super::plan::DebugPlan;
+use crate::devices::VIDEO_MEMORY;
 use crate::devices::vga::{self, Direct, vbe};
 use crate::kvm::{Exit, KvmError};
 use crate::memory::{Shown, Window};
 use crate::x86::Phys;
+
+// `kvm::high_interrupts` has its traps behind it.
+const _: () = assert!(VIDEO_MEMORY.0 + vga::DIRECT_SIZE as u64 <= 0xb_0000);
 
 /// So many accesses to plain memory make it worth showing.
 const ACCESSES: u32 = 64;
@@ -87,7 +91,7 @@ impl Machine {
             return Ok(());
         }
         let window = direct.map(|direct| Window {
-            start: crate::devices::VIDEO_MEMORY,
+            start: VIDEO_MEMORY,
             size: vga::DIRECT_SIZE,
             shows: match direct {
                 Direct::Planes => Shown::Pages(self.devices.vga().pages().clone()),

@@ -92,6 +92,7 @@ impl Machine {
         let saved: Vec<Saved> = [(page, PAGE), (stack, FRAME)]
             .into_iter()
             .chain(self.written_by(cpu))
+            .filter(|(addr, len)| self.is_ram(*addr, *len))
             .map(|(addr, len)| {
                 let mut bytes = vec![0; len as usize];
                 let read = self.read_linear(addr, &mut bytes);
@@ -290,6 +291,23 @@ impl Machine {
         let iopl = cpu.rflags & RFLAGS_IOPL == RFLAGS_IOPL;
         let v86 = cpu.mode() == CpuMode::Virtual8086;
         facts.kind.port_width().is_none() || cpu.cpl() == 0 || iopl && !v86
+    }
+
+    /// Whether the instruction of `cpu`, and the frame of an exception, reach no memory of a device, of which nothing could
+    /// be put back.
+    pub(in crate::machine) fn stays_in_ram(&self, cpu: &CpuState) -> bool {
+        let mut buffer = [0; 15];
+        let len = self.read_linear_prefix(cpu, &mut buffer);
+        let stack =
+            cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp).wrapping_sub(FRAME) & cpu.stack_mask());
+        let operands = operands::accesses(&buffer[..len], cpu);
+        let mut places = operands.into_iter().map(|access| (access.addr, access.len));
+        self.is_ram(stack, FRAME) && places.all(|(addr, len)| self.is_ram(addr, len))
+    }
+
+    fn is_ram(&self, addr: Linear, len: u64) -> bool {
+        let size = usize::try_from(len).unwrap_or(usize::MAX);
+        self.translate(addr).is_ok_and(|there| self.vm.ram().contiguous(there.phys, size) == size)
     }
 
     /// Where the instruction of `cpu` writes, and how many bytes.
