@@ -4,6 +4,7 @@
 use kvm_bindings::KVM_VCPUEVENT_VALID_SHADOW;
 
 use super::{KvmError, Vcpu};
+use crate::x86::vectors::DEBUG;
 
 impl Vcpu {
     /// Whether interrupts are held back for one instruction, after STI or a load of SS
@@ -49,6 +50,20 @@ impl Vcpu {
         }
         (events.exception.injected, events.exception.pending) = (0, 0);
         self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+    }
+
+    /// Takes back a debug exception that KVM is about to raise in the guest; whether there was one.
+    ///
+    /// # Errors
+    /// A failed ioctl.
+    pub fn drop_debug_exception(&mut self) -> Result<bool, KvmError> {
+        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let exception = events.exception;
+        let is_due = exception.nr == DEBUG && (exception.injected != 0 || exception.pending != 0);
+        if is_due {
+            self.drop_exception()?;
+        }
+        Ok(is_due)
     }
 
     /// Takes back an interrupt of the guest's program that KVM could not deliver and would try again.

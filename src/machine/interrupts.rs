@@ -264,6 +264,8 @@ impl Machine {
             && self.interrupts.waited < MOST_STEPS
             && self.may_interrupt()
             && !self.takes_interrupts()
+            // Which does not enable them itself.
+            && self.vcpu.cpu().cpl() != 3
             && self.devices.chipset().interrupt();
         if steps && self.rep_here().is_some() {
             // That can be very many steps.

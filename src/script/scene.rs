@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::verdict::Scene;
 use crate::machine::record::Executed;
@@ -15,6 +16,8 @@ use crate::x86::{CpuState, disasm, instruction};
 pub const SHOWN: usize = 12;
 /// So many instructions the second run may take.
 const MOST_STEPS: u64 = 200_000;
+/// So long it may take: ring 3 is stepped slowly on some hosts.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state of a machine in which something went wrong.
 #[derive(Clone, Debug)]
@@ -120,7 +123,11 @@ fn last_instructions(
     machine.remember_instructions(SHOWN);
     // They came while the guest ran, and keys with them.
     machine.set_interrupts(Interrupts::On);
+    let begin = Instant::now();
     for _ in 0..MOST_STEPS {
+        if begin.elapsed() > PATIENCE {
+            break;
+        }
         if same_place(machine.cpu(), cpu) && machine.is_halted() == halted {
             return Ok(machine.recent_instructions());
         }
@@ -142,7 +149,10 @@ fn last_instructions(
             }
         }
     }
-    Err(failed(format!("run once more, the guest did not come there in {MOST_STEPS} instructions")))
+    Err(failed(format!(
+        "run once more, the guest did not come there in {MOST_STEPS} instructions and {} seconds",
+        PATIENCE.as_secs()
+    )))
 }
 
 /// Whether two states are those of one place in a run. Access rights of segments differ between free and stepped

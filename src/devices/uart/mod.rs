@@ -345,9 +345,9 @@ impl Uart {
     /// receiver as it sets up the port.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let State { ier, polls, ref receiver, ref line, .. } = self.state;
+        let State { polls, ref receiver, ref line, .. } = self.state;
         let has_none = receiver.is_empty() && line.is_empty() && !self.is_looped();
-        has_none && (polls >= 2 || ier & IER_RECEIVED != 0)
+        has_none && (polls >= 2 || self.interrupts_on_receipt())
     }
 
     /// Whether a received character would interrupt the guest.

@@ -71,6 +71,10 @@ impl Machine {
         };
         let cpu = self.vcpu.cpu();
         if cpu.pc() != handler || cpu.get(Gpr::Rsp) != frame.0 {
+            // A signal may have come behind the instruction, before the trap has got to the guest.
+            if self.vcpu.drop_debug_exception()? {
+                self.vcpu.set_debug_registers(&debug_registers)?;
+            }
             return Ok(step);
         }
         let word = |n: u64| self.read_word(frame.offset(n * 8), 8).unwrap_or_default();
