@@ -391,19 +391,23 @@ impl Counter {
 
     /// Leaves whole periods out of `cycles`, at the beginning of one.
     fn skip_periods(&mut self, cycles: u64) -> u64 {
-        let period = u64::from(self.length());
+        let length = u64::from(self.length());
+        // An odd count of 1 has no low half: the element goes through its whole range instead, down by two.
+        let period = match (self.mode, length) {
+            (3, 1) => u64::from(self.modulus()) / 2 + 1,
+            _ => length,
+        };
         let begins = self.phase == Phase::Counting
             && self.counts()
             && !self.null_count
             && match self.mode {
                 2 => {
-                    let is_whole = u64::from(self.element) == period % u64::from(self.modulus());
+                    let is_whole = u64::from(self.element) == length % u64::from(self.modulus());
                     is_whole && self.output == (period > 1)
                 }
                 3 => {
-                    period > 1
-                        && self.output
-                        && u64::from(self.element) == (period % u64::from(self.modulus())) & !1
+                    let beginning = (length % u64::from(self.modulus())) & !1;
+                    self.output && u64::from(self.element) == beginning
                 }
                 _ => false,
             };

@@ -116,6 +116,23 @@ fn mode_3_is_a_square_wave_whose_high_half_has_the_odd_cycle() {
 }
 
 #[test]
+fn long_times_pass_as_short_ones_do_whatever_the_count() {
+    for mode in [2, 3] {
+        for count in [0, 1, 2, 3, 4, 0x7fff, 0xfffe, 0xffff] {
+            let (mut passed, mut ticked) = (counter(mode, count), counter(mode, count));
+            for cycles in [1, 40_000, 100_003] {
+                passed.pass(cycles);
+                (0..cycles).for_each(|_| ticked.tick());
+                assert_eq!(passed.output(), ticked.output(), "mode {mode}, count {count}");
+                assert_eq!(value(&mut passed), value(&mut ticked), "mode {mode}, count {count}");
+            }
+            // A year.
+            passed.pass(1 << 45);
+        }
+    }
+}
+
+#[test]
 fn mode_4_strobes_once_for_each_count_and_mode_5_for_each_trigger() {
     let mut timer = counter(4, 3);
     assert_eq!(wave(&mut timer, 8), "###_####");
