@@ -92,7 +92,6 @@ impl Machine {
         let saved: Vec<Saved> = [(page, PAGE), (stack, FRAME)]
             .into_iter()
             .chain(self.written_by(cpu))
-            .filter(|(addr, len)| self.is_ram(*addr, *len))
             .map(|(addr, len)| {
                 let mut bytes = vec![0; len as usize];
                 let read = self.read_linear(addr, &mut bytes);
@@ -284,9 +283,8 @@ impl Machine {
 
     /// Whether what our tables change plays no part in what the instruction does.
     fn can_be_tried(&self, cpu: &CpuState) -> bool {
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
-        let Some(facts) = instruction::decode(&buffer[..len], cpu.mode()) else { return false };
+        let code = self.code_of(cpu);
+        let Some(facts) = instruction::decode(&code, cpu.mode()) else { return false };
         // The bits that open ports to ring 3 are in the guest's task-state segment.
         let iopl = cpu.rflags & RFLAGS_IOPL == RFLAGS_IOPL;
         let v86 = cpu.mode() == CpuMode::Virtual8086;
@@ -296,13 +294,15 @@ impl Machine {
     /// Whether the instruction of `cpu`, and the frame of an exception, reach no memory of a device, of which nothing could
     /// be put back.
     pub(in crate::machine) fn stays_in_ram(&self, cpu: &CpuState) -> bool {
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
         let stack =
             cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp).wrapping_sub(FRAME) & cpu.stack_mask());
-        let operands = operands::accesses(&buffer[..len], cpu);
-        let mut places = operands.into_iter().map(|access| (access.addr, access.len));
-        self.is_ram(stack, FRAME) && places.all(|(addr, len)| self.is_ram(addr, len))
+        self.is_ram(stack, FRAME) && self.operates_on_ram(cpu)
+    }
+
+    /// Whether all that the instruction of `cpu` reads and writes is RAM.
+    pub(in crate::machine) fn operates_on_ram(&self, cpu: &CpuState) -> bool {
+        let operands = operands::accesses(&self.code_of(cpu), cpu);
+        operands.iter().all(|access| self.is_ram(access.addr, access.len))
     }
 
     fn is_ram(&self, addr: Linear, len: u64) -> bool {
@@ -310,21 +310,21 @@ impl Machine {
         self.translate(addr).is_ok_and(|there| self.vm.ram().contiguous(there.phys, size) == size)
     }
 
-    /// Where the instruction of `cpu` writes, and how many bytes.
+    /// Where the instruction of `cpu` writes to RAM, and how many bytes: nothing could be put back in a device.
     fn written_by(&self, cpu: &CpuState) -> Vec<(Linear, u64)> {
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
-        let accesses = operands::accesses(&buffer[..len], cpu);
-        let written = accesses.into_iter().filter(|access| access.write);
+        let code = self.code_of(cpu);
+        let accesses = operands::accesses(&code, cpu);
+        let written = accesses
+            .into_iter()
+            .filter(|access| access.write && self.is_ram(access.addr, access.len));
         written.map(|access| (access.addr, access.len)).collect()
     }
 
     /// `cpu` with a counter of 1 at most, if the instruction is a repetition.
     fn counting_one(&self, cpu: &CpuState) -> CpuState {
         let mut once = cpu.clone();
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
-        let facts = instruction::decode(&buffer[..len], cpu.mode());
+        let code = self.code_of(cpu);
+        let facts = instruction::decode(&code, cpu.mode());
         if let Some(Facts { kind: Kind::Rep(rep), .. }) = facts {
             let mask = counter_mask(rep);
             let rcx = once.get_mut(Gpr::Rcx);
@@ -333,16 +333,18 @@ impl Machine {
         once
     }
 
-    fn read_linear_prefix(&self, cpu: &CpuState, buffer: &mut [u8; 15]) -> usize {
+    /// The bytes of the instruction of `cpu`, as many as can be read.
+    fn code_of(&self, cpu: &CpuState) -> Vec<u8> {
+        let mut buffer = [0; 15];
         let readable =
             |len: &usize| paging::read_linear(cpu, self, cpu.pc(), &mut buffer[..*len]).is_ok();
-        (1..=15).rev().find(readable).unwrap_or(0)
+        let len = (1..=15).rev().find(readable).unwrap_or(0);
+        buffer[..len].to_vec()
     }
 
     fn uses_stack(&self, cpu: &CpuState) -> bool {
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
-        operands::uses_stack_pointer(&buffer[..len], cpu.mode())
+        let code = self.code_of(cpu);
+        operands::uses_stack_pointer(&code, cpu.mode())
     }
 
     /// A page that the guest has mapped and that the instruction does not need.
@@ -355,13 +357,12 @@ impl Machine {
                 used.extend(walk.result.map(|page| page.phys.0 & !(PAGE - 1)));
             }
         };
-        let mut buffer = [0; 15];
-        let len = self.read_linear_prefix(cpu, &mut buffer);
+        let code = self.code_of(cpu);
         let stack = cpu.linear(SegmentName::Ss, cpu.get(Gpr::Rsp) & cpu.stack_mask());
         use_range(cpu.pc(), 15);
         use_range(Linear(stack.0.saturating_sub(256)), 512);
         let mut hot: Vec<u64> = vec![cpu.pc().0, stack.0];
-        for access in operands::accesses(&buffer[..len], cpu) {
+        for access in operands::accesses(&code, cpu) {
             use_range(access.addr, access.len);
             hot.push(access.addr.0);
         }

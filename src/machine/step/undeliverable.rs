@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::machine::crash::raised::Imagined;
 use crate::x86::instruction::{self, Facts, Hazard};
 use crate::x86::registers::CR0_PE;
-use crate::x86::{CpuState, Gpr, Phys, operands};
+use crate::x86::{CpuState, Gpr};
 
 /// The last byte of a table with all exceptions.
 const WHOLE_TABLE: u16 = 32 * 4 - 1;
@@ -64,13 +64,7 @@ impl Machine {
     /// a device would notice that it is read.
     fn divide_error(&mut self) -> Result<Option<Fault>, KvmError> {
         let cpu = self.vcpu.cpu().clone();
-        let mut code = [0; instruction::MAX_LEN];
-        let len = self.code_bytes(&mut code);
-        let in_ram = |access: &operands::MemoryAccess| {
-            let len = usize::try_from(access.len).unwrap_or(usize::MAX);
-            self.vm.ram().contiguous(Phys(access.addr.0), len) == len
-        };
-        if !operands::accesses(&code[..len], &cpu).iter().all(in_ram) {
+        if !self.operates_on_ram(&cpu) {
             return Ok(None);
         }
         Ok(match self.raised_by(&cpu)? {
