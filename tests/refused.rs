@@ -5,8 +5,11 @@ mod common;
 
 use common::modes::*;
 use common::switch::{Way, machine_before_switch};
-use common::{AX, BX, CX, DX, SP, START, boot, halted, read, set, step_to_end, write};
-use stepvisor::machine::{Machine, StopReason};
+use common::{
+    AX, BX, CX, DX, SP, START, boot, halted, machine_with_firmware, read, set, step_to_end, write,
+};
+use stepvisor::disk::Disks;
+use stepvisor::machine::{Boot, Image, Machine, StopReason};
 use stepvisor::x86::Linear;
 
 /// The ways in which a guest can be driven.
@@ -277,6 +280,28 @@ fn right_behind_the_switch_to_long_mode_nothing_is_an_invalid_opcode_that_is_non
         assert!(matches!(stop, StopReason::Exit { .. }), "{stop}");
         assert_eq!(machine.cpu().rip, START + code.len() as u64 + 2);
         assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304);
+    }
+}
+
+#[test]
+fn with_the_firmware_alone_movbe_is_no_invalid_opcode() {
+    for drive in DRIVES {
+        // cx = 100; next: mov eax, [7C00h]; movbe [600h], eax; movbe ebx, [600h]; cmp eax, ebx; jne to the INT3;
+        // loop next; cli; hlt; int3
+        let code = [
+            &[0xb9, 100, 0, 0x66, 0xa1, 0, 0x7c][..],
+            &[0x66, 0x0f, 0x38, 0xf1, 0x06, 0, 6],
+            &[0x66, 0x0f, 0x38, 0xf0, 0x1e, 0, 6],
+            &[0x66, 0x39, 0xd8, 0x75, 4, 0xe2, 0xe7],
+            &[0xfa, 0xf4, 0xcc],
+        ]
+        .concat();
+        let boot = Boot::new(Image::parse(&code).unwrap());
+        let mut machine = machine_with_firmware(boot, Disks::default());
+        let stop = drive(&mut machine);
+        assert_halted(&machine, &stop, START + code.len() as u64 - 1);
+        assert_eq!(machine.cpu().gpr[CX] & 0xffff, 0);
+        assert_eq!(read(&machine, 0x600, 4), [0x66, 0, 100, 0xb9], "the start, turned around");
     }
 }
 

@@ -111,6 +111,12 @@ impl Machine {
                         return Ok(Some(stop));
                     }
                     self.look_for_padding();
+                    if let TakenBack::Completed(stop) = self.take_from_circle()? {
+                        if stop.is_some() {
+                            return Ok(stop);
+                        }
+                        self.arm_free(slots)?;
+                    }
                     self.look_for_unanswered()?;
                     if self.vcpu.take_kick() {
                         return Ok(Some(StopReason::Kicked));

@@ -4,6 +4,10 @@
 //! In a free run such a guest is caught at its handler's first instruction, by a debug register that nobody
 //! else needs, and put back before the instruction, which is then completed. What was on ring 0's stack
 //! below its pointer is lost, as with any interrupt.
+//!
+//! An armed debug register can double what an exit costs, and a real-mode guest rarely uses MOVBE. So while the
+//! firmware answers #UD, which only returns to the instruction, nothing is armed: the guest is found in that circle
+//! when a signal interrupts it, and the register armed from then on.
 
 use crate::emulator::Unsupported;
 use crate::kvm::{GuestDebug, KvmError, probe};
@@ -13,13 +17,16 @@ use crate::x86::instruction::{self, Kind, MAX_LEN};
 use crate::x86::registers::{CR0_PE, EFER_LMA, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM};
 use crate::x86::segment::read_descriptor;
 use crate::x86::vectors::{self, INVALID_OPCODE};
-use crate::x86::{Access, CpuState, Gpr, Linear, Segment, SegmentName};
+use crate::x86::{Access, CpuMode, CpuState, Gpr, Linear, Segment, SegmentName};
 
 impl Machine {
     /// `debug` with a breakpoint on the guest's #UD handler in a free register, where KVM has shown that
     /// it refuses instructions.
     pub(in crate::machine) fn with_undefined_guard(&self, debug: GuestDebug) -> GuestDebug {
         let mut debug = debug;
+        if self.circles_at_undefined() && self.stats.completed == 0 {
+            return debug;
+        }
         let Some(handler) = self.undefined_handler() else { return debug };
         let slot = Some(DebugSlot::execute(handler));
         let wanted = handler != self.vcpu.cpu().pc() && !debug.slots.contains(&slot);
@@ -52,6 +59,26 @@ impl Machine {
             && cpu.cr0 & CR0_PE != 0
             && cpu.efer & EFER_LMA == 0
             && vectors::handler(cpu, self, INVALID_OPCODE).is_none()
+    }
+
+    /// Whether #UD leads to the firmware, which returns to the instruction.
+    fn circles_at_undefined(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        let by_firmware = self.has_firmware() && cpu.mode() == CpuMode::Real && cpu.idtr.base == 0;
+        by_firmware && !self.hooks(INVALID_OPCODE)
+    }
+
+    /// After a signal: whether the guest circles at an instruction that KVM has refused, as
+    /// [`Machine::take_back_undefined`] finds it in the handler.
+    pub(in crate::machine) fn take_from_circle(&mut self) -> Result<TakenBack, KvmError> {
+        if !self.has_shown_refusals() || !self.circles_at_undefined() {
+            return Ok(TakenBack::No);
+        }
+        let here = self.vcpu.cpu().clone();
+        match self.is_movbe(&here) {
+            true => self.complete_from(&here),
+            false => self.take_back_undefined(),
+        }
     }
 
     /// Whether the processor is at the handler of an #UD that KVM may have raised wrongly. If so, the
