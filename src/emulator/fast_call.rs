@@ -3,15 +3,10 @@
 use super::Unsupported;
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
-use crate::x86::registers::{EFER_SCE, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM};
+use crate::x86::registers::{
+    EFER_SCE, MSR_FMASK, MSR_LSTAR, MSR_STAR, RFLAGS_FIXED, RFLAGS_RF, RFLAGS_VM,
+};
 use crate::x86::{Access, CpuMode, Gpr, Segment};
-
-/// MSRs of the fast system call (SDM vol. 4, table 2-2).
-mod msr {
-    pub const STAR: u32 = 0xc000_0081;
-    pub const LSTAR: u32 = 0xc000_0082;
-    pub const FMASK: u32 = 0xc000_0084;
-}
 
 /// RFLAGS that SYSRET takes from R11: all but VM, RF and the reserved bits.
 const RETURNED_FLAGS: u64 = 0x3c_7fd7;
@@ -21,7 +16,7 @@ impl Execution<'_> {
     pub(super) fn syscall(&mut self, next: u64) -> Result<(), Trouble> {
         self.check_fast_call()?;
         let [star, lstar, fmask] =
-            [msr::STAR, msr::LSTAR, msr::FMASK].map(|index| self.env.msr(index));
+            [MSR_STAR, MSR_LSTAR, MSR_FMASK].map(|index| self.env.msr(index));
         let (Some(star), Some(lstar), Some(fmask)) = (star, lstar, fmask) else {
             return Err(Unsupported::Unknown.into());
         };
@@ -38,7 +33,7 @@ impl Execution<'_> {
     /// SYSRET, to 64-bit code with `wide`.
     pub(super) fn sysret(&mut self, wide: bool) -> Result<(), Trouble> {
         self.check_fast_call()?;
-        let star = self.env.msr(msr::STAR).ok_or(Unsupported::Unknown)?;
+        let star = self.env.msr(MSR_STAR).ok_or(Unsupported::Unknown)?;
         let rcx = self.cpu.get(Gpr::Rcx);
         if self.cpu.cpl() != 0 || wide && !self.is_canonical(rcx) {
             return Err(Fault::gp(0).into());

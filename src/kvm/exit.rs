@@ -46,8 +46,8 @@ pub enum Exit {
     },
     /// The guest takes interrupts now; see [`super::Vcpu::request_interrupt_window`].
     InterruptWindow,
-    /// The guest has written EFER, and WRMSR is over. Told of software KVMs only.
-    EferWritten,
+    /// The guest has written EFER or LSTAR, and WRMSR is over. Told of software KVMs only.
+    MsrWritten,
     /// A signal or `immediate_exit`: nothing about the guest.
     Interrupted,
     /// Any other KVM_EXIT_*.
@@ -92,7 +92,7 @@ impl Exit {
             Exit::InternalError { .. } => "internal error",
             Exit::FailEntry { .. } => "fail entry",
             Exit::InterruptWindow => "IRQ window",
-            Exit::EferWritten => "EFER write",
+            Exit::MsrWritten => "MSR write",
             Exit::Interrupted => "interrupted",
             Exit::Other { .. } => "other",
         }

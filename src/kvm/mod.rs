@@ -8,13 +8,13 @@
 
 pub mod deadline;
 pub mod dirty;
-mod efer;
 mod events;
 pub mod exit;
 pub mod guest_debug;
 mod high_interrupts;
 pub mod host;
 pub mod kick;
+pub mod msrs;
 pub mod probe;
 mod registers;
 mod slots;

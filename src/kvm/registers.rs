@@ -5,7 +5,7 @@ use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xsav
 use kvm_ioctls::VcpuFd;
 
 use super::{Exit, GuestDebug, KvmError, Vcpu, high_interrupts, state};
-use crate::x86::registers::{CR0_WP, RFLAGS_TF, RFLAGS_VM};
+use crate::x86::registers::{CR0_WP, MSR_LSTAR, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState};
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
@@ -216,6 +216,9 @@ impl Vcpu {
     /// The model-specific register `index`, or nothing if KVM has none for this guest.
     #[must_use]
     pub fn msr(&self, index: u32) -> Option<u64> {
+        if index == MSR_LSTAR && self.call_target.is_some() {
+            return self.call_target;
+        }
         let entry = kvm_msr_entry { index, ..Default::default() };
         let mut msrs = Msrs::from_entries(&[entry]).ok()?;
         let read = self.fd.get_msrs(&mut msrs).ok()?;

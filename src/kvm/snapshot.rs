@@ -4,6 +4,7 @@ use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xcrs
 
 use super::{KvmError, Vcpu};
 use crate::x86::CpuState;
+use crate::x86::registers::{MSR_FMASK, MSR_LSTAR, MSR_STAR};
 
 /// Everything of a vCPU that a guest can change and that matters to it.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct VcpuSnapshot {
     debug_registers: kvm_debugregs,
     events: kvm_vcpu_events,
     msrs: Vec<kvm_msr_entry>,
+    traps_calls: bool,
 }
 
 /// Model-specific registers that a guest may write and find again: SYSENTER, PAT, SYSCALL, KERNEL_GS_BASE,
@@ -24,10 +26,10 @@ const MSRS: [u32; 11] = [
     0x175,
     0x176,
     0x277,
-    0xc000_0081,
-    0xc000_0082,
+    MSR_STAR,
+    MSR_LSTAR,
     0xc000_0083,
-    0xc000_0084,
+    MSR_FMASK,
     0xc000_0102,
     0xc000_0103,
     TSC,
@@ -58,6 +60,7 @@ impl Vcpu {
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
             msrs: self.read_msrs()?,
+            traps_calls: self.traps_calls(),
         })
     }
 
@@ -69,7 +72,12 @@ impl Vcpu {
             let Ok(mut msrs) = Msrs::from_entries(&wanted) else { return Ok(Vec::new()) };
             let read = self.fd.get_msrs(&mut msrs).map_err(KvmError::ioctl("KVM_GET_MSRS"))?;
             if read >= wanted.len() {
-                return Ok(msrs.as_slice().to_vec());
+                let mut found = msrs.as_slice().to_vec();
+                if let Some(target) = self.call_target {
+                    let targets = found.iter_mut().filter(|entry| entry.index == MSR_LSTAR);
+                    targets.for_each(|entry| entry.data = target);
+                }
+                return Ok(found);
             }
             wanted.remove(read);
         }
@@ -80,7 +88,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn restore(&mut self, snapshot: &VcpuSnapshot) -> Result<(), KvmError> {
-        let VcpuSnapshot { cpu, xsave, xcrs, debug_registers, events, msrs } = snapshot;
+        let VcpuSnapshot { cpu, xsave, xcrs, debug_registers, events, msrs, .. } = snapshot;
         self.revive(cpu)?;
         let fd = &self.fd;
         fd.set_xcrs(xcrs).map_err(KvmError::ioctl("KVM_SET_XCRS"))?;
@@ -91,6 +99,10 @@ impl Vcpu {
         fd.set_vcpu_events(events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
         if let Ok(msrs) = Msrs::from_entries(msrs) {
             fd.set_msrs(&msrs).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
+        }
+        self.call_target = None;
+        if snapshot.traps_calls {
+            self.trap_calls();
         }
         self.forget_debug_registers();
         // A reset or the debug registers may have dropped what was armed.

@@ -36,6 +36,8 @@ pub struct Vcpu {
     pub(super) moves_table: bool,
     /// It is, as KVM has it now.
     pub(super) table_moved: bool,
+    /// The guest's LSTAR, while KVM has another.
+    pub(super) call_target: Option<u64>,
 }
 
 /// A guest write that KVM queued.
@@ -89,6 +91,7 @@ impl Vcpu {
             may_be_software,
             moves_table: false,
             table_moved: false,
+            call_target: None,
         })
     }
 
@@ -140,7 +143,7 @@ impl Vcpu {
 
     pub(super) fn enter_guest(&mut self) -> Result<Exit, KvmError> {
         let exit = self.enter_once()?;
-        self.past_efer_write(exit)
+        self.past_msr_access(exit)
     }
 
     pub(super) fn enter_once(&mut self) -> Result<Exit, KvmError> {

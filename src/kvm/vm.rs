@@ -91,8 +91,8 @@ impl Vm {
     }
 
     /// Makes the one vCPU, with every CPU feature the host's KVM supports. Software KVMs offer more than
-    /// they say, whatever they are told: all that ring 3, which they run natively, has got. On those, writes of EFER are
-    /// reported.
+    /// they say, whatever they are told: all that ring 3, which they run natively, has got. On those, writes of EFER and
+    /// LSTAR are reported.
     ///
     /// # Errors
     /// A failed ioctl.
@@ -110,7 +110,7 @@ impl Vm {
         let may_be_software = features.0 != features.1;
         if may_be_software {
             // Before there is memory: behind a change of the slots the kernel takes 15 ms for it.
-            self.report_efer_writes()?;
+            self.report_msr_writes()?;
         }
         self.place_slots()?;
         Vcpu::new(&self.fd, fd, features.1, may_be_software)

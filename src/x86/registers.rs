@@ -47,6 +47,14 @@ pub const CR4_OSXSAVE: u64 = 1 << 18;
 pub const CR4_SMEP: u64 = 1 << 20;
 /// CR4.SMAP, supervisor-mode access prevention.
 pub const CR4_SMAP: u64 = 1 << 21;
+/// IA32_EFER, extended feature enables (SDM vol. 4, table 2-2).
+pub const MSR_EFER: u32 = 0xc000_0080;
+/// IA32_STAR, the selectors of SYSCALL and SYSRET.
+pub const MSR_STAR: u32 = 0xc000_0081;
+/// IA32_LSTAR, where SYSCALL leads in 64-bit mode.
+pub const MSR_LSTAR: u32 = 0xc000_0082;
+/// IA32_FMASK, the flags that SYSCALL clears.
+pub const MSR_FMASK: u32 = 0xc000_0084;
 /// EFER.SCE, SYSCALL and SYSRET enable.
 pub const EFER_SCE: u64 = 1 << 0;
 /// EFER.LME, long mode enable.

@@ -149,6 +149,7 @@ fn does(text: &mut String, facts: &HostFacts) {
         ("a step over a load of SS takes", count(step.load_ss_shadow)),
         ("a step over INT n", int.to_owned()),
         ("PUSHF shows our trap flag", yes(step.pushf_shows_flag)),
+        ("SYSCALL in ring 3 leads to ring 0", yes(facts.syscall_changes_ring)),
         ("a shutdown resets the processor", yes(facts.shutdown_resets)),
         ("32-bit paging is possible", yes(facts.paging32)),
         ("KVM refuses in ring 0", list(&refused)),

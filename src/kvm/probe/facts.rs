@@ -26,6 +26,8 @@ pub struct HostFacts {
     pub step: StepFacts,
     /// In real mode the limit of the IDT counts: a vector beyond it is a fault.
     pub real_mode_idt_limit: bool,
+    /// SYSCALL in ring 3 of long mode leads to ring 0. Where not, the handler runs in ring 3.
+    pub syscall_changes_ring: bool,
     /// Protected mode can have 32-bit paging.
     pub paging32: bool,
     /// A shutdown resets the processor before its registers can be read.

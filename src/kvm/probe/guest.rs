@@ -10,7 +10,10 @@ use crate::kvm::vcpu::Completion;
 use crate::kvm::{Deadline, Exit, GuestDebug, KvmError, Vcpu, Vm};
 use crate::memory::Ram;
 use crate::x86::debug::{DEBUG_SLOTS, DebugSlot};
-use crate::x86::registers::{CR0_PE, CR0_PG, CR4_PAE, CR4_PSE, EFER_LMA, EFER_LME, RFLAGS_FIXED};
+use crate::x86::registers::{
+    CR0_PE, CR0_PG, CR4_PAE, CR4_PSE, EFER_LMA, EFER_LME, MSR_FMASK, MSR_LSTAR, MSR_STAR,
+    RFLAGS_FIXED,
+};
 use crate::x86::{Access, CpuState, DescriptorTable, Gpr, Phys, Segment, SegmentName};
 
 /// Where the code lies.
@@ -211,6 +214,13 @@ impl Guest {
         let mut cpu = state(&self.reset, mode);
         change(&mut cpu);
         if std::mem::take(&mut self.dead) { self.vcpu.reset(&cpu) } else { self.vcpu.set_cpu(&cpu) }
+    }
+
+    /// SYSCALL leads to `target`. Without its registers, which all KVMs have, it is #UD or does something else.
+    pub fn lead_calls_to(&self, target: u64) {
+        self.vcpu.set_msr(MSR_STAR, u64::from(CODE64) << 32);
+        self.vcpu.set_msr(MSR_LSTAR, target);
+        self.vcpu.set_msr(MSR_FMASK, 0);
     }
 
     /// The registers.

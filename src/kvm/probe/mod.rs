@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use super::KvmError;
 use crate::x86::debug::{DR7_FIXED, DataSize, DebugSlot};
-use crate::x86::registers::{CR4_OSFXSR, RFLAGS_RF, RFLAGS_TF};
+use crate::x86::registers::{CR4_OSFXSR, EFER_SCE, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Gpr, Linear};
 pub use facts::{
     ByMode, Endless, ExitRip, HltStep, HostFacts, Int3, IntStep, Lzcnt, Refused, RepSteps,
@@ -70,6 +70,7 @@ pub fn probe() -> Result<HostFacts, KvmError> {
         data_breakpoint_in_rep: data_in_rep(guest)?,
         general_detect: general_detect(guest)?,
         real_mode_idt_limit: real_mode_idt_limit(guest)?,
+        syscall_changes_ring: syscall_changes_ring(guest)?,
         paging32: manual::paging(guest, guest::paging32)?,
         shutdown_resets: shutdown_resets(guest)?,
         endless: endless(guest)?,
@@ -159,6 +160,15 @@ fn general_detect(guest: &mut Guest) -> Result<bool, KvmError> {
 fn real_mode_idt_limit(guest: &mut Guest) -> Result<bool, KvmError> {
     guest.load(Mode::Real, &[0x0f, 0x0b], |cpu| cpu.idtr.limit = 0)?;
     Ok(guest.run_free()? == End::Shutdown)
+}
+
+/// `syscall; mov rax, cr0` with the second instruction for a handler.
+fn syscall_changes_ring(guest: &mut Guest) -> Result<bool, KvmError> {
+    guest.load(Mode::User, &[0x0f, 0x05, 0x0f, 0x20, 0xc0], |cpu| cpu.efer |= EFER_SCE)?;
+    guest.lead_calls_to(CODE + 2);
+    let end = guest.run_free()?;
+    guest.lead_calls_to(0);
+    Ok(end == End::Finished)
 }
 
 fn shutdown_resets(guest: &mut Guest) -> Result<bool, KvmError> {

@@ -228,7 +228,7 @@ impl Machine {
                         return Ok(Ok(Ran::Over));
                     }
                 }
-                Exit::EferWritten => {}
+                Exit::MsrWritten => {}
                 exit if exit.is_access() => {
                     if let Some((service, rip)) = self.trap_of(&exit) {
                         if self.serve_call(service, rip)?.is_some() {

@@ -32,6 +32,7 @@ fn intel() -> HostFacts {
             guest_trap_lost: true,
         },
         general_detect: true,
+        syscall_changes_ring: true,
         real_mode_idt_limit: true,
         paging32: true,
         shutdown_resets: false,

@@ -12,7 +12,7 @@ use crate::machine::{Machine, StopReason};
 use crate::x86::debug::DR6_BS;
 use crate::x86::instruction;
 use crate::x86::paging::PhysRead;
-use crate::x86::{Features, Phys};
+use crate::x86::{CpuState, Features, Phys};
 
 /// The machine as the emulator sees it.
 pub(in crate::machine) struct Surroundings<'a> {
@@ -122,7 +122,19 @@ impl Machine {
         if self.code_bytes(&mut [0; instruction::MAX_LEN]) == 0 {
             return Ok(Err(Unsupported::Unknown));
         }
-        let mut cpu = self.vcpu.cpu().clone();
+        self.execute_from(self.vcpu.cpu().clone())
+    }
+
+    /// The same for the next instruction of `cpu`, from which the processor goes on. Where it is not supported, the
+    /// processor stays as it is.
+    ///
+    /// # Errors
+    /// As of [`Machine::execute_at_pc`].
+    pub(in crate::machine) fn execute_from(
+        &mut self,
+        cpu: CpuState,
+    ) -> Result<Result<(Outcome, Option<StopReason>), Unsupported>, KvmError> {
+        let mut cpu = cpu;
         let mut surroundings = Surroundings { machine: self, stop: None };
         let outcome = emulator::execute(&mut cpu, &mut surroundings);
         let stop = surroundings.stop;

@@ -98,13 +98,29 @@ impl Machine {
                         self.arm_free(slots)?;
                     }
                     self.prepare_to_interrupt()?;
-                    self.enter()?
+                    let exit = self.enter()?;
+                    self.settle_call(exit)?
                 }
             };
+            if let TakenBack::Completed(stop) = self.take_back_call(&exit, &before)? {
+                self.arm_free(slots)?;
+                if let Some(stop) = stop.or_else(|| self.breakpoint_here()) {
+                    return Ok(Some(stop));
+                }
+                // A signal may mean more than that.
+                if exit != Exit::Interrupted {
+                    unfinished = false;
+                    continue;
+                }
+            }
             unfinished = exit.is_access();
             let stop = match exit {
                 Exit::InterruptWindow => self.leave_trap()?,
-                Exit::EferWritten => self.breakpoint_here(),
+                Exit::MsrWritten => {
+                    // SYSCALL may be trapped from here on.
+                    self.arm_free(slots)?;
+                    self.breakpoint_here()
+                }
                 Exit::Interrupted => {
                     self.note_signal();
                     if let Some(stop) = self.leave_trap()? {
@@ -195,7 +211,8 @@ impl Machine {
     /// Arms what the plan wants, and in the registers that it leaves free the instructions that this host
     /// never gets past.
     fn arm_free(&mut self, slots: &Slots) -> Result<(), KvmError> {
-        let mut armed = slots.armed;
+        let slots = GuestDebug { slots: slots.armed, ..GuestDebug::OFF };
+        let mut armed = self.with_call_guard(slots).slots;
         let breakpoints = &self.breakpoints;
         let mut sites = self.guard.sites().filter(|site| !breakpoints.contains(*site));
         for slot in armed.iter_mut().filter(|slot| slot.is_none()) {

@@ -21,8 +21,13 @@ impl Machine {
     pub(super) fn note_efer(&mut self, before: u64) {
         let changed = (before ^ self.vcpu.cpu().efer) & (EFER_LME | EFER_SCE) != 0;
         if changed && self.vcpu.may_be_software() {
-            self.steps_to_long_mode = MOST_STEPS;
+            self.follow_into_long_mode();
         }
+    }
+
+    /// Has the guest be stepped from here on where that is needed.
+    pub(super) fn follow_into_long_mode(&mut self) {
+        self.steps_to_long_mode = MOST_STEPS;
     }
 
     /// Whether the guest, which runs freely by `plan`, is to be stepped because it is on its way into long mode.
@@ -39,7 +44,8 @@ impl Machine {
         let cpu = self.vcpu.cpu();
         let steps = plan.recheck
             || cpu.efer & EFER_LMA == 0
-            || vectors::handler(cpu, self, INVALID_OPCODE).is_none();
+            || vectors::handler(cpu, self, INVALID_OPCODE).is_none()
+            || self.awaits_call_handler();
         self.steps_to_long_mode -= u32::from(steps);
         Ok(steps)
     }

@@ -2,6 +2,7 @@
 
 mod complete;
 pub(super) mod endless;
+mod fast_call;
 mod free;
 mod long_mode;
 pub(super) mod partial;
@@ -146,6 +147,9 @@ impl Machine {
         let (start, efer) = (self.vcpu.guest_time(), self.vcpu.cpu().efer);
         let exit = self.vcpu.run()?;
         self.note_efer(efer);
+        if exit == Exit::MsrWritten {
+            self.note_call_target()?;
+        }
         self.keep_beginning(&exit)?;
         self.account(&exit, start);
         Ok(exit)

@@ -190,7 +190,7 @@ impl Machine {
     }
 
     /// The topmost `N` words of the stack.
-    fn stack_words<const N: usize>(&self, width: usize) -> Option<[u64; N]> {
+    pub(super) fn stack_words<const N: usize>(&self, width: usize) -> Option<[u64; N]> {
         let mut frame = [0; N];
         for (word, at) in frame.iter_mut().zip((0..).step_by(width)) {
             let mut bytes = [0; 8];

@@ -156,7 +156,7 @@ impl Machine {
                     }
                     continue;
                 }
-                Exit::Interrupted | Exit::EferWritten => {}
+                Exit::Interrupted | Exit::MsrWritten => {}
                 // Left over from an earlier instruction on some hosts: HLT itself never gets here.
                 Exit::Hlt => continue,
                 Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
