@@ -109,8 +109,14 @@ impl Vcpu {
         let taken = self.set_msr(index, value);
         if taken && index == MSR_LSTAR {
             self.call_target = None;
+            self.new_call_target = true;
         }
         taken
+    }
+
+    /// Whether the guest has written LSTAR since the last time.
+    pub fn take_new_call_target(&mut self) -> bool {
+        std::mem::take(&mut self.new_call_target)
     }
 
     /// Sets the register as KVM has it; whether KVM takes the value.
@@ -119,12 +125,11 @@ impl Vcpu {
         Msrs::from_entries(&[entry]).is_ok_and(|msrs| self.fd.set_msrs(&msrs) == Ok(1))
     }
 
-    /// Has SYSCALL lead to [`CALL_TRAP`] until the guest writes LSTAR again, if it has written it at all. Neither RDMSR
-    /// nor [`Vcpu::msr`] shows that. For software KVMs alone, which leave the guest for both; see
-    /// [`Exit::MsrWritten`].
+    /// Has SYSCALL lead to [`CALL_TRAP`] until the guest writes LSTAR again. Neither RDMSR nor [`Vcpu::msr`] shows that.
+    /// Only where [`Vcpu::take_new_call_target`] is ever true the guest is left for both.
     pub fn trap_calls(&mut self) {
         if self.call_target.is_none()
-            && let Some(target) = self.msr(MSR_LSTAR).filter(|target| *target != 0)
+            && let Some(target) = self.msr(MSR_LSTAR)
             && self.set_msr(MSR_LSTAR, CALL_TRAP.0)
         {
             self.call_target = Some(target);

@@ -38,6 +38,7 @@ pub struct Vcpu {
     pub(super) table_moved: bool,
     /// The guest's LSTAR, while KVM has another.
     pub(super) call_target: Option<u64>,
+    pub(super) new_call_target: bool,
 }
 
 /// A guest write that KVM queued.
@@ -92,6 +93,7 @@ impl Vcpu {
             moves_table: false,
             table_moved: false,
             call_target: None,
+            new_call_target: false,
         })
     }
 

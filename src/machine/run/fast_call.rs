@@ -21,9 +21,9 @@ use crate::x86::{CpuState, Gpr, Linear};
 const SYSCALL_LEN: u64 = 2;
 
 impl Machine {
-    /// The guest has written EFER or LSTAR: traps its SYSCALL where this host does not do it right.
+    /// After an entry: if the guest has written LSTAR, traps its SYSCALL where this host does not do it right.
     pub(super) fn note_call_target(&mut self) -> Result<(), KvmError> {
-        if !self.vcpu.traps_calls() && !self.facts_during_run()?.syscall_changes_ring {
+        if self.vcpu.take_new_call_target() && !self.facts_during_run()?.syscall_changes_ring {
             self.vcpu.trap_calls();
             self.follow_into_long_mode();
         }

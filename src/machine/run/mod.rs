@@ -147,9 +147,7 @@ impl Machine {
         let (start, efer) = (self.vcpu.guest_time(), self.vcpu.cpu().efer);
         let exit = self.vcpu.run()?;
         self.note_efer(efer);
-        if exit == Exit::MsrWritten {
-            self.note_call_target()?;
-        }
+        self.note_call_target()?;
         self.keep_beginning(&exit)?;
         self.account(&exit, start);
         Ok(exit)
