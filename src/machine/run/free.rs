@@ -262,9 +262,10 @@ impl Machine {
     }
 
     /// After a step over an access: kvm-intel may have left its trap pending in the processor, and a guest that
-    /// runs freely would get it as its own debug exception. A step over something else takes it away.
+    /// runs freely would get it as its own debug exception. A step over something else takes it away. A software KVM has
+    /// nothing pending there, and may be unable to step the ring that the guest is in now.
     fn settle_trap(&mut self) -> Result<Option<StopReason>, KvmError> {
-        while self.trap_may_linger {
+        while self.trap_may_linger && !self.vcpu.may_be_software() {
             if let Some(stop) = self.step_alone()? {
                 return Ok(Some(stop));
             }

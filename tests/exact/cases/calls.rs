@@ -50,6 +50,33 @@ pub fn cases() -> Vec<Case> {
                 now.breakpoint();
             })
         }),
+        case("sysret and syscall in free run to a halt", &[Mode::L], |guest| {
+            prepare(guest, DF | IF)?;
+            let load = guest.code("mov al, 0xff", &[0xb0, 0xff]);
+            let mask = guest.code("out 0x21, al", &[0xe6, 0x21]);
+            let sysret = guest.code("sysretq", &[0x48, 0x0f, 0x07]);
+            // No frame of an exception, which KVM might need, changes the guest's memory.
+            guest.set(|cpu| cpu.idtr.limit = 0)?;
+            guest.org(FAR);
+            let mov = guest.code("mov al, 5", &[0xb0, 5]);
+            let syscall = guest.code("syscall", &[0x0f, 0x05]);
+            guest.org(CALLED);
+            let get = guest.code("mov rbx, cr0", &[0x0f, 0x20, 0xc3]);
+            let hlt = guest.code("hlt", &[0xf4]);
+            guest.gpr([(Rcx, FAR), (Gpr::R11, 2 | DF | IF)])?;
+            guest.run(|now| {
+                now.next(load + mask + sysret);
+                sysret_to(now);
+                now.next(mov);
+                now.set(Rax, 5, 1);
+                now.next(syscall);
+                syscall_from(now, DF | IF);
+                now.next(get);
+                *now.cpu.get_mut(Gpr::Rbx) = now.cpu.cr0;
+                now.next(hlt);
+                now.halt();
+            })
+        }),
         case("syscall under TF, which the mask clears", &[Mode::L], |guest| {
             let syscall = call_under_tf(guest, TF)?;
             guest.step(|now| {
