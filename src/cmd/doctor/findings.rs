@@ -30,6 +30,8 @@ pub struct Mechanisms {
     pub watch_device_memory: &'static str,
     /// Integer instructions that KVM refuses to run are completed in software.
     pub completes_integers: bool,
+    /// SYSCALL of a guest that runs freely is completed in software.
+    pub completes_calls: bool,
     /// Instructions that KVM never gets past are noticed by a timer.
     pub deadline: bool,
 }
@@ -59,6 +61,7 @@ pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
         watch_ram_reads: watch(WatchKind::Read, Place::Ram),
         watch_device_memory: watch(WatchKind::Access, Place::Device),
         completes_integers: facts.refuses_integers(),
+        completes_calls: !facts.syscall_changes_ring,
         deadline: facts.can_hang(),
     }
 }
@@ -74,7 +77,7 @@ pub fn impossible(facts: Option<&HostFacts>, as_manual: Option<&AsManual>) -> Ve
     rows.filter_map(|(holds, text)| holds.then_some(text)).collect()
 }
 
-fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 11] {
+fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 12] {
     let refused = &facts.refused;
     let data = &facts.data_breakpoints;
     [
@@ -91,6 +94,11 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 11] {
             facts.refuses_integers(),
             "MOVBE, and INT in ring 3 of long mode, may lead to the guest's handler of #UD while that is some \
              milliseconds old and the guest accesses no port or device",
+        ),
+        (
+            !facts.syscall_changes_ring,
+            "SYSCALL in ring 3 of long mode may lead to the guest's handler of #PF while that is some milliseconds \
+             old and the guest accesses no port or device",
         ),
         (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
         (

@@ -210,6 +210,12 @@ fn therefore(text: &mut String, mechanisms: &Mechanisms) {
     if mechanisms.completes_integers {
         line(text, "integer instructions that KVM refuses are completed in software");
     }
+    if mechanisms.completes_calls {
+        line(
+            text,
+            "SYSCALL, which leads on in ring 3, is caught by a page fault and completed in software",
+        );
+    }
     if mechanisms.deadline {
         line(
             text,
