@@ -97,7 +97,10 @@ impl Machine {
         // What SYSCALL keeps in RCX and R11.
         cpu.rip = cpu.get(Gpr::Rcx).wrapping_sub(SYSCALL_LEN);
         cpu.rflags = cpu.get(Gpr::R11) & !RFLAGS_RF | RFLAGS_FIXED;
-        cpu.cr2 = before.cr2;
+        if cpu.cr2 == CALL_TRAP.0 {
+            // Each page fault of the guest's has been an exit: it is that of the last.
+            cpu.cr2 = before.cr2;
+        }
         if !self.is_at_call(&cpu) {
             return Ok(TakenBack::No);
         }
