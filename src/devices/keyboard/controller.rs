@@ -2,7 +2,8 @@
 //! Controller; Intel UPI-41/42 for the bits of the status register).
 //!
 //! It takes a byte at once, so its input buffer is never full. Answers, its own and the keyboard's, go into the
-//! output buffer as soon as that is free. **Scan codes go in when the guest asks for them**: after
+//! output buffer as soon as that is free; a guest that does not read one before it asks for the next has the last
+//! one only, and a scan code that it has not read yet comes after the answers. **Scan codes go in when the guest asks for them**: after
 //! [`PATIENCE`] reads of the status or of the data port in a row that found nothing. So a guest that polls
 //! either port sees each code for a while, one that empties the buffer before it begins loses none, and what a
 //! guest sees depends on what it does alone, on no clock. A guest that takes interrupts does not ask: to it the
@@ -12,8 +13,6 @@
 //! is no mouse; a byte for one is answered as by a line that is dead: FEh with the time-out bit.
 //!
 //! A20 is one latch, which port 92h shows and sets too; the one who writes last wins. What it gates is the owner's.
-
-use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,14 +56,25 @@ const INPUT_PORT: u8 = 0xb0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Byte {
     value: u8,
+    source: Source,
     /// On behalf of the mouse.
     auxiliary: bool,
     timeout: bool,
 }
 
+/// Where a byte comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Source {
+    Controller,
+    /// The keyboard's answer to a command.
+    Answer,
+    ScanCode,
+}
+
 impl Byte {
+    /// The controller's own.
     fn plain(value: u8) -> Byte {
-        Byte { value, auxiliary: false, timeout: false }
+        Byte { value, source: Source::Controller, auxiliary: false, timeout: false }
     }
 }
 
@@ -83,8 +93,10 @@ pub struct State {
     output: Option<Byte>,
     /// What the data port reads while there is nothing.
     last: u8,
-    /// Its own answers that wait for the output buffer.
-    answers: VecDeque<Byte>,
+    /// Its own answer that waits for the output buffer.
+    answer: Option<Byte>,
+    /// A scan code that has made room for the answer to a command.
+    displaced: Option<Byte>,
     /// The command that waits for a byte on the data port.
     awaits: Option<u8>,
     after_command: bool,
@@ -97,7 +109,6 @@ pub struct State {
 }
 
 const RAM_SIZE: usize = 32;
-const MOST_ANSWERS: usize = 16;
 
 impl Default for State {
     fn default() -> State {
@@ -108,7 +119,8 @@ impl Default for State {
             ram,
             output: None,
             last: 0,
-            answers: VecDeque::new(),
+            answer: None,
+            displaced: None,
             awaits: None,
             after_command: false,
             system: true,
@@ -161,11 +173,7 @@ impl Controller {
         self.state.idle = 0;
         let mut resets = false;
         match self.state.awaits.take() {
-            None => {
-                // The controller enables the interface to send.
-                self.state.ram[0] &= !MODE_KEYBOARD_OFF;
-                self.state.keyboard.command(value);
-            }
+            None => self.command_keyboard(value),
             Some(0x60) => {
                 self.state.ram[0] = value;
                 self.state.system = value & MODE_SYSTEM != 0;
@@ -177,7 +185,7 @@ impl Controller {
                 self.answer(Byte { auxiliary: true, ..Byte::plain(value) });
             }
             Some(0xd4) => {
-                self.answer(Byte { value: 0xfe, auxiliary: true, timeout: true });
+                self.answer(Byte { auxiliary: true, timeout: true, ..Byte::plain(0xfe) });
             }
             Some(_) => {}
         }
@@ -236,10 +244,28 @@ impl Controller {
         false
     }
 
-    /// Answers once the output buffer is free. A guest that never reads it loses the rest.
+    /// Answers in place of an earlier answer that was not read, or once the output buffer is free of what the
+    /// keyboard has sent.
     fn answer(&mut self, byte: Byte) {
-        if self.state.answers.len() < MOST_ANSWERS {
-            self.state.answers.push_back(byte);
+        self.state.output.take_if(|unread| unread.source == Source::Controller);
+        self.state.answer = Some(byte);
+    }
+
+    /// Passes a byte on to the keyboard. What is left of its answer to the one before is lost, even if that is
+    /// in the output buffer.
+    fn command_keyboard(&mut self, byte: u8) {
+        // The controller enables the interface to send.
+        self.state.ram[0] &= !MODE_KEYBOARD_OFF;
+        let unread = self.state.output.take_if(|unread| unread.source != Source::Controller);
+        self.state.displaced =
+            unread.filter(|unread| unread.source == Source::ScanCode).or(self.state.displaced);
+        if self.state.keyboard.command(byte) {
+            self.state.displaced = None;
+        }
+        if unread.is_some()
+            && let Some(answer) = self.state.keyboard.take_answer()
+        {
+            self.receive(answer, Source::Answer);
         }
     }
 
@@ -274,7 +300,7 @@ impl Controller {
         }
         while self.state.output.is_none() {
             let Some(byte) = self.state.keyboard.take_code() else { return };
-            self.receive(byte);
+            self.receive(byte, Source::ScanCode);
         }
         self.state.idle = 0;
     }
@@ -296,7 +322,7 @@ impl Controller {
     pub fn send(&mut self) {
         while self.can_send() {
             let Some(byte) = self.state.keyboard.take_code() else { return };
-            self.receive(byte);
+            self.receive(byte, Source::ScanCode);
         }
     }
 
@@ -309,20 +335,21 @@ impl Controller {
     /// Puts what waits into the output buffer if that is free.
     fn fill(&mut self) {
         while self.state.output.is_none() {
-            if let Some(byte) = self.state.answers.pop_front() {
+            if let Some(byte) = self.state.answer.take() {
                 self.state.output = Some(byte);
             } else if self.state.ram[0] & MODE_KEYBOARD_OFF != 0 {
                 return;
             } else if let Some(byte) = self.state.keyboard.take_answer() {
-                self.receive(byte);
+                self.receive(byte, Source::Answer);
             } else {
+                self.state.output = self.state.displaced.take();
                 return;
             }
         }
     }
 
     /// A byte from the keyboard.
-    fn receive(&mut self, byte: u8) {
+    fn receive(&mut self, byte: u8, source: Source) {
         let value = match (self.state.ram[0] & MODE_TRANSLATE != 0, byte) {
             (false, byte) => byte,
             (true, BREAK) => {
@@ -332,7 +359,7 @@ impl Controller {
             (true, byte) if std::mem::take(&mut self.state.breaks) => translate(byte) | 0x80,
             (true, byte) => translate(byte),
         };
-        self.state.output = Some(Byte::plain(value));
+        self.state.output = Some(Byte { source, ..Byte::plain(value) });
     }
 
     /// The level of the keyboard's interrupt line, IRQ 1. While the keyboard is disabled it stays low, for the
@@ -406,7 +433,6 @@ impl Controller {
     pub fn restore(&mut self, state: &State) {
         self.state.clone_from(state);
         self.state.ram.resize(RAM_SIZE, 0);
-        self.state.answers.truncate(MOST_ANSWERS);
         self.state.keyboard.bound();
     }
 }

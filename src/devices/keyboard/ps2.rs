@@ -59,10 +59,15 @@ impl Default for Settings {
 }
 
 impl Keyboard {
-    /// A byte from the controller.
-    pub fn command(&mut self, byte: u8) {
+    /// A byte from the controller. Whether the keyboard forgets by this what it has sent of keys, too.
+    pub fn command(&mut self, byte: u8) -> bool {
         // What was not sent is not sent any more.
         self.answers.clear();
+        self.obey(byte);
+        matches!(byte, 0xf5 | 0xf6 | 0xff)
+    }
+
+    fn obey(&mut self, byte: u8) {
         if let Some(command) = self.awaits.take()
             && byte < 0xed
         {
@@ -79,7 +84,6 @@ impl Keyboard {
                 self.answer(IDENTITY);
             }
             0xf4 => {
-                self.codes.clear();
                 self.settings.scanning = true;
                 self.answer([ACKNOWLEDGE]);
             }
@@ -114,10 +118,7 @@ impl Keyboard {
                 let set = if self.settings.set_1 { 1 } else { 2 };
                 return self.answer([ACKNOWLEDGE, set]);
             }
-            (_, 1 | 2) => {
-                self.codes.clear();
-                self.settings.set_1 = byte == 1;
-            }
+            (_, 1 | 2) => self.settings.set_1 = byte == 1,
             _ => return self.answer([RESEND]),
         }
         self.answer([ACKNOWLEDGE]);
