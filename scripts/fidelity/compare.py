@@ -7,10 +7,11 @@ from .pictures import same_colour
 
 # Bytes of the BIOS data area that must agree, by offset. Left out: the ports, of which QEMU has others (400h-40Fh),
 # so that of the equipment word the coprocessor and the video mode are left; the keyboard buffer's contents and place
-# (41Ah-43Dh), the floppy motor's ticks, statuses and the controller's results (440h-448h), ticks (46Ch-470h), disks'
-# timeouts, what SeaBIOS keeps for itself (4A8h and up).
+# (41Ah-43Dh), the floppy motor's ticks and the statuses (440h-441h, 474h), ticks (46Ch-470h), disks' timeouts, what
+# SeaBIOS keeps for itself (4A8h and up).
 BDA = {0x10: 0x32}
-for start, length in [(0x13, 2), (0x17, 2), (0x3E, 2), (0x49, 0x1D), (0x72, 2), (0x75, 1), (0x80, 4), (0x84, 6), (0x97, 1)]:
+SMALL = [(0x13, 2), (0x17, 2), (0x3E, 2), (0x42, 7), (0x72, 2), (0x75, 1), (0x80, 4), (0x84, 6), (0x8B, 1), (0x8F, 9)]
+for start, length in [*SMALL, (0x49, 0x1D)]:
     BDA |= dict.fromkeys(range(start, start + length), 0xFF)
 # The cursors and their shape, which go with a screen that moves.
 CURSORS = range(0x50, 0x62)

@@ -44,6 +44,8 @@ pub const FLOPPY_MOTOR: Phys = at(0x3f);
 pub const FLOPPY_MOTOR_COUNT: Phys = at(0x40);
 /// Status of the last floppy operation.
 pub const FLOPPY_STATUS: Phys = at(0x41);
+/// What the floppy controller told last: three status bytes, cylinder, head, sector, size of a sector; 7 bytes.
+pub const FLOPPY_RESULT: Phys = at(0x42);
 /// The video mode: what INT 10h AH=0F returns in AL.
 pub const VIDEO_MODE: Phys = at(0x49);
 /// Columns of text, a word.
@@ -101,8 +103,16 @@ pub const VIDEO_SWITCHES: Phys = at(0x88);
 pub const VIDEO_MODE_OPTIONS: Phys = at(0x89);
 /// Display combination.
 pub const VIDEO_COMBINATION: Phys = at(0x8a);
+/// The data rate of the last floppy operation, in bits 6 and 7.
+pub const FLOPPY_DATA_RATE: Phys = at(0x8b);
 /// FFh once a hard disk's drive has interrupted.
 pub const DISK_INTERRUPT: Phys = at(0x8e);
+/// Which floppy drives have been determined, four bits each.
+pub const FLOPPY_DRIVES: Phys = at(0x8f);
+/// What is known of the disks in two floppy drives.
+pub const FLOPPY_MEDIA_STATES: Phys = at(0x90);
+/// The cylinders that their heads are at.
+pub const FLOPPY_CYLINDERS: Phys = at(0x94);
 /// Enhanced keyboard: E0 and E1 just received, right Alt and Ctrl.
 pub const KEYBOARD_FLAGS_3: Phys = at(0x96);
 /// Enhanced keyboard: lights and protocol.

@@ -1,7 +1,8 @@
 //! The services that name sectors by cylinder, head and sector, as since the first PC.
 
+use super::floppy::{self, Place};
 use super::status::Status;
-use super::{Drive, Run, floppy_drives, hard_disks, run_motor};
+use super::{Drive, Run, floppy_drives, hard_disks};
 use crate::bios::{Pc, rom};
 use crate::disk::SECTOR_SIZE;
 use crate::disk::geometry::Geometry;
@@ -20,44 +21,72 @@ pub(super) fn access(
     transfer: impl Fn(&mut Pc<'_>, Drive, Run) -> (u16, Status),
 ) -> Status {
     let count = pc.low(Gpr::Rax);
-    let geometry = drive.geometry(pc).or_else(|| empty_drive(drive));
-    let Some(first) = geometry.and_then(|geometry| place(pc, geometry)) else {
+    let Some(geometry) = drive.geometry(pc).or_else(|| empty_drive(drive)) else {
+        return Status::InvalidParameter;
+    };
+    let Place { cylinder, head, sector } = place(pc);
+    let Some(first) = geometry.lba(cylinder, head, sector) else {
         return Status::InvalidParameter;
     };
     if count == 0 || count > MAX_SECTORS {
         return Status::InvalidParameter;
     }
     if let Drive::Floppy(number) = drive {
-        run_motor(pc, number);
+        floppy::prepare(pc, number, geometry, cylinder);
     }
     let buffer = pc.address(SegmentName::Es, pc.word(Gpr::Rbx));
     let run = Run { first, count: count.into(), buffer };
-    let (done, status) = match drive {
-        Drive::Floppy(_) if drive.image(pc).is_none() => (0, Status::ControllerFailure),
-        _ => transfer(pc, drive, run),
-    };
+    let (done, status) = transfer(pc, drive, run);
     pc.set_low(Gpr::Rax, done as u8);
     status
 }
 
 pub(super) fn read(pc: &mut Pc<'_>, drive: Drive, run: Run) -> (u16, Status) {
-    if crosses_dma_boundary(drive, run) { (0, Status::DmaBoundary) } else { drive.read(pc, run) }
+    by_controller(pc, drive, run, Drive::read)
 }
 
 pub(super) fn write(pc: &mut Pc<'_>, drive: Drive, run: Run) -> (u16, Status) {
-    if crosses_dma_boundary(drive, run) { (0, Status::DmaBoundary) } else { drive.write(pc, run) }
+    by_controller(pc, drive, run, Drive::write)
 }
 
-/// Nothing is compared, as by most firmware, and the buffer is not used.
+/// A transfer, of which a floppy's controller tells how it went.
+fn by_controller(
+    pc: &mut Pc<'_>,
+    drive: Drive,
+    run: Run,
+    transfer: impl Fn(Drive, &mut Pc<'_>, Run) -> (u16, Status),
+) -> (u16, Status) {
+    if crosses_dma_boundary(drive, run) {
+        return (0, Status::DmaBoundary);
+    }
+    let Drive::Floppy(number) = drive else { return transfer(drive, pc, run) };
+    let from = place(pc);
+    let Some(geometry) = drive.geometry(pc) else {
+        floppy::failed(pc, number, from);
+        return (0, Status::ControllerFailure);
+    };
+    let outcome = transfer(drive, pc, run);
+    if outcome.1 == Status::Success {
+        floppy::done(pc, number, geometry, from, run.count.into());
+    } else {
+        floppy::failed(pc, number, from);
+    }
+    outcome
+}
+
+/// Nothing is compared, as by most firmware, and the buffer is not used; a drive need not have a disk for it.
 pub(super) fn verify(_: &mut Pc<'_>, _: Drive, run: Run) -> (u16, Status) {
     (run.count, Status::Success)
 }
 
 /// The sector that CH, CL and DH name.
-fn place(pc: &Pc<'_>, geometry: Geometry) -> Option<u64> {
+fn place(pc: &Pc<'_>) -> Place {
     let low = pc.low(Gpr::Rcx);
-    let cylinder = u32::from(pc.high(Gpr::Rcx)) | u32::from(low & 0xc0) << 2;
-    geometry.lba(cylinder, pc.high(Gpr::Rdx).into(), u32::from(low & 0x3f))
+    Place {
+        cylinder: u32::from(pc.high(Gpr::Rcx)) | u32::from(low & 0xc0) << 2,
+        head: pc.high(Gpr::Rdx).into(),
+        sector: u32::from(low & 0x3f),
+    }
 }
 
 /// What an empty floppy drive takes for the geometry of the disk that it does not have.
@@ -73,7 +102,9 @@ fn crosses_dma_boundary(drive: Drive, run: Run) -> bool {
 
 /// AH = 05: formats the track CH of head DH, of which ES:BX lists the sectors.
 pub(super) fn format(pc: &mut Pc<'_>, drive: Drive) -> Status {
-    let Some(geometry) = drive.geometry(pc) else { return Status::ControllerFailure };
+    let Some(geometry) = drive.geometry(pc).or_else(|| empty_drive(drive)) else {
+        return Status::ControllerFailure;
+    };
     let (cylinder, head) = (pc.high(Gpr::Rcx), pc.high(Gpr::Rdx));
     let count = u32::from(pc.low(Gpr::Rax));
     if count == 0 || count > geometry.sectors {
@@ -84,9 +115,11 @@ pub(super) fn format(pc: &mut Pc<'_>, drive: Drive) -> Status {
             return Status::InvalidParameter;
         };
         if let Drive::Floppy(number) = drive {
-            run_motor(pc, number);
+            floppy::prepare(pc, number, geometry, cylinder.into());
         }
-        if let Err(status) = drive.put(pc, first, &[FILL; SECTOR_SIZE]) {
+        if drive.image(pc).is_some()
+            && let Err(status) = drive.put(pc, first, &[FILL; SECTOR_SIZE])
+        {
             return status;
         }
     }

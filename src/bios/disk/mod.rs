@@ -8,6 +8,7 @@ mod cdrom;
 mod chs;
 pub mod describe;
 mod edd;
+mod floppy;
 pub mod status;
 
 use super::data_area::{self, EBDA};
@@ -17,6 +18,7 @@ use crate::disk::geometry::Geometry;
 use crate::disk::image::AccessError;
 use crate::disk::{CD_SECTOR_SIZE, Disk, Image, SECTOR_SIZE};
 use crate::x86::{Gpr, Phys};
+use floppy::Place;
 use status::Status;
 
 /// The first hard disk's number.
@@ -50,7 +52,10 @@ pub fn power_on(pc: &mut Pc<'_>) {
     const FLOPPY_INSTALLED: u16 = 0x0001;
     const SECOND_FLOPPY: u16 = 0x0040;
     const FLOPPY_BITS: u16 = 0x00c1;
-    let second = if floppy_drives(pc) > 1 { SECOND_FLOPPY } else { 0 };
+    const DETERMINED: [u8; 2] = [0x07, 0x77];
+    let has_two = floppy_drives(pc) > 1;
+    let second = if has_two { SECOND_FLOPPY } else { 0 };
+    pc.write_u8(data_area::FLOPPY_DRIVES, DETERMINED[usize::from(has_two)]);
     let equipment = pc.read_u16(data_area::EQUIPMENT) & !FLOPPY_BITS;
     pc.write_u16(data_area::EQUIPMENT, equipment | FLOPPY_INSTALLED | second);
     let hard_disks = hard_disks(pc);
@@ -61,9 +66,10 @@ pub fn power_on(pc: &mut Pc<'_>) {
     leave_drives(pc);
     // The boot sector has just been read.
     if let Some(drive @ Drive::Floppy(number)) = find(pc, pc.low(Gpr::Rdx))
-        && drive.image(pc).is_some()
+        && let Some(geometry) = drive.geometry(pc)
     {
-        run_motor(pc, number);
+        floppy::prepare(pc, number, geometry, 0);
+        floppy::done(pc, number, geometry, Place { cylinder: 0, head: 0, sector: 1 }, 1);
     }
     for (place, (vector, offset)) in HARD_DISK_PARAMETERS.into_iter().enumerate() {
         let Some(disk) = pc.disks.hard.get(place).and_then(Option::as_ref) else { continue };
@@ -173,7 +179,7 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
     match (function, drive) {
         (0x00, _) => {
             if let Drive::Floppy(_) = drive {
-                pc.write_u8(data_area::FLOPPY_RECALIBRATE, 0);
+                floppy::reset(pc);
             }
             Status::Success
         }
@@ -193,17 +199,6 @@ fn serve_drive(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         (0x41..=0x4e, Drive::HardDisk(_) | Drive::CdRom) => edd::serve(pc, drive, function),
         _ => Status::InvalidParameter,
     }
-}
-
-/// Has the motor of floppy drive `number` run, as for an access to its disk.
-fn run_motor(pc: &mut Pc<'_>, number: usize) {
-    /// Ticks that it runs on, whatever the diskette parameters say.
-    const TICKS: u8 = 0x25;
-    /// Its interrupt has come.
-    const INTERRUPT: u8 = 0x80;
-    let calibrated = pc.read_u8(data_area::FLOPPY_RECALIBRATE) | 1 << (number & 3);
-    pc.write_u8(data_area::FLOPPY_RECALIBRATE, calibrated & !INTERRUPT);
-    pc.write_u8(data_area::FLOPPY_MOTOR_COUNT, TICKS);
 }
 
 /// Where the status of the last operation of this kind of drive is.

@@ -180,7 +180,12 @@ fn the_largest_place_of_a_floppy_can_be_read() {
 #[test]
 fn an_empty_drive_a_is_there_and_fails() {
     let mut pc = Bench::new(Disks::default());
-    assert_eq!(pc.call([0x0201, 0x9000, 0x0001, 0x0000]), (0x2000, 1, 0, true));
+    assert_eq!((pc.byte(0x48f), result(&mut pc)), (0x07, [0; 7]));
+    assert_eq!(pc.call([0x0201, 0x9000, 0x0105, 0x0100]), (0x2000, 0x0105, 0x0100, true));
+    assert_eq!(result(&mut pc), [0x40, 0, 0, 1, 1, 5, 2]);
+    // These do without a disk.
+    assert_eq!(pc.call([0x0402, 0x9000, 0x0001, 0x0000]), (0x0002, 1, 0, false));
+    assert_eq!(pc.call([0x0501, 0x9000, 0x0001, 0x0000]), (0x0001, 1, 0, false));
     assert_eq!(pc.call([0x1600, 0, 0, 0]), (0x0600, 0, 0, true));
     assert_eq!((pc.byte(0x410) & 0xc1, pc.byte(0x475)), (0x01, 0));
 }
@@ -253,6 +258,49 @@ fn a_floppys_motor_runs_on_after_an_access() {
     assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0x01, 0x25));
     let mut pc = hard_disk(64);
     assert_eq!((pc.byte(0x43e), pc.byte(0x440)), (0, 0));
+}
+
+/// What the controller told, at 442h to 448h.
+fn result(pc: &mut Bench) -> [u8; 7] {
+    let mut found = [0; 7];
+    pc.pc().read(Phys(0x442), &mut found);
+    found
+}
+
+#[test]
+fn the_floppy_controllers_last_result_tells_where_the_next_transfer_would_begin() {
+    let mut pc = floppy();
+    assert_eq!(result(&mut pc), [0x04, 0, 0, 0, 1, 1, 2], "the boot sector was read");
+    let cases = [
+        // AX, CX, DX; the first status, cylinder, head, sector
+        ([0x0201, 0x0002, 0x0000], [0x04, 0, 1, 1]),
+        ([0x0201, 0x0012, 0x0100], [0x20, 1, 0, 1]),
+        ([0x0214, 0x0002, 0x0000], [0x04, 0, 1, 4]),
+        ([0x0214, 0x050a, 0x0100], [0x20, 6, 0, 12]),
+        ([0x0301, 0x0505, 0x0000], [0x04, 5, 1, 1]),
+        // Nothing is transferred.
+        ([0x0401, 0x0801, 0x0100], [0x04, 5, 1, 1]),
+        ([0x0201, 0x5001, 0x0000], [0x04, 5, 1, 1]),
+    ];
+    for ([ax, cx, dx], [status, cylinder, head, sector]) in cases {
+        pc.call([ax, 0x8000, cx, dx]);
+        let expected = [status, 0, 0, cylinder, head, sector, 2];
+        assert_eq!(result(&mut pc), expected, "{ax:04x} {cx:04x} {dx:04x}");
+    }
+    assert_eq!((pc.byte(0x48f), pc.byte(0x490), pc.byte(0x494)), (0x07, 0x17, 8));
+    pc.call([0x0000, 0, 0, 0]);
+    assert_eq!((pc.byte(0x48f), pc.byte(0x490), pc.byte(0x494)), (0x07, 0x00, 0));
+    assert_eq!(result(&mut pc), [0x04, 0, 0, 5, 1, 1, 2]);
+}
+
+#[test]
+fn the_state_of_a_floppy_drive_tells_its_disk() {
+    let kinds = [(320, 0xb7), (360, 0x74), (720, 0x97), (1200, 0x15), (1440, 0x17), (2880, 0xd7)];
+    for (kib, state) in kinds {
+        let disk = Some(Disk::floppy(numbered(2 * kib)));
+        let mut pc = Bench::new(Disks { floppies: [disk, None], ..Disks::default() });
+        assert_eq!((pc.byte(0x48b), pc.byte(0x490)), (state & 0xc0, state), "{kib} KiB");
+    }
 }
 
 #[test]
