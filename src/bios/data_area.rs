@@ -87,6 +87,8 @@ pub const COM_TIMEOUTS: Phys = at(0x7c);
 pub const SERIAL_WAIT: Phys = Phys(EBDA_RANGE.start + 0x10);
 /// The same: how far INT 10h has come with a text that it has not done in one call, 5 bytes.
 pub const VIDEO_REST: Phys = Phys(EBDA_RANGE.start + 0x14);
+/// The same: how often INT 13h has locked the CD-ROM's disk in its drive.
+pub const CD_ROM_LOCKS: Phys = Phys(EBDA_RANGE.start + 0x19);
 /// Offset in segment 40h of the key buffer's first word, a word.
 pub const KEYBOARD_BUFFER_START: Phys = at(0x80);
 /// Offset behind its last, a word.

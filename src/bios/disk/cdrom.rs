@@ -2,7 +2,7 @@
 
 use super::status::Status;
 use super::{CD_ROM, HARD_DISK};
-use crate::bios::Pc;
+use crate::bios::{Pc, data_area};
 use crate::disk::el_torito::Media;
 use crate::x86::{Gpr, SegmentName};
 
@@ -38,4 +38,26 @@ pub(super) fn emulation(pc: &mut Pc<'_>) -> Status {
     let at = pc.address(SegmentName::Ds, pc.word(Gpr::Rsi));
     pc.write(at, &packet);
     Status::Success
+}
+
+/// AH = 45: locks the disk in the drive once more (AL = 00), takes back one of the locks (01), or tells (02). AL
+/// becomes 01 while it is locked, else 00.
+pub(super) fn lock(pc: &mut Pc<'_>) -> Status {
+    let locks = pc.read_u8(data_area::CD_ROM_LOCKS);
+    let (locks, status) = match (pc.low(Gpr::Rax), locks) {
+        (0x00, u8::MAX) => (locks, Status::LockedTooOften),
+        (0x00, _) => (locks + 1, Status::Success),
+        (0x01, 0) => (locks, Status::NotLocked),
+        (0x01, _) => (locks - 1, Status::Success),
+        (0x02, _) => (locks, Status::Success),
+        _ => return Status::InvalidParameter,
+    };
+    pc.write_u8(data_area::CD_ROM_LOCKS, locks);
+    pc.set_low(Gpr::Rax, u8::from(locks != 0));
+    status
+}
+
+/// AH = 46: takes the disk out, which nobody does: it stays, as under SeaBIOS.
+pub(super) fn eject(pc: &Pc<'_>) -> Status {
+    if pc.read_u8(data_area::CD_ROM_LOCKS) == 0 { Status::Success } else { Status::Locked }
 }

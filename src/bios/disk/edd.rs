@@ -1,7 +1,7 @@
 //! The services that name sectors by their number (Phoenix, BIOS Enhanced Disk Drive Specification 3.0).
 
 use super::status::Status;
-use super::{Drive, Run};
+use super::{Drive, Run, cdrom};
 use crate::bios::Pc;
 use crate::disk::geometry::Geometry;
 use crate::x86::{Gpr, Phys, SegOff, SegmentName};
@@ -27,7 +27,9 @@ pub(super) fn serve(pc: &mut Pc<'_>, drive: Drive, function: u8) -> Status {
         0x43 => access(pc, drive, Drive::write),
         0x44 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
         0x47 => access(pc, drive, |_, _, run| (run.count, Status::Success)),
-        // No disk here can be locked in its drive; none has to be.
+        0x45 if drive == Drive::CdRom => cdrom::lock(pc),
+        0x46 if drive == Drive::CdRom => cdrom::eject(pc),
+        // A hard disk stays where it is.
         0x45 => Status::Success,
         // A CD-ROM drive cannot tell.
         0x49 if drive == Drive::CdRom => Status::Changed,

@@ -19,13 +19,19 @@ pub enum Status {
     ControllerFailure,
     /// 31h: there is no disk in the drive.
     MediaMissing,
+    /// B0h: the disk is not locked in the drive.
+    NotLocked,
+    /// B1h: the disk is locked in the drive.
+    Locked,
     /// B2h: the disk cannot be taken out.
     NotRemovable,
+    /// B4h: it has been locked too often.
+    LockedTooOften,
     /// Another one, from the data area.
     Other(u8),
 }
 
-const CODES: [(Status, u8); 9] = [
+const CODES: [(Status, u8); 12] = [
     (Status::Success, 0x00),
     (Status::InvalidParameter, 0x01),
     (Status::WriteProtected, 0x03),
@@ -34,7 +40,10 @@ const CODES: [(Status, u8); 9] = [
     (Status::BadTrack, 0x0c),
     (Status::ControllerFailure, 0x20),
     (Status::MediaMissing, 0x31),
+    (Status::NotLocked, 0xb0),
+    (Status::Locked, 0xb1),
     (Status::NotRemovable, 0xb2),
+    (Status::LockedTooOften, 0xb4),
 ];
 
 impl Status {
@@ -61,7 +70,10 @@ impl Status {
             Status::BadTrack => "behind the end of the disk",
             Status::ControllerFailure => "no disk in the drive, or the host cannot access it",
             Status::MediaMissing => "no disk",
+            Status::NotLocked => "not locked in the drive",
+            Status::Locked => "locked in the drive",
             Status::NotRemovable => "not removable",
+            Status::LockedTooOften => "locked too often",
             Status::Other(_) => "none of the firmware's",
         };
         format!("{:02X}h, {text}", self.code())

@@ -363,4 +363,25 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     // It has no tracks to format, and may have been changed.
     assert_eq!(pc.call([0x0501, 0, 0x0001, 0x00e0]), (0x0101, 1, 0x00e0, true));
     assert_eq!(pc.call([0x4900, 0, 0, 0x00e0]), (0x0600, 0, 0x00e0, true));
+    // It is locked twice before it can be taken out.
+    let locks = [
+        (0x4502, 0x0000),
+        (0x4500, 0x0001),
+        (0x4500, 0x0001),
+        (0x4600, 0xb100),
+        (0x4501, 0x0001),
+        (0x4502, 0x0001),
+        (0x4501, 0x0000),
+        (0x4501, 0xb000),
+        (0x4503, 0x0103),
+        (0x4600, 0x0000),
+    ];
+    for (ax, then) in locks {
+        let failed = then > 0xff;
+        assert_eq!(pc.call([ax, 0, 0, 0x00e0]), (then, 0, 0x00e0, failed), "{ax:04x}");
+    }
+    for _ in 0..0xff {
+        assert_eq!(pc.call([0x4500, 0, 0, 0x00e0]).0, 0x0001);
+    }
+    assert_eq!(pc.call([0x4500, 0, 0, 0x00e0]), (0xb401, 0, 0x00e0, true));
 }
