@@ -165,8 +165,10 @@ pub(super) fn gdt(machine: &mut Machine, argument: &str) -> Result<String, Comma
         }
         selector = next;
     }
-    if zeros > 0 {
-        text.push_str(&format!("{zeros} are null\n"));
+    match zeros {
+        0 => {}
+        1 => text.push_str("1 is null\n"),
+        _ => text.push_str(&format!("{zeros} are null\n")),
     }
     Ok(text)
 }
