@@ -399,7 +399,7 @@ impl fmt::Display for Mechanism {
             Mechanism::DebugRegisters(1) => f.write_str("a debug register; costs nothing"),
             Mechanism::DebugRegisters(n) => write!(f, "{n} debug registers; costs nothing"),
             Mechanism::DeviceModel => f.write_str(
-                "the device model sees each access: video memory is not reached like RAM, and writes are not queued",
+                "the device model sees each access: each leaves the guest, also those to the rest of video memory",
             ),
             Mechanism::StepEngine(why) => write!(f, "stepping, because {why}"),
         }
@@ -412,7 +412,8 @@ impl fmt::Display for DebugPlan {
         match self.drive {
             Drive::Free(slots) => {
                 let used = slots.armed.iter().flatten().count();
-                writeln!(f, "full speed, {used} of {DEBUG_SLOTS} debug registers in use")?;
+                let but = if self.shows_video { "" } else { " but in the memory of devices" };
+                writeln!(f, "full speed{but}, {used} of {DEBUG_SLOTS} debug registers in use")?;
             }
             Drive::StepEngine => writeln!(f, "instruction by instruction: tens of times slower")?,
         }

@@ -218,6 +218,14 @@ fn a_plan_explains_each_line() {
          breakpoint at 0x7c00: a debug register; costs nothing\n\
          write watchpoint at 0x500, 2 bytes: a debug register; costs nothing\n"
     );
+    let screen = watching(0xb_8000, 2, WatchKind::Write);
+    let plan = DebugPlan::new(&screen, &intel(), &real(&[Place::Device]));
+    assert_eq!(
+        plan.to_string(),
+        "full speed but in the memory of devices, 1 of 4 debug registers in use\n\
+         write watchpoint at 0xb8000, 2 bytes: the device model sees each access: \
+         each leaves the guest, also those to the rest of video memory\n"
+    );
     let plan = DebugPlan::new(&set, &software(), &real(&[Place::Ram]));
     assert_eq!(
         plan.to_string(),
