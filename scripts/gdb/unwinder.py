@@ -106,7 +106,7 @@ class Named(FrameDecorator):
 
     def function(self):
         frame = self.inferior_frame()
-        return super().function() if frame.function() else frame.name() or frame.pc()
+        return super().function() if frame.function() else frame.name() or "??"
 
 
 class Frames:
