@@ -868,6 +868,10 @@ fn an_image_that_cannot_be_read_is_named() {
     refused(&["run", &directory], 4, &[&directory, "(a directory)"]);
     let empty = files.file("empty.bin", b"");
     refused(&["run", &empty], 4, &[&empty, "the image is empty"]);
+    for name in ["guests/hello.asm", "guests/hello.gdb"] {
+        refused(&["run", name], 4, &[name, "not a program", "nasm -f bin"]);
+        refused(&["gdbserver", "--stdio", name], 4, &[name, "not a program"]);
+    }
     // Root may read anything.
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         let secret = files.file("secret.bin", &[0xf4]);

@@ -65,6 +65,12 @@ pub enum ImageError {
     /// Nothing in it.
     #[error("the image is empty")]
     Empty,
+    /// A source text.
+    #[error(
+        "this is a text and not a program: a source text has to be assembled first, as by `nasm -f bin boot.asm -o \
+         boot.bin`"
+    )]
+    Text,
     /// No ROM has this size.
     #[error(
         "a ROM of {0} bytes is not possible: from 64 KiB to 16 MiB are, in whole pages of 4 KiB"
@@ -121,7 +127,7 @@ impl Image {
     /// Reads an image: an ELF executable when it has ELF's magic number, else flat bytes.
     ///
     /// # Errors
-    /// An empty file, or an ELF that no x86 PC can boot.
+    /// An empty file, a text, or an ELF that no x86 PC can boot.
     pub fn parse(data: &[u8]) -> Result<Image, ImageError> {
         if data.is_empty() {
             return Err(ImageError::Empty);
@@ -131,6 +137,7 @@ impl Image {
             Ok(FileKind::Elf64) => parse_elf::<elf::FileHeader64<Endianness>>(data),
             // A boot sector may look like anything; only ELF is ever taken for more than its bytes.
             _ if data.starts_with(&elf::ELFMAG) => parse_elf::<elf::FileHeader32<Endianness>>(data),
+            _ if is_text(data) => Err(ImageError::Text),
             _ => Ok(Image::Flat(data.to_vec())),
         }
     }
@@ -204,6 +211,12 @@ impl FromDisk {
             }
         }
     }
+}
+
+/// Whether `data` is lines of text. Programs have bytes that are no characters.
+fn is_text(data: &[u8]) -> bool {
+    let is_written = |character: char| !character.is_control() || "\t\n\r\x0c".contains(character);
+    data.contains(&b'\n') && str::from_utf8(data).is_ok_and(|text| text.chars().all(is_written))
 }
 
 fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image, ImageError> {
