@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
@@ -167,6 +168,27 @@ fn on_a_terminal_each_key_is_sent_at_once_and_only_the_guest_shows_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let after = tcgetattr(&end).unwrap();
     assert_eq!((after.local_modes, after.input_modes), (before.local_modes, before.input_modes));
+}
+
+#[test]
+fn who_leaves_a_console_by_an_interrupt_is_told_the_place_alone() {
+    let guest = Guest::new(POLLING);
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let mut keyboard = File::from(openpt(flags).unwrap());
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap();
+    let end = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = guest.command();
+    command.args(["--serial-in", "-"]).stdin(end.try_clone().unwrap()).stdout(end);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    keyboard.read_exact(&mut [0]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(matches!(lines[..], ["", line] if line.starts_with("stepvisor: left at ")), "{text}");
 }
 
 #[test]

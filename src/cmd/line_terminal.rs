@@ -10,6 +10,11 @@ use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetatt
 pub struct LineTerminal(Option<Termios>);
 
 impl LineTerminal {
+    /// Whether there is one.
+    pub fn is_taken(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Changes the terminal, if there is one.
     pub fn take() -> LineTerminal {
         let Ok(before) = tcgetattr(io::stdin()) else { return LineTerminal(None) };

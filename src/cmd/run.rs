@@ -51,8 +51,18 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         live::run(&mut machine, args, console, &interruptions)?
     } else {
         machine.set_observer(Box::new(console));
-        let _terminal = args.guest.uses_stdin().then(LineTerminal::take);
-        run_to_end(&mut machine, &interruptions)
+        let terminal = args.guest.uses_stdin().then(LineTerminal::take);
+        match run_to_end(&mut machine, &interruptions) {
+            // Who is done with the guest's console has not asked for its registers.
+            End::Interruption(Interruption::Signal)
+                if terminal.as_ref().is_some_and(LineTerminal::is_taken) =>
+            {
+                // What the guest has sent may end in the midst of a line.
+                say!("");
+                End::Left
+            }
+            end => end,
+        }
     };
     let elapsed = start.elapsed();
 
