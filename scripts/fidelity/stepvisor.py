@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -13,20 +14,29 @@ PATIENCE = 60  # seconds beyond the time a guest gets
 DRIVES = {"floppy": ["--drive", "0"], "disk": ["--drive", "0x80"], "cdrom": ["--cdrom"]}
 # Where the firmware is; a guest that halts there waits for a key.
 FIRMWARE = 0xC000
+# But the HLT in which INT 14h waits for a serial port, where SeaBIOS looks again and again.
+SERIAL_WAIT = range(0xD098, 0xD0A0)
 # Not the KVM refuses: there is nothing that it could run.
 NOWHERE = "there is no memory to execute"
 
 
-def run(image, drive="disk", keys="", seconds=5.0, program=None):
-    """Boots `image` as a drive, types `keys` and gives the outcome after `seconds` at most."""
+# One of the strokes that --keys is made of.
+STROKE = re.compile(r"\{\{|\}\}|\{..*?\}|.", re.DOTALL)
+
+
+def run(image, drive="disk", keys="", seconds=5.0, program=None, pace=None):
+    """Boots `image` as a drive, types `keys` and gives the outcome after `seconds` at most. The strokes come as the
+    guest takes them, or with `pace` so many seconds apart, when it has drawn what the one before leads to."""
     program = program or TOP / "target/debug/stepvisor"
     with tempfile.TemporaryDirectory(prefix="fidelity") as folder:
         folder = pathlib.Path(folder)
         command = [program, "run", *DRIVES[drive], image, "--timeout", f"{int(seconds * 1000)}ms"]
         command += ["--report", folder / "report.json", "--screen", folder / "screen.png"]
         command += ["--on-unclaimed", "ignore"]
-        if keys:
+        if keys and not pace:
             command += ["--keys", keys]
+        for number, stroke in enumerate(STROKE.findall(keys) if pace else [], start=1):
+            command += ["--keys-at", f"{int(number * pace * 1000)}ms:{stroke}"]
         ended = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds + PATIENCE, check=False
         )
@@ -65,6 +75,8 @@ def ending(report):
     if word not in ("timeout", "wait"):
         return word
     if report["halted"]:
+        if int(report["registers"]["cs"], 16) < FIRMWARE:
+            return "wait"
         # A wait in the firmware is one for a key: all others end by themselves.
-        return "key" if int(report["registers"]["cs"], 16) >= FIRMWARE else "wait"
+        return "runs" if int(report["location"].split(":")[1], 16) in SERIAL_WAIT else "key"
     return "runs"
