@@ -241,7 +241,7 @@ impl Left {
 fn read_post(machine: &mut Machine) -> u8 {
     // A new place ends a halt. The firmware's cannot be written.
     set(machine, |cpu| {
-        if stepvisor::bios::rom::START.0 <= cpu.pc().0 {
+        if (stepvisor::bios::rom::START.0..1 << 32).contains(&cpu.pc().0) {
             common::load(&mut cpu.segments.cs, 0);
             cpu.rip = 0x7c02;
         }
@@ -300,7 +300,7 @@ macro_rules! guests {
 // A test for each guest, which ends the same however it is driven.
 guests! {
     a20 a20bios addloop apic banner blockmove bootagain calls cdrom cga cmos colours counter crtc cs07c0 cursor dac
-    demo disk diskerrors diskette displays ega entry exitcode farreturn fat12 faults fdc fire font formatting fourcolours geometry hello
+    demo disk diskerrors diskette displays ega entry exitcode farreturn fat12 faults fdc fire font formatting fourcolours geometry hello higherhalf
     int keyboard keybuffer lba lbawrite leds lines long mode12h mode13h modes modex monochrome noboot ownfont padding pages
     palette partition pci picread pixels planar portio poweroff printer protected pushdraw reset64 reset92 restart retrace rom scancodes
     scroll serial setclock speaker strings tasks teletype timer tracks triple twocolours unreal vbebanked vbeinfo vbelinear vectors

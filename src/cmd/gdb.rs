@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use stepvisor::gdb::client::{Client, Target};
+use stepvisor::gdb::segments::Segments;
 use stepvisor::gdb::server::{End, Server};
 use stepvisor::gdb::transport::{Address, Listener};
 use stepvisor::machine::Machine;
@@ -68,6 +69,9 @@ impl Gdb<'_> {
         command.args(self.args);
         let mut server = Server::new(machine, listener, Box::new(Deaf))?;
         server.expect_no_architecture();
+        if let Some(symbols) = &symbols {
+            server.know_segments(Segments::read(symbols).context("cannot read the symbols")?);
+        }
 
         // ^C belongs to gdb, which is in the same terminal: it stops the guest, not the server.
         interruptions::ignore_keyboard()?;

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod packets;
 pub mod program;
 pub mod questions;
+pub mod segments;
 pub mod server;
 pub mod session;
 mod srecord;

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::frame::{MAX_PACKET, Reply, decode_hex, decode_number};
 use super::layout::{Description, Layout};
+use super::segments::{HEADERS, Segments};
 
 /// Files that a client may have open at a time.
 const MOST_OPEN: usize = 64;
@@ -100,6 +101,12 @@ impl Program {
     #[must_use]
     pub fn layout(&self) -> Option<&'static Layout> {
         self.description.map(Layout::of)
+    }
+
+    /// Where it is linked to run.
+    #[must_use]
+    pub fn segments(&self) -> Segments {
+        Segments::parse(&self.content.read(0, HEADERS).unwrap_or_default())
     }
 
     /// Closes what a client has left open.

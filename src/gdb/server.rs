@@ -17,6 +17,7 @@ use super::inbox::{Inbox, Slot, inbox};
 use super::monitor::{Extend, Extension};
 use super::outbox::{Outbox, Relay};
 use super::program::Program;
+use super::segments::Segments;
 use super::session::{Demand, Session};
 use super::target::{Guest, Resume};
 use super::transport::{Address, Connection, ConnectionId, Farewells, Input, Listener};
@@ -158,7 +159,13 @@ impl<'m> Server<'m> {
 
     /// Offers `program`, which has the guest's symbols, to clients that come without one.
     pub fn offer_program(&mut self, program: Program) {
+        self.guest.set_segments(program.segments());
         self.guest.set_program(program);
+    }
+
+    /// Says where the guest's program is linked to run, for clients that have its symbols.
+    pub fn know_segments(&mut self, segments: Segments) {
+        self.guest.set_segments(segments);
     }
 
     /// Clients come with no program of an architecture, and have not to be made to forget it.

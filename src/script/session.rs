@@ -32,6 +32,7 @@ use super::test::{NOTHING_ASSERTED, Options, Test};
 use super::transcript::filter;
 use super::verdict::{Outcome, Verdict};
 use crate::gdb::client::{Client, Target};
+use crate::gdb::segments::Segments;
 use crate::gdb::server::{End, Server};
 use crate::gdb::transport::{Address, Listener};
 use crate::machine::observer::Deaf;
@@ -140,6 +141,9 @@ fn play(
     let command = client.command(machine.boot()).map_err(unprepared)?;
     let mut server = Server::new(machine, listener, Box::new(Deaf)).map_err(failed)?;
     server.expect_no_architecture();
+    if let Some(symbols) = symbols {
+        server.know_segments(Segments::read(symbols).map_err(failed)?);
+    }
     server.stop_at_waits();
     let answerer = Answerer { test: test.clone(), golden: options.golden, live: Rc::clone(live) };
     server.extend_monitor(Box::new(move |machine, line| answerer.answer(machine, line)));

@@ -70,7 +70,7 @@ macro_rules! sample {
 }
 
 /// All of them.
-pub const SAMPLES: [Sample; 98] = [
+pub const SAMPLES: [Sample; 99] = [
     sample!("a20"),
     sample!("a20bios" on firmware),
     Sample { end: End::Never, ..sample!("addloop") },
@@ -110,6 +110,7 @@ pub const SAMPLES: [Sample; 98] = [
     sample!("fourcolours" on firmware),
     Sample { drive: Some(0), ..sample!("geometry" on firmware) },
     sample!("hello"),
+    sample!("higherhalf"),
     sample!("int"),
     sample!("irq32"),
     sample!("irq64"),

@@ -185,3 +185,28 @@ fn breakpoints_leave_with_their_client() {
     let mut client = server.connect();
     assert!(client.monitor("screen").contains("Loaded at 7C00"));
 }
+
+#[test]
+fn who_goes_on_from_a_breakpoint_that_stays_inserted_is_not_told_of_it_again() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    client.order("M8000,4:4040ebfc");
+    let xml = TargetXml::read(&mut client, 0x10000);
+    for (register, value) in [("eip", 0x8000), ("eax", 0)] {
+        assert_eq!(xml.set(&mut client, register, value), "OK");
+    }
+    client.order("Z0,8001,1");
+    // inc ax; inc ax; jmp to the start
+    for count in [1, 3, 5] {
+        assert!(client.run("vCont;c").contains("swbreak"));
+        let state = ["eip", "eax"].map(|register| xml.get(&mut client, register));
+        assert_eq!(state, [0x8001, count]);
+    }
+    // One that is new, or come to by a write of the register, is where it is.
+    client.order("z0,8001,1");
+    client.order("Z0,8001,1");
+    assert!(client.run("vCont;c").contains("swbreak"));
+    assert_eq!(xml.set(&mut client, "eip", 0x8001), "OK");
+    assert!(client.run("vCont;c").contains("swbreak"));
+    assert_eq!(xml.get(&mut client, "eax"), 5);
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Guest;
+use super::{Guest, Resume};
 use crate::gdb::agent::{Context, Plan, Verdict};
 use crate::machine::{Machine, Observer, StopReason};
 use crate::x86::Linear;
@@ -105,16 +105,16 @@ impl Guest<'_> {
     /// Whether the guest is to go on from the stop `stop`, which the client then never hears of.
     pub(super) fn passes(&mut self, stop: &StopReason) -> bool {
         let StopReason::Breakpoint(addr) = *stop else { return false };
-        if self.agent.plans.is_empty() {
-            return false;
-        }
         if self.agent.passed == Some(addr) {
             return true;
         }
-        let inserted = [self.inserted.software(addr), self.inserted.hardware(addr)];
-        let mut stops = inserted == [false, false];
-        for (kind, _) in (0..).zip(inserted).filter(|(_, inserted)| *inserted) {
-            let Some(plan) = self.agent.plans.get(&(kind, addr)) else {
+        if self.agent.plans.is_empty() {
+            return false;
+        }
+        let inserted: Vec<(u8, Linear)> = self.inserted.names(addr).collect();
+        let mut stops = inserted.is_empty();
+        for place in inserted {
+            let Some(plan) = self.agent.plans.get(&place) else {
                 stops = true;
                 continue;
             };
@@ -125,10 +125,20 @@ impl Guest<'_> {
             };
             let verdict = plan.decide(&mut view);
             stops |= verdict.stop;
-            self.tell((kind, addr), verdict);
+            self.tell(place, verdict);
         }
         self.agent.passed = (!stops).then_some(addr);
         !stops
+    }
+
+    /// The client goes on from the breakpoint that it was told of, and has left it inserted. It knows none here, as gdb
+    /// where it has sent half of an address, and would be told for ever.
+    pub(super) fn pass_reported(&mut self, resume: &Resume) -> Option<StopReason> {
+        let here = self.machine.cpu().pc();
+        let reported = self.reported.take();
+        let reported = reported.filter(|addr| *addr == here && *resume == Resume::Continue)?;
+        self.agent.passed = Some(reported);
+        Some(StopReason::Breakpoint(reported))
     }
 
     /// The guest has left the breakpoint at which it went on.

@@ -27,6 +27,7 @@ use super::follow;
 use super::layout::Layout;
 use super::monitor::Extension;
 use super::program::Program;
+use super::segments::Segments;
 use crate::machine::{Machine, Observer, StopReason, Watch};
 use crate::x86::Linear;
 
@@ -62,6 +63,8 @@ pub struct Guest<'m> {
     quit: bool,
     agent: Agent,
     nearness: Nearness,
+    /// The breakpoint of which the client was told last, until it does something about it.
+    reported: Option<Linear>,
     /// What was in the watched ranges before the guest went on last.
     watched: Vec<(Linear, Vec<u8>)>,
     /// What the client reads at addresses in place of what is there.
@@ -69,6 +72,7 @@ pub struct Guest<'m> {
     /// Watchpoints of which the client is still to be told.
     due: Due,
     program: Option<Program>,
+    segments: Segments,
     /// A client may have been started with a program, whose architecture it must not take.
     welcomes: bool,
     /// The client has had the guest started anew, and may look for its program.
@@ -93,10 +97,12 @@ impl<'m> Guest<'m> {
             quit: false,
             agent: Agent::new(console),
             nearness: Nearness::default(),
+            reported: None,
             watched: Vec::new(),
             shadow: Vec::new(),
             due: Due::default(),
             program: None,
+            segments: Segments::default(),
             welcomes: true,
             is_fresh: false,
             has_looked: false,
@@ -112,6 +118,11 @@ impl<'m> Guest<'m> {
     /// Offers `program` to clients that have none.
     pub fn set_program(&mut self, program: Program) {
         self.program = Some(program);
+    }
+
+    /// Says where the guest's program is linked to run.
+    pub fn set_segments(&mut self, segments: Segments) {
+        self.segments = segments;
     }
 
     /// The program with the guest's symbols.
@@ -191,6 +202,7 @@ impl<'m> Guest<'m> {
     pub fn forget_breakpoints(&mut self) {
         self.machine.breakpoints_mut().clear();
         self.inserted = Inserted::default();
+        self.reported = None;
         self.agent.forget();
     }
 

@@ -81,6 +81,7 @@ impl Guest<'_> {
         parts: (bool, bool),
         write: impl FnOnce(&mut RegisterFile) -> Result<Vec<Change>, RegisterError>,
     ) -> TargetResult<(), Self> {
+        self.reported = None;
         let changed = part_of_register_file(self.machine, parts).and_then(|mut file| {
             let changes = write(&mut file).map_err(|error| error.to_string())?;
             self.apply(&file, &changes)

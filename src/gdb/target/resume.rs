@@ -34,7 +34,7 @@ impl Guest<'_> {
             return hit;
         }
         self.remember_watched();
-        let mut again = None;
+        let mut again = self.pass_reported(resume);
         let stop = loop {
             let mode = self.machine.cpu().mode();
             let stop = match resume {
@@ -78,6 +78,9 @@ impl Guest<'_> {
         // After a kick with nothing done, the breakpoint has had its turn already.
         if stop != StopReason::Kicked {
             self.has_moved();
+        }
+        if let StopReason::Breakpoint(addr) = stop {
+            self.reported = Some(addr);
         }
         self.first_hit(stop)
     }
