@@ -547,3 +547,32 @@ fn who_polls_the_firmware_with_interrupts_disabled_gets_keys_and_ticks() {
         }
     }
 }
+
+#[test]
+fn an_interrupt_leaves_the_fault_of_a_program_to_its_own_handler() {
+    // IRQ 0 leads to vector 20h, once a millisecond. mov ecx, 50000; again: div bl, which faults; loop again;
+    // mov al, 0, and the end.
+    let chips = [
+        0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 4, 0xe6, 0x21, 0xb0, 1, 0xe6, 0x21,
+        0xb0, 0xfe, 0xe6, 0x21,
+    ];
+    let rounds = [0xb9, 0x50, 0xc3, 0, 0, 0xf6, 0xf3, 0xe2, 0xfc, 0xb0, 0];
+    let code = [&chips[..], &MILLISECOND, &rounds].concat();
+    let div = START + (chips.len() + MILLISECOND.len() + 5) as u64;
+    let mut machine = modes::machine_in(Mode::Long3, &code);
+    modes::set_flags(&mut machine, Mode::Long3, |flags| *flags |= RFLAGS_IF);
+    // Division by zero, by a jump: cmp qword [rsp], div; jne bad; add qword [rsp], 2; iretq;
+    // bad: mov al, 1; out 0xf4, al
+    let [low, high, ..] = div.to_le_bytes();
+    let fault = [
+        0x48, 0x81, 0x3c, 0x24, low, high, 0, 0, 0x75, 7, 0x48, 0x83, 4, 0x24, 2, 0x48, 0xcf, 0xb0,
+        1, 0xe6, 0xf4,
+    ];
+    write(&mut machine, modes::HANDLER, &[0xeb, 0x3e]);
+    write(&mut machine, modes::HANDLER + 0x40, &fault);
+    // inc dword [DATA]; push rax; mov al, 0x20; out 0x20, al; pop rax; iretq
+    let interrupt = [0xff, 4, 0x25, 0, 0x90, 0, 0, 0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0x48, 0xcf];
+    write(&mut machine, modes::HANDLER + 0x80, &interrupt);
+    assert_eq!(machine.run(), StopReason::Exit { status: 1 }, "AL is 0");
+    assert_ne!(read(&machine, modes::DATA, 4), [0; 4], "there were interrupts");
+}

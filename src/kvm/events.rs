@@ -37,6 +37,15 @@ impl Vcpu {
         self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 
+    /// Whether KVM is about to raise an exception in the guest.
+    ///
+    /// # Errors
+    /// The ioctl failed.
+    pub fn has_exception(&self) -> Result<bool, KvmError> {
+        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        Ok(events.exception.injected != 0 || events.exception.pending != 0)
+    }
+
     /// Takes back an exception that KVM is about to raise: the #UD that goes along with a refused
     /// instruction on kernels that cannot leave the guest without it.
     ///

@@ -160,6 +160,10 @@ impl Machine {
         if unfinished && let Completion::Exit(exit) = self.complete()? {
             return Ok(Look::Exit(exit));
         }
+        // A signal may come before its handler is entered, which the guest would else find itself in much later.
+        if self.vcpu.has_exception()? {
+            return Ok(Look::Nothing);
+        }
         if self.is_in_shadow()? {
             if unfinished && let Some(stop) = self.breakpoint_here() {
                 return Ok(Look::Stop(stop));
