@@ -8,6 +8,7 @@ use super::data_area::{
     MEMORY_SIZE,
 };
 use super::{Pc, disk, rom, system, timer, video};
+use crate::devices::keyboard::controller::DATA_PORT;
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{Gpr, Phys, SegmentName};
 
@@ -52,6 +53,7 @@ const DEVICES: [(u16, u8); 14] = [
 pub fn power_on(pc: &mut Pc<'_>, own_stack: bool) {
     vectors(pc);
     data_area(pc);
+    keyboard(pc);
     for (port, value) in DEVICES {
         pc.port_write(port, value);
     }
@@ -69,6 +71,13 @@ fn vectors(pc: &mut Pc<'_>) {
             pc.write_u16(Phys(u64::from(vector) * 4 + at * 2), word);
         }
     }
+}
+
+/// Has the keyboard scan. Its answer is what port 60h reads until a key comes, and no interrupt waits for it.
+fn keyboard(pc: &mut Pc<'_>) {
+    const SCAN: u8 = 0xf4;
+    pc.port_write(DATA_PORT, SCAN);
+    pc.port_read(DATA_PORT);
 }
 
 fn data_area(pc: &mut Pc<'_>) {

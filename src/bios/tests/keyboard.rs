@@ -69,7 +69,7 @@ fn the_lights_follow_the_locks_when_a_function_of_int_16h_is_called() {
         (lights, bench.byte(0x497), bench.pc().port_read(0x60))
     };
     scan(&mut bench, &[0x3a, 0xba]);
-    assert_eq!(lit(&mut bench), ("none".to_owned(), 0x00, 0x00));
+    assert_eq!(lit(&mut bench), ("none".to_owned(), 0x00, 0xfa));
     for function in [0x02, 0x01, 0x05, 0x12, 0x55] {
         // A program may change the locks itself.
         bench.pc().write(Phys(0x417), &[0x20]);
@@ -212,4 +212,14 @@ fn a_scan_code_that_comes_to_the_firmware_passes() {
     let mut bench = Bench::new();
     assert_eq!(bench.call(0x15, [0x4f1e, 0, 0, 0]), [0x4f1e, 0, 0, 0]);
     assert!(bench.carry());
+}
+
+#[test]
+fn until_a_key_comes_the_data_port_has_what_the_keyboard_said_last() {
+    let mut bench = Bench::new();
+    let mut pc = bench.pc();
+    assert_eq!([0x60, 0x64, 0x60].map(|port| pc.port_read(port)), [0xfa, 0x1c, 0xfa]);
+    // IRQ 1 is not requested: OCW3 selects the request register.
+    pc.port_write(0x20, 0x0a);
+    assert_eq!(pc.port_read(0x20) & 2, 0);
 }
