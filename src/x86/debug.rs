@@ -40,6 +40,8 @@ pub struct DebugHits {
 
 /// DR6 bits that read as one; bit 16 (RTM) and bit 11 (bus lock) are active low.
 pub const DR6_FIXED: u64 = 0xffff_0ff0;
+/// DR6.RTM, active low: clear for a debug exception in a transaction.
+pub const DR6_RTM: u64 = 1 << 16;
 /// DR6.BD: an access to a debug register while DR7.GD was set.
 pub const DR6_BD: u64 = 1 << 13;
 /// DR7.GD: general detect enable.

@@ -7,7 +7,7 @@ use crate::kvm::KvmError;
 use crate::machine::crash::ShutDownBy;
 use crate::machine::{Machine, StopReason};
 use crate::x86::Gpr;
-use crate::x86::debug::{DR6_BD, DR6_BS, DR7_GD, OwnBreakpoints};
+use crate::x86::debug::{DR6_BD, DR6_BS, DR6_RTM, DR7_GD, OwnBreakpoints};
 use crate::x86::instruction::{Facts, Kind, Port, Rep};
 use crate::x86::operands;
 use crate::x86::registers::{CR4_DE, RFLAGS_RF, RFLAGS_TF};
@@ -116,8 +116,9 @@ impl Machine {
         sets_resume_flag: bool,
     ) -> Result<Option<StopReason>, KvmError> {
         let mut dr = self.vcpu.debug_registers()?;
-        // B0 to B3 are those of this exception, the rest stays until the guest clears it.
-        dr[6] = dr[6] & !0xf | cause;
+        // B0 to B3 are those of this exception, and RTM says that it came outside a transaction. The rest stays until
+        // the guest clears it (SDM vol. 3B, 18.2.3).
+        dr[6] = dr[6] & !0xf | cause | DR6_RTM;
         dr[7] &= !DR7_GD;
         self.vcpu.set_debug_registers(&dr)?;
         let before = self.vcpu.cpu().clone();

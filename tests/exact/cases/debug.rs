@@ -7,6 +7,8 @@ use super::*;
 const BS: u64 = 1 << 14;
 /// DR6.BD, access to a debug register.
 const BD: u64 = 1 << 13;
+/// DR6.RTM, active low.
+const RTM: u64 = 1 << 16;
 /// DR6.B0.
 const B0: u64 = 1;
 /// DR7 with DR0 enabled for instructions.
@@ -20,6 +22,15 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("nop under TF", ALL, |guest| {
             let len = guest.code("nop", &[0x90]);
+            guest.set(|cpu| cpu.rflags |= TF)?;
+            guest.step(|now| {
+                now.next(len);
+                now.debug_trap(BS);
+            })
+        }),
+        case("nop under TF where the guest has cleared RTM in DR6", ALL, |guest| {
+            let len = guest.code("nop", &[0x90]);
+            guest.debug_registers(|dr| dr[6] &= !RTM)?;
             guest.set(|cpu| cpu.rflags |= TF)?;
             guest.step(|now| {
                 now.next(len);
@@ -142,6 +153,17 @@ pub fn cases() -> Vec<Case> {
         }),
         case("TF in free run", ALL, |guest| {
             let len = guest.code("nop", &[0x90]);
+            guest.set(|cpu| cpu.rflags |= TF)?;
+            guest.break_at(handler(1));
+            guest.run(|now| {
+                now.next(len);
+                now.debug_trap(BS);
+                now.breakpoint();
+            })
+        }),
+        case("TF in free run where the guest has cleared RTM in DR6", ALL, |guest| {
+            let len = guest.code("nop", &[0x90]);
+            guest.debug_registers(|dr| dr[6] &= !RTM)?;
             guest.set(|cpu| cpu.rflags |= TF)?;
             guest.break_at(handler(1));
             guest.run(|now| {
