@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::samples::{End, SAMPLES, sample};
-use common::switch::{BEHIND_EFER, IN_LONG_MODE, Way, machine_before_switch};
+use common::switch::{BEGIN, BEHIND_EFER, IN_LONG_MODE, Way, machine_before_switch};
 use common::{
     AX, CX, DI, SI, START, boot, boot_at, halted, machine, read, record, set, visible, write,
 };
@@ -368,6 +368,25 @@ fn breakpoints_hit_on_the_way_into_long_mode_and_in_its_ring_3_right_behind() {
         break_at(&mut machine, START);
         assert_eq!(machine.run(), hit(START), "{way:?}");
     }
+}
+
+#[test]
+fn a_guest_that_enables_long_mode_before_it_has_a_descriptor_table_is_not_called_slow() {
+    let mut machine = machine_before_switch(Way::OwnTables, &[0x90]);
+    // mov ecx, EFER; rdmsr; or eax, LME; wrmsr; jmp BEGIN
+    let first = [0x66, 0xb9, 0x80, 0, 0, 0xc0, 0x0f, 0x32, 0x66, 0x0d, 0, 1, 0, 0, 0x0f, 0x30];
+    write(&mut machine, BEGIN - 0x80, &[&first[..], &[0xeb, 0x80 - 18]].concat());
+    // What is at 0 looks like code of ring 3.
+    write(&mut machine, 8, &[0xff, 0xff, 0, 0, 0, 0xfa, 0xaf, 0]);
+    set(&mut machine, |cpu| {
+        (cpu.gdtr.base, cpu.gdtr.limit) = (0, 0xffff);
+        cpu.rip = BEGIN - 0x80;
+    });
+    break_at(&mut machine, IN_LONG_MODE);
+    let heard = record(&mut machine);
+    assert_eq!(machine.run(), hit(IN_LONG_MODE));
+    assert_eq!(machine.cpu().mode(), CpuMode::Long64);
+    assert_eq!(heard.borrow().notices, [""; 0]);
 }
 
 #[test]

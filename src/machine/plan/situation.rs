@@ -6,7 +6,7 @@ use crate::machine::{BreakpointSet, Machine, Watch};
 use crate::memory::Stretch;
 use crate::x86::debug::OwnBreakpoints;
 use crate::x86::registers::{EFER_LME, EFER_SCE};
-use crate::x86::{Linear, Phys, Segment, instruction};
+use crate::x86::{CpuMode, Linear, Phys, Segment, instruction};
 
 /// Pages of a watched range that are looked up; of a longer one it is not known where it is.
 const MAX_PIECES: usize = 256;
@@ -146,6 +146,12 @@ impl Machine {
         let cpu = self.vcpu.cpu();
         if cpu.cpl() == 3 || cpu.efer & EFER_SCE != 0 || cpu.ldtr.selector & !3 != 0 {
             return true;
+        }
+        // What a reset leaves is no table: the interrupt vectors of real mode and whatever is behind them.
+        let of_reset =
+            cpu.mode() == CpuMode::Real && (cpu.gdtr.base, cpu.gdtr.limit) == (0, 0xffff);
+        if of_reset {
+            return false;
         }
         let mut table = vec![0; usize::from(cpu.gdtr.limit) + 1];
         let read = self.read_linear(Linear(cpu.gdtr.base), &mut table);
