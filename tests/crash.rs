@@ -49,6 +49,20 @@ const CASES: &[Case] = &[
         account: &["`ud2` (bytes 0f 0b) raised #UD, invalid opcode", GP, DF, END],
     },
     Case {
+        asm: "nop with 15 prefixes",
+        mode: Mode::Protected,
+        code: &[
+            0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+            0x66, 0x90,
+        ],
+        before: no_table,
+        account: &[
+            "an instruction of more than 15 bytes (66 66 66 66 and so on) raised #GP, general protection",
+            DF,
+            END,
+        ],
+    },
+    Case {
         asm: "div bl",
         mode: Mode::Protected,
         code: &[0xf6, 0xf3],

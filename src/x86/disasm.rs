@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
+use iced_x86::{Decoder, DecoderError, DecoderOptions, Formatter, NasmFormatter};
 
 /// The text of what is no instruction.
 pub const INVALID: &str = "(bad)";
@@ -34,6 +34,17 @@ pub struct Listing<'a> {
 #[must_use]
 pub fn disassemble(bytes: &[u8], bits: u32, ip: u64) -> Option<Instruction> {
     listing(bytes, bits, ip).next()
+}
+
+/// Whether an instruction begins with `bytes` that is longer than 15 bytes, which no processor executes. Only
+/// prefixes make one so long, most of them needless: without the first there is still more to come behind the rest.
+#[must_use]
+pub fn is_too_long(bytes: &[u8; 15], bits: u32) -> bool {
+    let ends = |bytes: &[u8]| {
+        let mut decoder = Decoder::new(bits, bytes, DecoderOptions::NONE);
+        !decoder.decode().is_invalid() || decoder.last_error() != DecoderError::NoMoreBytes
+    };
+    listing(bytes, bits, 0).next().is_some_and(|code| code.text == INVALID) && !ends(&bytes[1..])
 }
 
 /// All instructions in `bytes`, one behind the other; parameters as of [`disassemble`].
@@ -111,6 +122,21 @@ mod tests {
         let instruction = disassemble(bytes, bits, ip).unwrap();
         assert_eq!(instruction.bytes, bytes, "{}", instruction.text);
         instruction.text
+    }
+
+    #[test]
+    fn an_instruction_of_more_than_15_bytes_is_told_from_what_is_none() {
+        let prefixed = |count: usize, code: &[u8]| {
+            let mut bytes = [0x90; 15];
+            bytes[..count].fill(0x66);
+            bytes[count..].iter_mut().zip(code).for_each(|(byte, new)| *byte = *new);
+            bytes
+        };
+        assert!(is_too_long(&prefixed(15, &[]), 32));
+        assert!(is_too_long(&prefixed(11, &[0xc7, 0x05, 0, 5]), 32), "mov word [dword], word");
+        assert!(is_too_long(&prefixed(14, &[0x0f]), 64));
+        assert!(!is_too_long(&prefixed(14, &[]), 32), "15 bytes");
+        assert!(!is_too_long(&prefixed(3, &[0x06]), 64));
     }
 
     #[test]

@@ -293,6 +293,11 @@ impl Machine {
         let bytes = &buffer[..read];
         match disasm::disassemble(bytes, cpu.mode().code_bits(), cpu.rip) {
             None => format!("fetching the instruction at {}", cpu.location()),
+            Some(_)
+                if read == buffer.len() && disasm::is_too_long(&buffer, cpu.mode().code_bits()) =>
+            {
+                format!("an instruction of more than 15 bytes ({} and so on)", spaced(&bytes[..4]))
+            }
             Some(code) if code.text == disasm::INVALID => {
                 let shown = &bytes[..read.min(4)];
                 format!("what is no instruction (bytes {})", spaced(shown))
