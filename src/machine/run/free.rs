@@ -8,13 +8,11 @@ use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, GuestDebug, KvmError, probe};
 use crate::machine::interrupts::Look;
 use crate::machine::plan::{DebugPlan, Slots};
-use crate::machine::step::repeat::counter_mask;
 use crate::machine::stop::WatchHit;
 use crate::machine::{Machine, StopReason};
 use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
-use crate::x86::instruction::{self, Kind};
 use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{CpuState, Gpr, Linear};
+use crate::x86::{CpuState, Linear};
 
 impl Machine {
     /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
@@ -29,8 +27,13 @@ impl Machine {
         let end = self.run_guarded(plan, &slots);
         self.guard.rest();
         let end = end?;
-        if matches!(end, Some(ref stop) if *stop != StopReason::Kicked) {
-            self.clear_resume_flag()?;
+        match end {
+            None => {}
+            Some(StopReason::Kicked) if self.single_step_cause() == 0 => {
+                self.pass_finished_repetition()?;
+            }
+            Some(StopReason::Kicked) => {}
+            Some(_) => self.clear_resume_flag()?,
         }
         Ok(end)
     }
@@ -305,13 +308,8 @@ impl Machine {
     /// After an access that stops the guest: if the next instruction is a repetition that is not finished, it
     /// is under way. A breakpoint on it would have stopped it before its first iteration.
     pub(in crate::machine) fn note_repetition(&mut self) {
-        let cpu = self.vcpu.cpu();
-        let mut buffer = [0; instruction::MAX_LEN];
-        let len = self.code_bytes(&mut buffer);
-        let facts = instruction::decode(&buffer[..len], cpu.mode());
-        let Some(Kind::Rep(rep)) = facts.map(|facts| facts.kind) else { return };
-        let pc = cpu.pc();
-        if cpu.get(Gpr::Rcx) & counter_mask(rep) != 0 && !self.breakpoints.contains(pc) {
+        let pc = self.vcpu.cpu().pc();
+        if self.rep_here().is_some() && !self.breakpoints.contains(pc) {
             self.mid_rep = Some(pc);
         }
     }

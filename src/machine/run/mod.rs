@@ -202,13 +202,14 @@ impl Machine {
         }
         if let Some(stop) = self.serve(exit) {
             // The user is about to look: let the instruction finish first, with all that it accesses.
+            let held = self.hold_repetition(exit)?;
             while let Completion::Exit(next) = self.complete()? {
                 if !next.is_access() {
                     break;
                 }
                 self.serve(&next);
             }
-            self.note_repetition();
+            self.settle_repetition(held)?;
             return Ok(Some(stop));
         }
         Ok(match *exit {

@@ -10,7 +10,7 @@ use crate::machine::step::repeat::counter_mask;
 use crate::machine::{Machine, StopReason, Watch, WatchKind};
 use crate::x86::instruction::{self, Facts, Kind, Rep};
 use crate::x86::operands::{self, MemoryAccess};
-use crate::x86::registers::RFLAGS_DF;
+use crate::x86::registers::{RFLAGS_DF, RFLAGS_RF};
 use crate::x86::{CpuState, Gpr, Linear, Phys};
 
 impl Machine {
@@ -22,14 +22,15 @@ impl Machine {
         before: &CpuState,
     ) -> Result<Option<StopReason>, KvmError> {
         let mut hits = self.watch_hits_by(exit);
-        if hits.is_empty() {
-            return self.serve_or_end(exit, before);
-        }
         if let Exit::PortRead(access) = exit
+            && (!hits.is_empty() || self.catches_input(access.port))
             && self.rep_here().is_some()
         {
             self.take_back_input(u64::from(access.count))?;
             return self.step_repetition();
+        }
+        if hits.is_empty() {
+            return self.serve_or_end(exit, before);
         }
         let rip = self.vcpu.cpu().rip;
         let mut stop = self.serve(exit);
@@ -42,15 +43,18 @@ impl Machine {
             hits.extend(more.into_iter().filter(|hit| !hits.contains(hit)).collect::<Vec<_>>());
             stop = stop.or(self.serve(&next));
         }
-        match iteration {
-            Some((rep, len, before)) => self.end_iteration(rep, len, &before)?,
-            None => self.note_repetition(),
-        }
-        if matches!(exit, Exit::PortWrite(_)) && self.vcpu.cpu().rip != rip {
-            // OUT, not the OUTS before it: the processor was still at the instruction.
+        // OUT, not the OUTS before it: the processor was still at the instruction.
+        let is_out = matches!(exit, Exit::PortWrite(_)) && self.vcpu.cpu().rip != rip;
+        stop = stop.or(self.settle_repetition(iteration)?);
+        if is_out {
             return Ok(stop);
         }
         Ok(stop.or_else(|| self.watchpoint(&hits)))
+    }
+
+    /// Whether the user wants to be stopped at input from `port`, perhaps of one element of an INS only.
+    fn catches_input(&self, port: u16) -> bool {
+        !self.rerunning && self.stop_on.catchpoints.wait_for_input(port)
     }
 
     /// Undoes a repeated INS for whose `count` elements KVM waits: it asks for as many as fit into a page, and then
@@ -97,24 +101,73 @@ impl Machine {
 
     /// The repeated string instruction at CS:IP, with its length; nothing when its counter is 0.
     pub(in crate::machine) fn rep_here(&self) -> Option<(Rep, u8)> {
-        let cpu = self.vcpu.cpu();
+        let counter = self.vcpu.cpu().get(Gpr::Rcx);
+        self.repetition_here().filter(|(rep, _)| counter & counter_mask(*rep) != 0)
+    }
+
+    /// The same, whatever its counter is.
+    fn repetition_here(&self) -> Option<(Rep, u8)> {
         let mut buffer = [0; instruction::MAX_LEN];
         let len = self.code_bytes(&mut buffer);
-        let facts = instruction::decode(&buffer[..len], cpu.mode());
+        let facts = instruction::decode(&buffer[..len], self.vcpu.cpu().mode());
         let Some(Facts { kind: Kind::Rep(rep), len, .. }) = facts else { return None };
-        (cpu.get(Gpr::Rcx) & counter_mask(rep) != 0).then_some((rep, len))
+        Some((rep, len))
     }
 
     /// Once a read of device memory has been answered, KVM goes on repeating until the next one: a counter of 1
     /// ends that after this iteration. Gives the repetition, its length and the registers before.
-    fn hold_repetition(&mut self, exit: &Exit) -> Result<Option<(Rep, u8, CpuState)>, KvmError> {
+    pub(in crate::machine) fn hold_repetition(
+        &mut self,
+        exit: &Exit,
+    ) -> Result<Option<HeldRepetition>, KvmError> {
         if !matches!(exit, Exit::MmioRead { .. }) {
             return Ok(None);
         }
         let Some((rep, len)) = self.rep_here() else { return Ok(None) };
         let before = self.vcpu.cpu().clone();
         self.count_one(rep)?;
-        Ok(Some((rep, len, before)))
+        Ok(Some(HeldRepetition { rep, len, before }))
+    }
+
+    /// After an access that stops the guest: puts the processor where a step would have ended, if a repetition made it.
+    /// `held` is what [`Machine::hold_repetition`] gave. A stop if the trap behind the repetition ends in one.
+    pub(in crate::machine) fn settle_repetition(
+        &mut self,
+        held: Option<HeldRepetition>,
+    ) -> Result<Option<StopReason>, KvmError> {
+        match held {
+            Some(HeldRepetition { rep, len, before }) => {
+                self.end_iteration(rep, len, &before)?;
+                Ok(None)
+            }
+            None if self.pass_finished_repetition()? => {
+                let cause = self.single_step_cause();
+                if cause == 0 { Ok(None) } else { self.debug_trap(cause) }
+            }
+            None => {
+                self.note_repetition();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Moves the processor behind the repetition at CS:IP if its last element is done: KVM, which leaves the guest at
+    /// each, gets past it with the next entry only. Until then it keeps RF set, as the processor does while it repeats
+    /// (SDM vol. 3B, 18.3.1.1); a repetition that is to come and has nothing to repeat has it clear.
+    pub(in crate::machine) fn pass_finished_repetition(&mut self) -> Result<bool, KvmError> {
+        let cpu = self.vcpu.cpu();
+        if cpu.rflags & RFLAGS_RF == 0 {
+            return Ok(false);
+        }
+        let Some((rep, len)) = self.repetition_here() else { return Ok(false) };
+        if cpu.get(Gpr::Rcx) & counter_mask(rep) != 0 {
+            return Ok(false);
+        }
+        let mut behind = cpu.clone();
+        behind.rflags &= !RFLAGS_RF;
+        behind.advance(len);
+        self.vcpu.set_cpu(&behind)?;
+        Ok(true)
     }
 
     /// The numbers of the watchpoints that `exit` hits.
@@ -229,6 +282,13 @@ impl Machine {
         };
         (0..=MAX_STRING_MOVE).find_map(source)
     }
+}
+
+/// A repetition that is to make one iteration: what it is, its length, and the registers before.
+pub(in crate::machine) struct HeldRepetition {
+    rep: Rep,
+    len: u8,
+    before: CpuState,
 }
 
 /// Longest string move or output worth looking back for: REP, operand and address size, segment, opcode.

@@ -79,7 +79,7 @@ impl Machine {
     }
 
     /// BS if the guest's trap flag is set now.
-    pub(super) fn single_step_cause(&self) -> u64 {
+    pub(in crate::machine) fn single_step_cause(&self) -> u64 {
         if self.vcpu.cpu().rflags & RFLAGS_TF != 0 { DR6_BS } else { 0 }
     }
 

@@ -98,6 +98,12 @@ impl Catchpoint {
         }
     }
 
+    /// Whether it may be input from `port`.
+    fn waits_for_input(&self, port: u16) -> bool {
+        matches!(self, Catchpoint::Port { direction: Direction::In | Direction::Either, ports, .. }
+            if ports.contains(&port))
+    }
+
     /// Whether it is this access to a port.
     #[must_use]
     pub fn catches_access(&self, port: u16, write: bool, data: u32) -> bool {
@@ -276,6 +282,11 @@ impl Catchpoints {
     #[must_use]
     pub fn need_steps(&self) -> bool {
         self.entries.iter().any(|entry| entry.catchpoint.needs_steps())
+    }
+
+    /// Whether any of them waits for input from `port`, whatever the value.
+    pub(in crate::machine) fn wait_for_input(&self, port: u16) -> bool {
+        self.entries.iter().any(|entry| entry.catchpoint.waits_for_input(port))
     }
 
     /// Counts a hit of each catchpoint that `catches`, and gives the first.

@@ -150,6 +150,34 @@ pub fn cases() -> Vec<Case> {
                 now.next(rep);
             })
         }),
+        case("catch the last element of rep outsb", ALL, |guest| {
+            let rep = guest.code("rep outsb", &[0xf3, 0x6e]);
+            guest.poke(DATA, b"abc");
+            guest.gpr([(Rcx, 3), (Rsi, DATA), (Rdx, 0xe9)])?;
+            guest.stop_at("out 0xe9 0x63");
+            guest.run(|now| {
+                caught(now, What::Port { port: 0xe9, size: 1, write: true, value: 0x63 });
+                now.next(rep);
+                now.add(Rcx, -3);
+                now.add(Rsi, 3);
+                now.console.extend(b"abc");
+            })
+        }),
+        case("catch each element of rep insb", ALL, |guest| {
+            let rep = guest.code("rep insb", &[0xf3, 0x6c]);
+            guest.gpr([(Rcx, 2), (Rdi, DATA), (Rdx, 0x234)])?;
+            guest.stop_at("in 0x234");
+            for index in 0..2 {
+                guest.run(|now| {
+                    caught(now, What::Port { port: 0x234, size: 1, write: false, value: 0xff });
+                    now.add(Rcx, -1);
+                    now.add(Rdi, 1);
+                    now.write(DATA + index, &[0xff]);
+                    now.next(if index == 1 { rep } else { 0 });
+                })?;
+            }
+            guest.step(|now| now.next(1))
+        }),
         case("catch the switch to protected mode", &[Mode::R], |guest| {
             let nop = guest.code("nop", &[0x90]);
             let len = guest.code("mov cr0, eax", &[0x0f, 0x22, 0xc0]);

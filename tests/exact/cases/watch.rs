@@ -363,6 +363,63 @@ pub fn cases() -> Vec<Case> {
                 now.watchpoint(Write, VGA + 1);
             })
         }),
+        case("write watch in video memory: the last element of rep stosb", ALL, |guest| {
+            let len = guest.code("rep stosb", &[0xf3, 0xaa]);
+            guest.point(0, VGA)?;
+            guest.gpr([(Rcx, 2), (Rax, 0x57)])?;
+            guest.watch(Write, VGA + 1, 1);
+            guest.run(|now| {
+                now.next(len);
+                now.add(Rdi, 2);
+                now.add(Rcx, -2);
+                now.write(VGA, b"WW");
+                now.watchpoint(Write, VGA + 1);
+            })
+        }),
+        case("write watch in video memory: the only element of rep movsb", ALL, |guest| {
+            let len = guest.code("rep movsb", &[0xf3, 0xa4]);
+            guest.poke(DATA, b"m");
+            guest.point(DATA, VGA)?;
+            guest.gpr([(Rcx, 1)])?;
+            guest.watch(Access, VGA, 1);
+            guest.run(|now| {
+                now.next(len);
+                now.add(Rsi, 1);
+                now.add(Rdi, 1);
+                now.add(Rcx, -1);
+                now.write(VGA, b"m");
+                now.watchpoint(Access, VGA);
+            })
+        }),
+        case("write watch in video memory: the only element of rep stosb under TF", ALL, |guest| {
+            let len = guest.code("rep stosb", &[0xf3, 0xaa]);
+            guest.point(0, VGA)?;
+            guest.gpr([(Rcx, 1), (Rax, 0x57)])?;
+            guest.set(|cpu| cpu.rflags |= TF)?;
+            guest.watch(Write, VGA, 1);
+            guest.run(|now| {
+                now.next(len);
+                now.add(Rdi, 1);
+                now.add(Rcx, -1);
+                now.write(VGA, b"W");
+                now.debug_trap(1 << 14);
+                now.watchpoint(Write, VGA);
+            })
+        }),
+        case("write watch in video memory: stosb before a rep stosb of none", ALL, |guest| {
+            let len = guest.code("stosb", &[0xaa]);
+            guest.code("rep stosb", &[0xf3, 0xaa]);
+            guest.point(0, VGA)?;
+            guest.gpr([(Rcx, 0), (Rax, 0x57)])?;
+            guest.watch(Write, VGA, 1);
+            guest.run(|now| {
+                now.next(len);
+                now.add(Rdi, 1);
+                now.write(VGA, b"W");
+                now.watchpoint(Write, VGA);
+            })?;
+            guest.step(|now| now.next(2))
+        }),
         case("read watch in video memory", ALL, |guest| {
             let len = guest.code("mov al, [{si}]", &[0x8a, guest.at(Rsi, 0)]);
             guest.poke(VGA, b"R");
