@@ -42,6 +42,8 @@ pub const ALIGNMENT_CHECK: u8 = 17;
 pub const MACHINE_CHECK: u8 = 18;
 /// SIMD floating-point exception.
 pub const SIMD_ERROR: u8 = 19;
+/// The last vector that the processor keeps for exceptions.
+pub const LAST_EXCEPTION: u8 = 31;
 
 /// The first instruction of the handler of `vector`, or nothing if the table does not lead to one:
 /// shorter than that, not mapped, not present, or a task gate.

@@ -11,8 +11,8 @@ use crate::machine::plan::{DebugPlan, Slots};
 use crate::machine::stop::WatchHit;
 use crate::machine::{Machine, StopReason};
 use crate::x86::debug::{DEBUG_SLOTS, DR6_BS, DebugHits, DebugSlot};
-use crate::x86::registers::RFLAGS_RF;
-use crate::x86::{CpuState, Linear};
+use crate::x86::registers::{CR0_PE, RFLAGS_RF};
+use crate::x86::{CpuState, Linear, vectors};
 
 impl Machine {
     /// Runs as `plan` says, with `slots` armed. No stop means that another plan is needed.
@@ -33,15 +33,25 @@ impl Machine {
                 self.pass_finished_repetition()?;
             }
             Some(StopReason::Kicked) => {}
-            Some(_) => self.clear_resume_flag()?,
+            Some(ref stop) => self.clear_left_resume_flag(stop)?,
         }
         Ok(end)
     }
 
-    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1); some KVMs leave it
-    /// set in handlers and repetitions.
-    fn clear_resume_flag(&mut self) -> Result<(), KvmError> {
-        if self.vcpu.cpu().rflags & RFLAGS_RF == 0 {
+    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1). KVM's emulator leaves it set
+    /// in two places more: between the iterations of a repetition, and behind a fault that it delivers itself, in real
+    /// mode, until the handler's first instruction is done.
+    fn clear_left_resume_flag(&mut self, stop: &StopReason) -> Result<(), KvmError> {
+        let cpu = self.vcpu.cpu();
+        if cpu.rflags & RFLAGS_RF == 0 {
+            return Ok(());
+        }
+        let pc = cpu.pc();
+        // A breakpoint stops before the first iteration.
+        let repeats = *stop != StopReason::Breakpoint(pc) && self.rep_here().is_some();
+        let is_entered = |vector| vectors::handler(cpu, self, vector) == Some(pc);
+        let enters = cpu.cr0 & CR0_PE == 0 && (0..=vectors::LAST_EXCEPTION).any(is_entered);
+        if !repeats && !enters {
             return Ok(());
         }
         let mut cpu = self.vcpu.cpu().clone();

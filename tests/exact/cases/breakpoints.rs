@@ -28,6 +28,23 @@ pub fn cases() -> Vec<Case> {
                 now.breakpoint();
             })
         }),
+        case("breakpoint where a fault's handler returns to", ALL, |guest| {
+            guest.code("ud2", &[0x0f, 0x0b]);
+            guest.org(handler(6));
+            let nop = guest.code("nop", &[0x90]);
+            let inc = guest.code("inc bl", &[0xfe, 0xc3]);
+            iret(guest, guest.cursor());
+            guest.gpr([(Rbx, 0)])?;
+            guest.step(|now| now.fault(6, None))?;
+            guest.step(|now| now.next(nop))?;
+            guest.break_at(CODE);
+            guest.run(|now| {
+                now.next(inc);
+                now.set(Rbx, 1, 1);
+                now.iret();
+                now.breakpoint();
+            })
+        }),
         case("breakpoint after int", ALL, |guest| {
             let int = guest.code("int 0x20", &[0xcd, 0x20]);
             iret(guest, handler(0x20));
