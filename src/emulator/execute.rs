@@ -204,6 +204,8 @@ impl Execution<'_> {
             Mnemonic::Aam => self.ascii_adjust_after_multiplication(instruction.immediate8())?,
             Mnemonic::Aaa => self.ascii_adjust(false),
             Mnemonic::Aas => self.ascii_adjust(true),
+            Mnemonic::Pusha => self.push_all(2)?,
+            Mnemonic::Pushad => self.push_all(4)?,
             Mnemonic::Enter => self.enter_frame(instruction)?,
             Mnemonic::Arpl => self.arpl(instruction)?,
             Mnemonic::Lar | Mnemonic::Lsl => self.load_rights_or_limit(instruction)?,

@@ -1,5 +1,4 @@
-//! Far CALL and JMP in protected mode and long mode, through call gates as well (SDM vol. 2A, CALL and JMP;
-//! vol. 3A, 5.8).
+//! Far CALL and JMP, outside real mode through call gates as well (SDM vol. 2A, CALL and JMP; vol. 3A, 5.8).
 
 use iced_x86::{Code, Instruction, Mnemonic};
 
@@ -8,8 +7,7 @@ use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::segments::Descriptor;
 use super::task::By;
-use crate::x86::registers::CR0_PE;
-use crate::x86::{CpuMode, Gpr, Segment, SegmentName};
+use crate::x86::{Gpr, Segment, SegmentName};
 
 /// Where a far transfer leads.
 #[derive(Clone, Copy)]
@@ -34,11 +32,11 @@ impl Execution<'_> {
         instruction: &Instruction,
         next: u64,
     ) -> Result<(), Trouble> {
-        if self.cpu.cr0 & CR0_PE == 0 || self.cpu.mode() == CpuMode::Virtual8086 {
-            return Err(Unsupported::Unknown.into());
-        }
         let calls = instruction.mnemonic() == Mnemonic::Call;
         let target = self.far_operand(instruction)?;
+        if self.cpu.mode().has_paragraph_segments() {
+            return self.transfer_to_paragraph(target, calls.then_some(next));
+        }
         if target.selector & !3 == 0 {
             return Err(Fault::gp(0).into());
         }
@@ -65,6 +63,27 @@ impl Execution<'_> {
         }
         let gate = self.call_gate(descriptor, target.selector)?;
         self.through_gate(gate, calls.then_some(next))
+    }
+
+    /// In real and virtual-8086 mode.
+    fn transfer_to_paragraph(
+        &mut self,
+        target: Target,
+        return_rip: Option<u64>,
+    ) -> Result<(), Trouble> {
+        let Target { selector, offset, size } = target;
+        let old = self.cpu.segments.cs;
+        let cs = Segment { selector, base: u64::from(selector) << 4, ..old };
+        if !cs.contains(offset) {
+            return Err(Fault::gp(0).into());
+        }
+        if let Some(rip) = return_rip {
+            self.push(old.selector.into(), size)?;
+            self.push(rip, size)?;
+        }
+        self.cpu.segments.cs = cs;
+        self.cpu.rip = offset;
+        Ok(())
     }
 
     /// The far pointer that the instruction contains or points to.

@@ -1,4 +1,4 @@
-//! ENTER with nesting and BOUND (SDM vol. 2A).
+//! PUSHA, ENTER with nesting and BOUND (SDM vol. 2A).
 
 use iced_x86::{Code, Instruction};
 
@@ -8,6 +8,15 @@ use super::memory::AccessKind;
 use crate::x86::{Gpr, SegmentName};
 
 impl Execution<'_> {
+    /// PUSHA: the general registers in words of `size` bytes, SP as it was before.
+    pub(super) fn push_all(&mut self, size: u8) -> Result<(), Trouble> {
+        let registers = self.cpu.gpr;
+        for value in registers.into_iter().take(8) {
+            self.push(value, size)?;
+        }
+        Ok(())
+    }
+
     /// ENTER: a stack frame, with copies of the frame pointers of the procedures around it.
     pub(super) fn enter_frame(&mut self, instruction: &Instruction) -> Result<(), Trouble> {
         let size: u8 = match instruction.code() {

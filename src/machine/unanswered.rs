@@ -112,8 +112,10 @@ impl Machine {
         let len = self.read_linear(cpu.pc(), &mut code);
         // What is no instruction raises #UD.
         let Some(facts) = instruction::decode(&code[..len], cpu.mode()) else { return true };
-        let is_plain =
-            matches!(facts.kind, Kind::Other | Kind::Rep(Rep { io: None, .. }) | Kind::Movbe);
+        let is_plain = matches!(
+            facts.kind,
+            Kind::Other | Kind::PushAll | Kind::Rep(Rep { io: None, .. }) | Kind::Movbe
+        );
         is_plain && self.stays_in_ram(cpu)
     }
 

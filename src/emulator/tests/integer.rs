@@ -475,3 +475,15 @@ fn fetching_looks_no_further_than_the_instruction_goes() {
     pc.complete(&[0x0f, 0xae, 0xf0]);
     assert!(accessed(&pc, 8) && !accessed(&pc, 9));
 }
+
+#[test]
+fn pusha_pushes_all_registers_and_sp_as_it_was() {
+    for (size, code) in [(4, &[0x60][..]), (2, &[0x66, 0x60])] {
+        let mut pc = Pc::protected(0);
+        let values = [1, 2, 3, 4, STACK, 6, 7, 8];
+        pc.cpu.gpr[..8].copy_from_slice(&values);
+        assert!(matches!(pc.execute(code), Ok(Outcome::Completed { .. })));
+        assert_eq!(pc.cpu.get(Gpr::Rsp), STACK - 8 * size as u64);
+        assert_eq!(pc.stack(8, size), [8, 7, 6, STACK, 4, 3, 2, 1]);
+    }
+}

@@ -186,3 +186,26 @@ fn a_call_gate_leads_from_compatibility_mode_to_64_bit_code_of_ring_0() {
     assert_eq!(pc.cpu.get(Gpr::Rsp), STACK0 - 32);
     assert_eq!(pc.stack(4, 8), [CODE + 7, CODE3.into(), STACK, DATA3.into()]);
 }
+
+#[test]
+fn a_far_transfer_of_real_mode_loads_a_paragraph() {
+    // call 0x0800:0x0123, and jmp there
+    for (opcode, pushed) in [(0x9a, &[CODE + 5, 0][..]), (0xea, &[])] {
+        let mut pc = Pc::real();
+        *pc.cpu.get_mut(Gpr::Rsp) = STACK;
+        assert!(matches!(
+            pc.execute(&[opcode, 0x23, 0x01, 0x00, 0x08]),
+            Ok(Outcome::Completed { .. })
+        ));
+        assert_eq!(pc.cpu.location(), "0800:0123");
+        assert_eq!(pc.cpu.get(Gpr::Rsp), STACK - 2 * pushed.len() as u64);
+        assert_eq!(pc.stack(pushed.len() as u64, 2), pushed);
+    }
+    // call dword 0x0800:0x12345, beyond the segment's end
+    let mut pc = Pc::real();
+    pc.put(13 * 4, HANDLER, 4);
+    assert_eq!(
+        pc.execute(&[0x66, 0x9a, 0x45, 0x23, 0x01, 0x00, 0x00, 0x08]),
+        Ok(Outcome::Entered { vector: 13 })
+    );
+}

@@ -83,6 +83,7 @@ impl Machine {
                 Look::Entered | Look::Stepped | Look::Nothing
                     if self.steps_to_interrupt()
                         || self.steps_into_long_mode(plan)?
+                        || self.pushes_to_watched_device(plan)
                         || plan.recheck && tables != Tables::of(self.vcpu.cpu()) =>
                 {
                     if std::mem::take(&mut unfinished)
@@ -212,6 +213,11 @@ impl Machine {
         };
         let stop = self.watched(end)?;
         Ok((stop != StopReason::Stepped).then_some(stop))
+    }
+
+    /// Whether the guest has its stack in a device's memory while some such is watched: steps lose nothing there.
+    fn pushes_to_watched_device(&self, plan: &DebugPlan) -> bool {
+        !plan.shows_video && self.pushes_to_device()
     }
 
     /// Whether what the plan was made for is still so.

@@ -296,7 +296,7 @@ impl Machine {
     }
 
     /// Whether a device answers at `addr`, as the VGA does at B8000.
-    fn is_in_device(&self, addr: Linear) -> bool {
+    pub(super) fn is_in_device(&self, addr: Linear) -> bool {
         self.translate(addr).is_ok_and(|there| self.physical(there.phys) == Physical::Device)
     }
 }

@@ -221,16 +221,23 @@ impl Machine {
             _ if cpl == 3 && mode != CpuMode::Real && probe::host_facts()?.refuses_integers() => {
                 self.step_by_hand(facts)
             }
+            _ if facts.pushes_in_pieces() && self.pushes_to_device() => self.step_by_hand(facts),
             Kind::Other if facts.hazard == Hazard::LoadSegment && self.has_table_outside_ram() => {
                 self.step_by_hand(facts)
             }
             // The flags of the new task would replace the trap flag.
             Kind::Other if facts.is_far() && self.switches_task() => self.step_by_hand(facts),
-            Kind::Other if !facts.branches => self.step_plain(facts),
+            Kind::Other | Kind::PushAll if !facts.branches => self.step_plain(facts),
             Kind::Other if facts.hazard == Hazard::None => self.step_branch(facts),
             _ if !facts.branches => self.step_forward(facts),
             _ => self.step_by_trap_flag(Some(facts)),
         }
+    }
+
+    /// Whether a push goes to a device's memory, where KVM lets the last write of an instruction arrive only.
+    pub(super) fn pushes_to_device(&self) -> bool {
+        const BELOW_TOP: u64 = u64::MAX;
+        self.is_in_device(self.stack_address(BELOW_TOP))
     }
 
     /// Linear address `offset` bytes above the top of the stack, in the stack segment's width.

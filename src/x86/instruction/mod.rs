@@ -38,6 +38,12 @@ impl Facts {
     pub fn is_far(&self) -> bool {
         self.branches && self.hazard == Hazard::LoadSegment
     }
+
+    /// It may push several things one by one: far CALL and PUSHA. Not those that are done by hand anyway.
+    #[must_use]
+    pub fn pushes_in_pieces(&self) -> bool {
+        self.kind == Kind::PushAll || self.kind == Kind::Other && self.is_far()
+    }
 }
 
 /// What may go wrong in an instruction, beyond what may in any.
@@ -93,6 +99,8 @@ pub enum Kind {
     Int1,
     /// IRET of any operand size.
     Iret,
+    /// PUSHA.
+    PushAll,
     /// POPF of this operand size: 2, 4 or 8.
     Popf(u8),
     /// MOV to or from a debug register.
@@ -275,6 +283,7 @@ impl Kind {
             Mnemonic::Int => Kind::Int(instruction.immediate8()),
             Mnemonic::Int3 => Kind::Int3,
             Mnemonic::Into => Kind::Into,
+            Mnemonic::Pusha | Mnemonic::Pushad => Kind::PushAll,
             Mnemonic::Pushf => Kind::Pushf(2),
             Mnemonic::Pushfd => Kind::Pushf(4),
             Mnemonic::Pushfq => Kind::Pushf(8),

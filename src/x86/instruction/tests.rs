@@ -164,6 +164,7 @@ fn a_repeat_prefix_elsewhere_is_ignored() {
 #[test]
 fn pushf_carries_the_operand_size() {
     assert_eq!(kinds(&[0x9c]), [Kind::Pushf(2), Kind::Pushf(4), Kind::Pushf(8)]);
+    assert_eq!([REAL, PROT].map(|mode| kind(&[0x60], mode)), [Kind::PushAll; 2]);
     assert_eq!(kinds(&[0x66, 0x9c]), [Kind::Pushf(4), Kind::Pushf(2), Kind::Pushf(2)]);
 }
 

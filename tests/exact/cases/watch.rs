@@ -420,6 +420,69 @@ pub fn cases() -> Vec<Case> {
             })?;
             guest.step(|now| now.next(2))
         }),
+        case("write watch in video memory, with the stack there: int", RING0, |guest| {
+            let push = guest.code("push {ax}", &[0x50]);
+            let int = guest.code("int 0x20", &[0xcd, 0x20]);
+            stack_in_video_memory(guest)?;
+            guest.watch(Write, VGA, 1);
+            guest.break_at(handler(0x20));
+            guest.run(|now| {
+                now.next(push);
+                now.push(now.cpu.get(Rax), now.mode.word());
+                now.next(int);
+                now.interrupt(0x20);
+                now.breakpoint();
+            })
+        }),
+        case("write watch in video memory, with the stack there: pusha", LEGACY, |guest| {
+            let pusha = guest.code("pusha", &[0x60]);
+            let push = guest.code("push {ax}", &[0x50]);
+            guest.code("pusha", &[0x60]);
+            stack_in_video_memory(guest)?;
+            guest.watch(Write, VGA, 1);
+            let all = |now: &mut Want| {
+                let registers = now.cpu.gpr;
+                registers[..8].iter().for_each(|value| now.push(*value, now.mode.word()));
+                now.next(pusha);
+            };
+            guest.break_at(guest.cursor());
+            guest.run(|now| {
+                all(now);
+                now.push(now.cpu.get(Rax), now.mode.word());
+                now.next(push);
+                all(now);
+                now.breakpoint();
+            })?;
+            guest.code("pusha", &[0x60]);
+            guest.step(all)
+        }),
+        case("write watch in video memory, with the stack there: call far", LEGACY, |guest| {
+            let word = usize::from(guest.mode.word());
+            let selector = guest.now.cpu.segments.cs.selector;
+            let target = FAR - guest.now.cpu.segments.cs.base;
+            let code =
+                [&[0x9a][..], &target.to_le_bytes()[..word], &selector.to_le_bytes()].concat();
+            let push = guest.code("push {ax}", &[0x50]);
+            let len = guest.code("call far there", &code);
+            guest.org(FAR);
+            guest.code("call far there", &code);
+            stack_in_video_memory(guest)?;
+            guest.watch(Write, VGA, 1);
+            guest.break_at(FAR);
+            let call = |now: &mut Want| {
+                now.next(len);
+                now.push(selector.into(), now.mode.word());
+                now.push(now.cpu.rip, now.mode.word());
+                now.cpu.rip = target;
+            };
+            guest.run(|now| {
+                now.push(now.cpu.get(Rax), now.mode.word());
+                now.next(push);
+                call(now);
+                now.breakpoint();
+            })?;
+            guest.step(call)
+        }),
         case("read watch in video memory", ALL, |guest| {
             let len = guest.code("mov al, [{si}]", &[0x8a, guest.at(Rsi, 0)]);
             guest.poke(VGA, b"R");
@@ -480,4 +543,20 @@ pub(super) fn frame_byte(mode: Mode) -> u64 {
         Mode::L => STACK - 32,
         Mode::U => STACK0 - 32,
     }
+}
+
+/// The guest's stack is in text memory.
+fn stack_in_video_memory(guest: &mut Subject) -> Verdict {
+    let mode = guest.mode;
+    guest.set(|cpu| {
+        let (segment, sp) = match mode {
+            Mode::R | Mode::V => (Some(0xb800), 0x100),
+            Mode::P16 => (Some(VIDEO16), 0x100),
+            _ => (None, VGA + 0x100),
+        };
+        if let Some(selector) = segment {
+            cpu.segments.ss = mode.segment(selector);
+        }
+        *cpu.get_mut(Rsp) = sp;
+    })
 }
