@@ -40,9 +40,12 @@ impl Segments {
     /// The addresses in segments of which `addr` is the lower half, and not the whole.
     #[must_use]
     pub fn high_addresses(&self, addr: Linear) -> Vec<Linear> {
+        if addr.0 >> 32 != 0 {
+            return Vec::new();
+        }
         let ends = self.0.iter().flat_map(|segment| [segment.start, segment.end - 1]);
         let upper: BTreeSet<u64> = ends.map(|end| end >> 32).filter(|upper| *upper != 0).collect();
-        let addresses = upper.into_iter().map(|upper| upper << 32 | addr.0 & 0xffff_ffff);
+        let addresses = upper.into_iter().map(|upper| upper << 32 | addr.0);
         addresses
             .filter(|addr| self.0.iter().any(|segment| segment.contains(addr)))
             .map(Linear)
@@ -79,6 +82,7 @@ mod tests {
         assert_eq!(high(0x1_0000), [Linear(0xffff_8000_0001_0000)]);
         assert_eq!(high(0x8001_0fff), [Linear(0xffff_ffff_8001_0fff)]);
         assert_eq!(high(0x8001_1000), []);
+        assert_eq!(high(0x1_8001_0000), [], "it is whole");
         assert_eq!(high(0xffff_fffe), [Linear(0xffff_ffff_ffff_fffe)]);
     }
 

@@ -210,3 +210,36 @@ fn who_goes_on_from_a_breakpoint_that_stays_inserted_is_not_told_of_it_again() {
     assert!(client.run("vCont;c").contains("swbreak"));
     assert_eq!(xml.get(&mut client, "eax"), 5);
 }
+
+#[test]
+fn a_guest_that_is_reset_to_a_breakpoint_has_not_passed_it() {
+    let server = Server::of("hello");
+    let mut client = server.connect();
+    client.order("Z0,7c00,1");
+    for _ in 0..2 {
+        assert!(client.run("vCont;c").contains("swbreak"));
+        client.monitor("reset");
+    }
+}
+
+#[test]
+fn half_an_address_is_taken_back_wherever_it_was_set() {
+    let mut server = Server::of("higherhalf");
+    let mut client = server.connect();
+    // The kernel is at FFFFFFFF80007D00, which no 32-bit register holds.
+    for packets in [["Z0,80007d00,1", "z0,80007d00,1"], ["Z2,80007d00,1", "z2,80007d00,1"]] {
+        client.order(packets[0]);
+        assert!(client.monitor("plan").contains("0xffffffff80007d00"));
+        assert!(!client.monitor("plan").contains("0x80007d00"));
+        client.order(packets[1]);
+        assert!(!client.monitor("plan").contains("80007d00"));
+    }
+    client.order("Z0,80007d00,1");
+    let stop = client.run("vCont;c");
+    assert!(stop.contains("swbreak:;"), "{stop}");
+    // To a client that takes another description by itself it is still the same.
+    TargetXml::read(&mut client, 0x1000);
+    client.order("z0,80007d00,1");
+    client.order("D");
+    server.wait_for("halted for ever");
+}

@@ -26,27 +26,45 @@ use crate::x86::Linear;
 pub struct Inserted {
     software: Places,
     hardware: Places,
+    /// As the client names them, and where they are.
+    watches: Vec<(machine::Watch, machine::Watch)>,
 }
 
-/// Where a guest stops for breakpoints, and how the client names each.
-type Places = BTreeMap<Linear, Linear>;
+/// Where a guest stops for breakpoints of one kind.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    /// How the client names each.
+    names: BTreeMap<Linear, Linear>,
+    /// The places above 4 GiB of what the client names by halves.
+    high: BTreeMap<Linear, Vec<Linear>>,
+}
+
+impl Places {
+    /// Takes out what the client names `name`: the places that it had.
+    fn remove(&mut self, name: Linear) -> Vec<Linear> {
+        let mut places = self.high.remove(&name).unwrap_or_default();
+        places.push(name);
+        places.retain(|place| self.names.remove(place).is_some());
+        places
+    }
+}
 
 impl Inserted {
     /// Whether a `Z0` is in force at `addr`.
     #[must_use]
     pub fn software(&self, addr: Linear) -> bool {
-        self.software.contains_key(&addr)
+        self.software.names.contains_key(&addr)
     }
 
     /// Whether a `Z1` is in force at `addr`.
     #[must_use]
     pub fn hardware(&self, addr: Linear) -> bool {
-        self.hardware.contains_key(&addr)
+        self.hardware.names.contains_key(&addr)
     }
 
     /// The kinds of breakpoint in force at `addr`, 0 for `Z0` and 1 for `Z1`, and how the client names each.
     pub(super) fn names(&self, addr: Linear) -> impl Iterator<Item = (u8, Linear)> {
-        let both = [&self.software, &self.hardware].map(|places| places.get(&addr).copied());
+        let both = [&self.software, &self.hardware].map(|places| places.names.get(&addr).copied());
         (0..).zip(both).filter_map(|(kind, name)| Some((kind, name?)))
     }
 }
@@ -56,10 +74,12 @@ impl Guest<'_> {
     fn insert_code(&mut self, addr: Linear, kind: fn(&mut Inserted) -> &mut Places) {
         self.reported = None;
         let high = self.high_addresses(addr);
-        // Where nothing is mapped it is no address of its own, and would take a debug register.
-        let is_half = !high.is_empty() && !self.is_mapped(addr);
-        for place in high.into_iter().chain((!is_half).then_some(addr)) {
-            if kind(&mut self.inserted).insert(place, addr).is_none() {
+        let places = self.places(addr, &high);
+        if !high.is_empty() {
+            kind(&mut self.inserted).high.insert(addr, high);
+        }
+        for place in places {
+            if kind(&mut self.inserted).names.insert(place, addr).is_none() {
                 self.machine.breakpoints_mut().insert(place);
             }
         }
@@ -67,13 +87,34 @@ impl Guest<'_> {
 
     fn remove_code(&mut self, addr: Linear, kind: fn(&mut Inserted) -> &mut Places) -> bool {
         self.reported = None;
-        let mut found = false;
-        for place in self.high_addresses(addr).into_iter().chain([addr]) {
-            if kind(&mut self.inserted).remove(&place).is_some() {
-                found |= self.machine.breakpoints_mut().remove(place);
-            }
+        let places = kind(&mut self.inserted).remove(addr);
+        let breakpoints = self.machine.breakpoints_mut();
+        places.iter().filter(|place| breakpoints.remove(**place)).count() > 0
+    }
+
+    /// Inserts the watchpoint `watch` wherever the client may mean it.
+    fn insert_watch(&mut self, watch: machine::Watch) {
+        if self.inserted.watches.iter().any(|(name, _)| *name == watch) {
+            return;
         }
-        found
+        for addr in self.places(watch.addr, &self.high_addresses(watch.addr)) {
+            let place = machine::Watch { addr, ..watch };
+            self.inserted.watches.push((watch, place));
+            self.machine.breakpoints_mut().insert_watch(place);
+        }
+    }
+
+    fn remove_watch(&mut self, watch: machine::Watch) -> bool {
+        let places = self.inserted.watches.extract_if(.., |(name, _)| *name == watch);
+        let breakpoints = self.machine.breakpoints_mut();
+        places.filter(|(_, place)| breakpoints.remove_watch(*place)).count() > 0
+    }
+
+    /// Where the client may mean what it calls `addr`: there and at the addresses `high`. But where nothing is mapped it
+    /// is no address of its own, and would cost as much as one.
+    fn places(&self, addr: Linear, high: &[Linear]) -> Vec<Linear> {
+        let itself = high.is_empty() || self.is_mapped(addr);
+        high.iter().copied().chain(itself.then_some(addr)).collect()
     }
 
     fn is_mapped(&self, addr: Linear) -> bool {
@@ -133,12 +174,7 @@ impl HwWatchpoint for Guest<'_> {
         len: u64,
         kind: WatchKind,
     ) -> TargetResult<bool, Self> {
-        for place in self.high_addresses(Linear(addr)).into_iter().chain([Linear(addr)]) {
-            let watch = watch(place, len, kind);
-            if !self.machine.breakpoints().watches().contains(&watch) {
-                self.machine.breakpoints_mut().insert_watch(watch);
-            }
-        }
+        self.insert_watch(watch(Linear(addr), len, kind));
         Ok(true)
     }
 
@@ -148,10 +184,7 @@ impl HwWatchpoint for Guest<'_> {
         len: u64,
         kind: WatchKind,
     ) -> TargetResult<bool, Self> {
-        for place in self.high_addresses(Linear(addr)) {
-            self.machine.breakpoints_mut().remove_watch(watch(place, len, kind));
-        }
-        Ok(self.machine.breakpoints_mut().remove_watch(watch(Linear(addr), len, kind)))
+        Ok(self.remove_watch(watch(Linear(addr), len, kind)))
     }
 }
 

@@ -23,6 +23,8 @@ impl MonitorCmd for Guest<'_> {
             out.write_raw(text.as_bytes());
             return Ok(());
         }
+        // It may have put the guest elsewhere.
+        self.reported = None;
         let answer = monitor::answer(self.machine, &line);
         out.write_raw(answer.text.as_bytes());
         self.quit |= answer.quit;
