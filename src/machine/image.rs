@@ -39,6 +39,9 @@ pub enum FromDisk {
     CdRom(BootEntry),
 }
 
+/// What has so many lines may be a text; a small program may have a byte 0Ah among letters.
+const LINES: usize = 2;
+
 /// The loadable part of an ELF executable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElfImage {
@@ -213,10 +216,11 @@ impl FromDisk {
     }
 }
 
-/// Whether `data` is lines of text. Programs have bytes that are no characters.
+/// Whether `data` is lines of text, in ASCII or what extends it. Programs have bytes that are no characters.
 fn is_text(data: &[u8]) -> bool {
-    let is_written = |character: char| !character.is_control() || "\t\n\r\x0c".contains(character);
-    data.contains(&b'\n') && str::from_utf8(data).is_ok_and(|text| text.chars().all(is_written))
+    // DOS may end a text with 1Ah.
+    let is_written = |byte: &u8| !byte.is_ascii_control() || b"\t\n\r\x0c\x1a".contains(byte);
+    data.iter().filter(|byte| **byte == b'\n').count() >= LINES && data.iter().all(is_written)
 }
 
 fn parse_elf<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Image, ImageError> {
