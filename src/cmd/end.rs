@@ -27,7 +27,7 @@ impl End {
             End::Interruption(Interruption::Timeout) => {
                 (Ending::Timeout.to_string(), "time limit reached".to_owned())
             }
-            End::Interruption(Interruption::Signal) => {
+            End::Interruption(Interruption::Keyboard | Interruption::Signal) => {
                 ("interrupted".to_owned(), "interrupted".to_owned())
             }
             End::Left => ("left".to_owned(), "left by the user".to_owned()),

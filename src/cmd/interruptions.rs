@@ -21,7 +21,9 @@ const TERMINATION: [i32; 8] =
 /// What wants the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// A signal.
+    /// ^C or ^\\, or whatever sends the same signal.
+    Keyboard,
+    /// A termination signal.
     Signal,
     /// The time limit.
     Timeout,
@@ -43,17 +45,18 @@ impl Interruptions {
         let (sender, events) = channel();
         let (cancel, cancelled) = channel::<()>();
         let (signal_sender, signal_kicker) = (sender.clone(), kicker.clone());
-        let interrupt = move || {
-            if signal_sender.send(Interruption::Signal).is_ok() {
+        let interrupt = move |interruption| {
+            if signal_sender.send(interruption).is_ok() {
                 signal_kicker.kick();
             }
         };
-        on_termination(interrupt.clone())?;
+        let terminate = interrupt.clone();
+        on_termination(move || terminate(Interruption::Signal))?;
         let ignores_keyboard = Arc::new(AtomicBool::new(false));
         let ignores = Arc::clone(&ignores_keyboard);
         on_signals(&KEYBOARD, move || {
             if !ignores.load(Ordering::SeqCst) {
-                interrupt();
+                interrupt(Interruption::Keyboard);
             }
         })?;
         if let Some(timeout) = timeout {

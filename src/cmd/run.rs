@@ -54,7 +54,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         let terminal = args.guest.uses_stdin().then(LineTerminal::take);
         match run_to_end(&mut machine, &interruptions) {
             // Who is done with the guest's console has not asked for its registers.
-            End::Interruption(Interruption::Signal)
+            End::Interruption(Interruption::Keyboard)
                 if terminal.as_ref().is_some_and(LineTerminal::is_taken) =>
             {
                 // What the guest has sent may end in the midst of a line.
@@ -210,7 +210,9 @@ fn tell(machine: &Machine, end: &End) -> ExitCode {
         }
         End::Interruption(interruption) => {
             let (what, code) = match interruption {
-                Interruption::Signal => ("interrupted", ExitCode::Interrupted),
+                Interruption::Keyboard | Interruption::Signal => {
+                    ("interrupted", ExitCode::Interrupted)
+                }
                 Interruption::Timeout => ("time limit reached", ExitCode::Timeout),
             };
             say!("stepvisor: {what} at {}", machine.cpu().location());
