@@ -14,7 +14,7 @@ PATIENCE = 60  # seconds beyond the time a guest gets
 DRIVES = {"floppy": ["--drive", "0"], "disk": ["--drive", "0x80"], "cdrom": ["--cdrom"]}
 # Where the firmware is; a guest that halts there waits for a key.
 FIRMWARE = 0xC000
-# But the HLT in which INT 14h waits for a serial port, where SeaBIOS looks again and again.
+# But the HLT in which INT 14h waits for a serial port (src/bios/rom.rs), where SeaBIOS looks again and again.
 SERIAL_WAIT = range(0xD098, 0xD0A0)
 # Not the KVM refuses: there is nothing that it could run.
 NOWHERE = "there is no memory to execute"
