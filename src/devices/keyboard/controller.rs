@@ -1,13 +1,13 @@
 //! The 8042 keyboard controller at ports 60h and 64h (IBM PS/2 Hardware Interface Technical Reference, Keyboard
 //! Controller; Intel UPI-41/42 for the bits of the status register).
 //!
-//! It takes a byte at once, so its input buffer is never full. Answers, its own and the keyboard's, go into the
-//! output buffer as soon as that is free; a guest that does not read one before it asks for the next has the last
-//! one only, and a scan code that it has not read yet comes after the answers. **Scan codes go in when the guest asks for them**: after
-//! [`PATIENCE`] reads of the status or of the data port in a row that found nothing. So a guest that polls
-//! either port sees each code for a while, one that empties the buffer before it begins loses none, and what a
-//! guest sees depends on what it does alone, on no clock. A guest that takes interrupts does not ask: to it the
-//! owner sends them one by one, by [`Controller::send`], as a typist would.
+//! It takes a byte at once, so its input buffer is never full. Answers, its own and the keyboard's, go into the output
+//! buffer as soon as that is free; a guest that does not read one before it asks for the next has the last one only,
+//! and a scan code that it has not read yet comes after the answers. **Scan codes go in when the guest asks for
+//! them**: after [`PATIENCE`] reads of the status or of the data port in a row that found nothing. So a guest that
+//! polls either port sees each code for a while, one that empties the buffer before it begins loses none, and what a
+//! guest sees depends on what it does alone, on no clock. A guest that takes interrupts does not ask: to it the owner
+//! sends them one by one, by [`Controller::send`], as a typist would.
 //!
 //! The state at power-on is what firmware leaves: self test passed, translation and interrupts on, A20 on. There
 //! is no mouse; a byte for one is answered as by a line that is dead: FEh with the time-out bit.
