@@ -284,6 +284,42 @@ fn right_behind_the_switch_to_long_mode_nothing_is_an_invalid_opcode_that_is_non
 }
 
 #[test]
+fn movbe_is_no_invalid_opcode_beside_breakpoints_and_a_written_lstar() {
+    // mov ecx, LSTAR; mov eax, 8800h; xor edx, edx; wrmsr; mov ecx, 20000; dec ecx; jnz back;
+    // movbe eax, [DATA]
+    let code = [
+        &[0xb9, 0x82, 0, 0, 0xc0, 0xb8, 0, 0x88, 0, 0, 0x31, 0xd2, 0x0f, 0x30][..],
+        &[0xb9, 0x20, 0x4e, 0, 0, 0xff, 0xc9, 0x75, 0xfc],
+        &[0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0],
+    ]
+    .concat();
+    for breakpoints in 0..4 {
+        let mut machine = machine_in(Mode::Long, &code);
+        // No code segment for ring 3.
+        for selector in [CODE3, CODE64_3] {
+            write(&mut machine, GDT + u64::from(selector & !7), &[0; 8]);
+        }
+        write(&mut machine, DATA, &[1, 2, 3, 4]);
+        (0xc000..).take(breakpoints).for_each(|addr| {
+            machine.breakpoints_mut().insert(Linear(addr));
+        });
+        assert_eq!(run(&mut machine), End::Done, "{breakpoints} breakpoints");
+        assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304);
+    }
+}
+
+#[test]
+fn movbe_is_no_invalid_opcode_behind_hypercalls_at_many_places() {
+    // vmcall, five times; movbe eax, [DATA]
+    let vmcall = [0x0f, 0x01, 0xc1];
+    let code = [&vmcall.repeat(5)[..], &[0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0]].concat();
+    let mut machine = machine_in(Mode::Long, &code);
+    write(&mut machine, DATA, &[1, 2, 3, 4]);
+    assert_eq!(run(&mut machine), End::Done);
+    assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304);
+}
+
+#[test]
 fn with_the_firmware_alone_movbe_is_no_invalid_opcode() {
     for drive in DRIVES {
         // cx = 100; next: mov eax, [7C00h]; movbe [600h], eax; movbe ebx, [600h]; cmp eax, ebx; jne to the INT3;

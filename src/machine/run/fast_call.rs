@@ -12,7 +12,7 @@ use crate::kvm::{Exit, GuestDebug, KvmError};
 use crate::machine::{Machine, StopReason};
 use crate::x86::debug::{DR6_BS, DebugSlot};
 use crate::x86::instruction::{self, Kind, MAX_LEN};
-use crate::x86::registers::{EFER_LMA, RFLAGS_FIXED, RFLAGS_RF};
+use crate::x86::registers::{EFER_LMA, EFER_SCE, RFLAGS_FIXED, RFLAGS_RF};
 use crate::x86::segment::read_descriptor;
 use crate::x86::vectors::{self, DOUBLE_FAULT, PAGE_FAULT};
 use crate::x86::{CpuState, Gpr, Linear};
@@ -30,10 +30,11 @@ impl Machine {
         Ok(())
     }
 
-    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught.
+    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught. None is needed while SYSCALL is an
+    /// invalid opcode; EFER's next write has an exit of its own.
     pub(in crate::machine) fn with_call_guard(&self, debug: GuestDebug) -> GuestDebug {
         let mut debug = debug;
-        if !self.vcpu.traps_calls() {
+        if !self.vcpu.traps_calls() || self.vcpu.cpu().efer & EFER_SCE == 0 {
             return debug;
         }
         let pc = self.vcpu.cpu().pc();

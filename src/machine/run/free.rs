@@ -227,19 +227,17 @@ impl Machine {
         Ok(needs(&now) == needs(plan))
     }
 
-    /// Arms what the plan wants, and in the registers that it leaves free the instructions that this host
-    /// never gets past.
+    /// Arms what the plan wants, and in the registers that it leaves free first the guard for which it reserves one, then
+    /// that of SYSCALL, and last the instructions that this host never gets past: those the deadline notices as well.
     fn arm_free(&mut self, slots: &Slots) -> Result<(), KvmError> {
-        let slots = GuestDebug { slots: slots.armed, ..GuestDebug::OFF };
-        let mut armed = self.with_call_guard(slots).slots;
-        let breakpoints = &self.breakpoints;
-        let mut sites = self.guard.sites().filter(|site| !breakpoints.contains(*site));
-        for slot in armed.iter_mut().filter(|slot| slot.is_none()) {
-            *slot = sites.next().map(DebugSlot::execute);
+        let debug = GuestDebug { slots: slots.armed, general_detect: true, ..GuestDebug::OFF };
+        let mut debug = self.with_call_guard(self.with_undefined_guard(debug));
+        let sites = self.guard.sites().filter(|site| !self.breakpoints.contains(*site));
+        let free = debug.slots.iter_mut().filter(|slot| slot.is_none());
+        for (slot, site) in free.zip(sites) {
+            *slot = Some(DebugSlot::execute(site));
         }
-        drop(sites);
-        let armed = GuestDebug { slots: armed, general_detect: true, ..GuestDebug::OFF };
-        self.vcpu.arm(self.with_undefined_guard(armed))
+        self.vcpu.arm(debug)
     }
 
     fn debug_exit(&mut self, dr6: u64, slots: &Slots) -> Result<Option<StopReason>, KvmError> {
