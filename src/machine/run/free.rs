@@ -1,6 +1,7 @@
 //! Running at full speed, the debug registers armed, until something is hit.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::long_mode::Tables;
 use super::undefined::TakenBack;
@@ -135,37 +136,10 @@ impl Machine {
                     self.arm_free(slots)?;
                     self.breakpoint_here()
                 }
-                Exit::Interrupted => {
-                    self.note_signal();
-                    if let Some(stop) = self.leave_trap()? {
-                        return Ok(Some(stop));
-                    }
-                    self.look_for_padding();
-                    if let TakenBack::Completed(stop) = self.take_from_circle()? {
-                        if stop.is_some() {
-                            return Ok(stop);
-                        }
-                        self.arm_free(slots)?;
-                    }
-                    self.look_for_unanswered()?;
-                    if self.vcpu.take_kick() {
-                        return Ok(Some(StopReason::Kicked));
-                    }
-                    // The signal came before the debug register's turn; what follows may step.
-                    if let Some(stop) = self.breakpoint_here() {
-                        return Ok(Some(stop));
-                    }
-                    if plan.recheck && !self.still_fits(plan)? || self.guard.steps_instead() {
-                        return Ok(None);
-                    }
-                    if self.guard.has_struck() {
-                        let stop = self.look_after_deadline()?;
-                        self.arm_free(slots)?;
-                        stop
-                    } else {
-                        None
-                    }
-                }
+                Exit::Interrupted => match self.after_signal(plan, slots)? {
+                    ControlFlow::Break(end) => return Ok(end),
+                    ControlFlow::Continue(()) => None,
+                },
                 Exit::Debug { dr6 } => {
                     let stop = self.debug_exit(dr6, slots)?;
                     // Those that the guest has just set, where general detect ends the entry.
@@ -198,6 +172,46 @@ impl Machine {
                 return Ok(stop);
             }
         }
+    }
+
+    /// After a signal, whatever it has been for. In this order: an interrupt or an #UD that the guest is in the middle of
+    /// is led to its end, what is to be told of the guest is told, and a pause or a breakpoint ends the run; only then
+    /// comes what needs another plan, and the deadline. Breaks with how the run ends, as of [`Machine::run_free`].
+    fn after_signal(
+        &mut self,
+        plan: &DebugPlan,
+        slots: &Slots,
+    ) -> Result<ControlFlow<Option<StopReason>>, KvmError> {
+        self.note_signal();
+        if let Some(stop) = self.leave_trap()? {
+            return Ok(ControlFlow::Break(Some(stop)));
+        }
+        self.look_for_padding();
+        if let TakenBack::Completed(stop) = self.take_from_circle()? {
+            if stop.is_some() {
+                return Ok(ControlFlow::Break(stop));
+            }
+            self.arm_free(slots)?;
+        }
+        self.look_for_unanswered()?;
+        if self.vcpu.take_kick() {
+            return Ok(ControlFlow::Break(Some(StopReason::Kicked)));
+        }
+        // The signal came before the debug register's turn; what follows may step.
+        if let Some(stop) = self.breakpoint_here() {
+            return Ok(ControlFlow::Break(Some(stop)));
+        }
+        if plan.recheck && !self.still_fits(plan)? || self.guard.steps_instead() {
+            return Ok(ControlFlow::Break(None));
+        }
+        if self.guard.has_struck() {
+            let stop = self.look_after_deadline()?;
+            self.arm_free(slots)?;
+            if stop.is_some() {
+                return Ok(ControlFlow::Break(stop));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// An exit that is no access: it may end in an instruction completed by hand, which no debug register and

@@ -69,13 +69,13 @@ impl Machine {
     }
 
     /// After a signal: whether the guest circles at an instruction that KVM has refused, as
-    /// [`Machine::take_back_undefined`] finds it in the handler.
+    /// [`Machine::take_back_undefined`] finds it in the handler. One with a breakpoint may not have had its turn yet.
     pub(in crate::machine) fn take_from_circle(&mut self) -> Result<TakenBack, KvmError> {
         if !self.has_shown_refusals() || !self.circles_at_undefined() {
             return Ok(TakenBack::No);
         }
         let here = self.vcpu.cpu().clone();
-        match self.is_movbe(&here) {
+        match self.is_movbe(&here) && self.breakpoint_here().is_none() {
             true => self.complete_from(&here),
             false => self.take_back_undefined(),
         }
