@@ -666,6 +666,28 @@ fn a_guest_that_has_shut_down_can_be_put_somewhere_else_and_run() {
 }
 
 #[test]
+fn a_guest_that_is_started_anew_finds_no_msr_of_the_last_run() {
+    // cli; mov ecx, SYSENTER_CS; rdmsr; mov esi, eax; mov eax, 7C00h; xor edx, edx; wrmsr;
+    // mov ecx, LSTAR; rdmsr; mov edi, eax; mov eax, 7C00h; wrmsr; rdmsr; hlt
+    let code = [
+        &[0xfa, 0x66, 0xb9, 0x74, 1, 0, 0, 0x0f, 0x32, 0x66, 0x89, 0xc6][..],
+        &[0x66, 0xb8, 0, 0x7c, 0, 0, 0x66, 0x31, 0xd2, 0x0f, 0x30],
+        &[0x66, 0xb9, 0x82, 0, 0, 0xc0, 0x0f, 0x32, 0x66, 0x89, 0xc7],
+        &[0x66, 0xb8, 0, 0x7c, 0, 0, 0x0f, 0x30, 0x0f, 0x32, 0xf4],
+    ]
+    .concat();
+    let mut machine = boot(&code);
+    for run in ["first", "second", "third"] {
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Halted { .. }), "{run}: {stop}");
+        let cpu = machine.cpu();
+        let [found_sysenter, found_lstar, written] = [cpu.gpr[SI], cpu.gpr[DI], cpu.gpr[AX]];
+        assert_eq!((found_sysenter, found_lstar, written), (0, 0, 0x7c00), "{run}");
+        machine.reset().unwrap();
+    }
+}
+
+#[test]
 fn reset_keeps_the_breakpoints() {
     let mut machine = boot(&[0x90, 0xf4]);
     break_at(&mut machine, START + 1);

@@ -4,6 +4,7 @@
 use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xsave};
 use kvm_ioctls::VcpuFd;
 
+use super::snapshot::{MSRS, read_msrs, write_msrs};
 use super::{Exit, GuestDebug, KvmError, Vcpu, high_interrupts, state};
 use crate::x86::registers::{CR0_WP, MSR_LSTAR, RFLAGS_TF, RFLAGS_VM};
 use crate::x86::{CpuState, FpuState};
@@ -18,6 +19,8 @@ pub(super) struct PowerOn {
     debug_registers: kvm_debugregs,
     /// Nothing pending, no interrupt shadow.
     events: kvm_vcpu_events,
+    /// [`MSRS`], as far as this KVM has them.
+    msrs: Vec<kvm_msr_entry>,
 }
 
 impl PowerOn {
@@ -27,6 +30,7 @@ impl PowerOn {
             xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
+            msrs: read_msrs(fd, MSRS)?,
         })
     }
 }
@@ -115,19 +119,21 @@ impl Vcpu {
     }
 
     /// Puts the processor into the state `cpu`, and all that is no part of it into the state at power-on:
-    /// x87 and SSE, the guest's debug registers, pending events.
+    /// x87 and SSE, the guest's debug registers, pending events, model-specific registers. The time-stamp counter goes on.
     ///
     /// # Errors
     /// A failed ioctl.
     pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         self.debug_registers.set(None);
-        let PowerOn { xsave, debug_registers, events } = &self.power_on;
+        let PowerOn { xsave, debug_registers, events, msrs } = &self.power_on;
         // SAFETY: as in `set_fpu`.
         unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
         let set = self.fd.set_debug_regs(debug_registers);
         set.map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
         let set = self.fd.set_vcpu_events(events);
         set.map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
+        write_msrs(&self.fd, msrs)?;
+        (self.call_target, self.new_call_target) = (None, false);
         self.revive(cpu)
     }
 

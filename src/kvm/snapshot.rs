@@ -1,6 +1,7 @@
 //! The whole state of a vCPU, kept and put back: what [`CpuState`] has, and what it has not.
 
 use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
+use kvm_ioctls::VcpuFd;
 
 use super::{KvmError, Vcpu};
 use crate::x86::CpuState;
@@ -18,10 +19,9 @@ pub struct VcpuSnapshot {
     traps_calls: bool,
 }
 
-/// Model-specific registers that a guest may write and find again: SYSENTER, PAT, SYSCALL, KERNEL_GS_BASE,
-/// TSC_AUX and the time-stamp counter. KVM has EFER, the bases of FS and GS and the APIC base in the special
-/// registers.
-const MSRS: [u32; 11] = [
+/// Model-specific registers that a guest may write and find again: SYSENTER, PAT, SYSCALL, KERNEL_GS_BASE and
+/// TSC_AUX. KVM has EFER, the bases of FS and GS and the APIC base in the special registers.
+pub(super) const MSRS: [u32; 10] = [
     0x174,
     0x175,
     0x176,
@@ -32,7 +32,6 @@ const MSRS: [u32; 11] = [
     MSR_FMASK,
     0xc000_0102,
     0xc000_0103,
-    TSC,
 ];
 /// The time-stamp counter.
 const TSC: u32 = 0x10;
@@ -59,28 +58,19 @@ impl Vcpu {
             xcrs: fd.get_xcrs().map_err(KvmError::ioctl("KVM_GET_XCRS"))?,
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
-            msrs: self.read_msrs()?,
+            msrs: self.guest_msrs()?,
             traps_calls: self.traps_calls(),
         })
     }
 
-    /// Those of [`MSRS`] that this KVM has: it stops reading at the first that it has not.
-    fn read_msrs(&self) -> Result<Vec<kvm_msr_entry>, KvmError> {
-        let entry = |index| kvm_msr_entry { index, ..Default::default() };
-        let mut wanted: Vec<kvm_msr_entry> = MSRS.into_iter().map(entry).collect();
-        loop {
-            let Ok(mut msrs) = Msrs::from_entries(&wanted) else { return Ok(Vec::new()) };
-            let read = self.fd.get_msrs(&mut msrs).map_err(KvmError::ioctl("KVM_GET_MSRS"))?;
-            if read >= wanted.len() {
-                let mut found = msrs.as_slice().to_vec();
-                if let Some(target) = self.call_target {
-                    let targets = found.iter_mut().filter(|entry| entry.index == MSR_LSTAR);
-                    targets.for_each(|entry| entry.data = target);
-                }
-                return Ok(found);
-            }
-            wanted.remove(read);
+    /// [`MSRS`] and the time-stamp counter, as the guest finds them.
+    fn guest_msrs(&self) -> Result<Vec<kvm_msr_entry>, KvmError> {
+        let mut found = read_msrs(&self.fd, MSRS.into_iter().chain([TSC]))?;
+        if let Some(target) = self.call_target {
+            let targets = found.iter_mut().filter(|entry| entry.index == MSR_LSTAR);
+            targets.for_each(|entry| entry.data = target);
         }
+        Ok(found)
     }
 
     /// Puts a state back, also after a shutdown that has reset the vCPU.
@@ -97,9 +87,7 @@ impl Vcpu {
         unsafe { fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
         fd.set_debug_regs(debug_registers).map_err(KvmError::ioctl("KVM_SET_DEBUGREGS"))?;
         fd.set_vcpu_events(events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))?;
-        if let Ok(msrs) = Msrs::from_entries(msrs) {
-            fd.set_msrs(&msrs).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
-        }
+        write_msrs(fd, msrs)?;
         self.call_target = None;
         if snapshot.traps_calls {
             self.trap_calls();
@@ -111,4 +99,28 @@ impl Vcpu {
         self.trap_flag_set = self.armed.single_step;
         Ok(())
     }
+}
+
+/// Those of `wanted` that this KVM has: it stops reading at the first that it has not.
+pub(super) fn read_msrs(
+    fd: &VcpuFd,
+    wanted: impl IntoIterator<Item = u32>,
+) -> Result<Vec<kvm_msr_entry>, KvmError> {
+    let entry = |index| kvm_msr_entry { index, ..Default::default() };
+    let mut wanted: Vec<kvm_msr_entry> = wanted.into_iter().map(entry).collect();
+    loop {
+        let Ok(mut msrs) = Msrs::from_entries(&wanted) else { return Ok(Vec::new()) };
+        let read = fd.get_msrs(&mut msrs).map_err(KvmError::ioctl("KVM_GET_MSRS"))?;
+        if read >= wanted.len() {
+            return Ok(msrs.as_slice().to_vec());
+        }
+        wanted.remove(read);
+    }
+}
+
+/// Writes what [`read_msrs`] has read.
+pub(super) fn write_msrs(fd: &VcpuFd, entries: &[kvm_msr_entry]) -> Result<(), KvmError> {
+    let Ok(msrs) = Msrs::from_entries(entries) else { return Ok(()) };
+    fd.set_msrs(&msrs).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
+    Ok(())
 }
