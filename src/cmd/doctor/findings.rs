@@ -62,7 +62,7 @@ pub fn mechanisms(facts: &HostFacts) -> Mechanisms {
         watch_device_memory: watch(WatchKind::Access, Place::Device),
         completes_integers: facts.refuses_integers(),
         completes_calls: !facts.syscall_changes_ring,
-        deadline: facts.can_hang(),
+        deadline: facts.needs_deadline(),
     }
 }
 

@@ -182,10 +182,11 @@ pub enum Lzcnt {
 }
 
 impl HostFacts {
-    /// Whether this KVM has instructions that it never gets past.
+    /// Whether a guest that runs freely has to be looked at every so often: there are instructions that this KVM never
+    /// gets past, or refuses by an #UD whose handler may lead back to them for ever.
     #[must_use]
-    pub fn can_hang(&self) -> bool {
-        self.endless != Endless::default()
+    pub fn needs_deadline(&self) -> bool {
+        self.endless != Endless::default() || self.refuses_integers()
     }
 
     /// Whether this KVM refuses integer instructions, as one does that runs guests in an emulator.

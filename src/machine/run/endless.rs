@@ -1,10 +1,10 @@
 //! The deadline on running: instructions that this host's KVM never gets past are noticed and completed by
 //! hand.
 //!
-//! The first time at a place it takes the deadline to notice; then a spare debug register stops the guest
-//! there at once. A host without such instructions has no deadline. Interrupts of real mode get here only where
-//! the guest has just loaded the base of its table (see [`crate::kvm::Vcpu::trapped_interrupt`]): IF and AC are
-//! lost then.
+//! The first time at a place it takes the deadline to notice; then a spare debug register stops the guest there at once.
+//! A host that has no such instructions, and refuses none by an #UD (see [`super::undefined`]), has no deadline.
+//! Interrupts of real mode get here only where the guest has just loaded the base of its table (see
+//! [`crate::kvm::Vcpu::trapped_interrupt`]): IF and AC are lost then.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Guard {
     /// Starts the deadline for what is about to run, if this host needs one or the caller does.
     pub(in crate::machine) fn watch(&mut self, recheck: bool) -> Result<(), KvmError> {
         let period = match probe::known_facts() {
-            Some(facts) if recheck || facts.can_hang() => PERIOD,
+            Some(facts) if recheck || facts.needs_deadline() => PERIOD,
             Some(_) => return Ok(()),
             None => FIRST_LOOK,
         };
