@@ -126,7 +126,8 @@ impl Vcpu {
     }
 
     /// Has SYSCALL lead to [`CALL_TRAP`] until the guest writes LSTAR again. Neither RDMSR nor [`Vcpu::msr`] shows that.
-    /// Only where [`Vcpu::take_new_call_target`] is ever true the guest is left for both.
+    /// To be called after [`Vcpu::take_new_call_target`] has been true: on a host that does not report accesses to MSRs it
+    /// never is, and RDMSR would show the trap.
     pub fn trap_calls(&mut self) {
         if self.call_target.is_none()
             && let Some(target) = self.msr(MSR_LSTAR)

@@ -6,8 +6,9 @@
 //! below its pointer is lost, as with any interrupt.
 //!
 //! An armed debug register can double what an exit costs, and a real-mode guest rarely uses MOVBE. So while the
-//! firmware answers #UD, which only returns to the instruction, nothing is armed: the guest is found in that circle
-//! when a signal interrupts it, and the register armed from then on.
+//! firmware answers #UD, nothing is armed at first. Its handler only returns to the instruction, which KVM refuses again:
+//! the guest goes round between the two until a signal interrupts it, at the latest that of the deadline. The instruction
+//! is completed then, and the register armed from there on.
 
 use crate::emulator::Unsupported;
 use crate::kvm::{GuestDebug, KvmError, probe};
