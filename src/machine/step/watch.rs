@@ -56,7 +56,11 @@ impl Machine {
             Passage::Fault(frame) => vec![frame],
         };
         let is_hit = |watch: &Watch, contents: &Vec<u8>| {
-            let written = || self.watched_bytes(watch) != *contents;
+            let written = || {
+                let now = self.watched_bytes(watch);
+                // What the guest has unmapped nobody has written to.
+                now.len() == contents.len() && now != *contents
+            };
             match watch.kind {
                 WatchKind::Write => touches(&accesses, watch, |access| access.write) || written(),
                 WatchKind::Read => touches(&accesses, watch, |access| access.read),
