@@ -525,9 +525,8 @@ fn every_guest_ends_the_same_with_watchpoints_that_nothing_hits() {
     for sample in SAMPLES.iter().filter(|sample| sample.end == End::Halt) {
         let mut free = sample.machine();
         assert!(matches!(free.run(), StopReason::Halted { .. }), "{}", sample.name);
-        // The firmware clears all of video memory. And with its stack there KVM loses writes: see docs/hosts.md.
-        let avoids = !sample.needs_firmware && sample.name != "pushdraw";
-        let screen = avoids.then_some((VGA + 0x7f00, Access));
+        // The firmware clears all of video memory.
+        let screen = (!sample.needs_firmware).then_some((VGA + 0x7f00, Access));
         for (addr, kind) in [(0x5_0000, Write)].into_iter().chain(screen) {
             let mut watched = sample.machine();
             watched.breakpoints_mut().insert_watch(Watch { addr: Linear(addr), len: 4, kind });
