@@ -1,10 +1,11 @@
 //! The character generator: the fonts of code page 437 that a PC's video ROM has, 8 pixels wide and 8, 14 or
 //! 16 high, and what the codes mean.
 //!
-//! Of 8x16: lines, blocks and shades are drawn by rule (`lines`), so that they join without gaps; what the
-//! Spleen font of Frederic Cambus (BSD-2-Clause, from the crate `spleen-font`) has comes from there (`spleen`);
-//! the few left are drawn by hand (`drawn`), to match it. [`FONT_8X14`] is made of that. The letters of 8x8 are
-//! those of a PC (`small`): programs draw and compare them pixel by pixel. Knows no device and no screen.
+//! Of 8x16: lines, blocks and shades are drawn by rule (`lines`), so that they join without gaps; what the Spleen
+//! font of Frederic Cambus (BSD-2-Clause, from the crate `spleen-font`) has comes from there (`spleen`); the few
+//! left are drawn by hand (`drawn`), to match it. [`FONT_8X14`] is made of that. The letters of 8x8 are those of
+//! a PC (`small`): programs draw and compare them pixel by pixel; its symbols are drawn by hand (`symbols`).
+//! Knows no device and no screen.
 
 pub mod cp437;
 
@@ -12,6 +13,7 @@ mod drawn;
 mod lines;
 mod small;
 mod spleen;
+mod symbols;
 
 use std::sync::LazyLock;
 
@@ -45,11 +47,13 @@ pub static FONT_8X14: LazyLock<[[u8; 14]; 256]> = LazyLock::new(|| {
 });
 
 /// The font of 8 scan lines, for graphics modes of 200 lines and for 43 or 50 rows of text: lines are drawn
-/// for this height, letters are a PC's; of the rest, two scan lines of the 8x16 font become one.
+/// for this height, letters are a PC's, symbols are drawn by hand; of the rest, two scan lines of the 8x16 font become
+/// one.
 pub static FONT_8X8: LazyLock<[SmallGlyph; 256]> = LazyLock::new(|| {
     std::array::from_fn(|code| {
         let character = cp437::to_char(code as u8);
         lines::glyph(character)
+            .or_else(|| symbols::glyph(character))
             .or_else(|| small::glyph(character))
             .unwrap_or_else(|| squeezed(&FONT_8X16[code]))
     })
