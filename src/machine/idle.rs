@@ -86,6 +86,8 @@ impl Machine {
     /// Sleeps for `time`, or for ever, or until a kick; says so once, unless the guest is `asleep` already.
     fn sleep(&mut self, time: Option<Duration>, asleep: &mut bool) {
         if !std::mem::replace(asleep, true) {
+            // It would wake the host again and again.
+            self.stop_alarm();
             let devices = &self.devices;
             self.observer.sleeps(&|| devices.frame());
         }

@@ -395,14 +395,19 @@ impl Machine {
         }
     }
 
-    /// The guest runs no more.
-    pub(super) fn rest_from_interrupts(&mut self) {
-        self.vcpu.request_interrupt_window(false);
+    /// The guest need not be left for an interrupt.
+    pub(super) fn stop_alarm(&mut self) {
         if let Some(alarm) = &mut self.interrupts.alarm {
             alarm.stop();
         }
         self.interrupts.alarm_at = None;
         self.interrupts.alarm_is_right = false;
+    }
+
+    /// The guest runs no more.
+    pub(super) fn rest_from_interrupts(&mut self) {
+        self.vcpu.request_interrupt_window(false);
+        self.stop_alarm();
         if std::mem::take(&mut self.interrupts.has_patience)
             && let Some(patience) = &mut self.interrupts.patience
         {
