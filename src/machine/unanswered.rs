@@ -6,6 +6,7 @@
 //! the frame of the exception is still to be seen.
 
 use super::Machine;
+use super::firmware::DATA;
 use crate::bios::rom;
 use crate::emulator::{self, Raised};
 use crate::kvm::{KvmError, probe};
@@ -17,6 +18,9 @@ use crate::x86::vectors::GENERAL_PROTECTION;
 use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName};
 
 const IRET: u8 = 0xcf;
+/// What is told of a guest that executes what the firmware has below 500h.
+const ASTRAY: &str = "; these are interrupt vectors and data of the BIOS, no code: a jump or return went astray, or the \
+                      program ran on behind its end and past FFFFh";
 /// Bytes of a frame in real mode: IP, CS, FLAGS.
 const FRAME: u64 = 6;
 /// Bytes of the stack that are searched for the frame of an exception, and where they begin below ESP.
@@ -70,12 +74,16 @@ impl Machine {
         if !unanswered.contains(&vector) {
             return Ok(None);
         }
+        let place = match DATA.contains(&cpu.pc().0) {
+            true => ASTRAY,
+            false => "",
+        };
         let why = match paging {
             true => "switches paging on, which this host's KVM has in long mode only, and ",
             false => "",
         };
         Ok(Some(format!(
-            "{}: {} {why}raises {}, again and again: the guest has no handler for it, and the firmware's just returns",
+            "{}: {} {why}raises {}, again and again: the guest has no handler for it, and the firmware's just returns{place}",
             cpu.location(),
             self.instruction_words(&cpu),
             name(vector)
