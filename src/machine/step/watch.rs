@@ -58,8 +58,9 @@ impl Machine {
         let is_hit = |watch: &Watch, contents: &Vec<u8>| {
             let written = || {
                 let now = self.watched_bytes(watch);
-                // What the guest has unmapped nobody has written to.
-                now.len() == contents.len() && now != *contents
+                // What the guest has unmapped nobody has written to. What it has mapped has changed for a user who
+                // saw nothing there.
+                now.len() >= contents.len() && now != *contents
             };
             match watch.kind {
                 WatchKind::Write => touches(&accesses, watch, |access| access.write) || written(),
