@@ -39,20 +39,23 @@ impl Machine {
         Ok(end)
     }
 
-    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1). KVM's emulator leaves it set
-    /// in two places more: between the iterations of a repetition, and behind a fault that it delivers itself, in real
-    /// mode, until the handler's first instruction is done.
+    /// RF is clear after any instruction but the IRET that sets it (SDM vol. 3B, 18.3.1.1). KVM leaves it set in three
+    /// places more: between the iterations of a repetition that it emulates, behind a fault that it delivers itself, in
+    /// real mode, until the handler's first instruction is done, and before one that it cannot deliver.
     fn clear_left_resume_flag(&mut self, stop: &StopReason) -> Result<(), KvmError> {
         let cpu = self.vcpu.cpu();
         if cpu.rflags & RFLAGS_RF == 0 {
             return Ok(());
         }
-        let pc = cpu.pc();
-        // A breakpoint stops before the first iteration.
-        let repeats = *stop != StopReason::Breakpoint(pc) && self.rep_here().is_some();
-        let is_entered = |vector| vectors::handler(cpu, self, vector) == Some(pc);
-        let enters = cpu.cr0 & CR0_PE == 0 && (0..=vectors::LAST_EXCEPTION).any(is_entered);
-        if !repeats && !enters {
+        let is_handler = |vector| vectors::handler(cpu, self, vector) == Some(cpu.pc());
+        let enters = cpu.cr0 & CR0_PE == 0 && (0..=vectors::LAST_EXCEPTION).any(is_handler);
+        let behind_iret = match stop {
+            // It stops before the first iteration.
+            StopReason::Breakpoint(_) => !enters,
+            StopReason::Watchpoint(_) => !enters && self.rep_here().is_none(),
+            _ => false,
+        };
+        if behind_iret {
             return Ok(());
         }
         let mut cpu = self.vcpu.cpu().clone();
