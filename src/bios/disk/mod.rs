@@ -118,6 +118,8 @@ fn hard_disk_parameters(geometry: Geometry) -> [u8; 16] {
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     let function = pc.high(Gpr::Rax);
     let frame = pc.frame();
+    // Some services leave something else in DL.
+    let last_status = last_status(pc);
     let status = match find(pc, pc.low(Gpr::Rdx)) {
         // Of the CD-ROM that was booted, whatever drive is asked.
         _ if function == 0x4b => cdrom::emulation(pc),
@@ -131,7 +133,7 @@ pub fn serve(pc: &mut Pc<'_>) -> Outcome {
     }
     pc.set_frame(frame);
     pc.set_carry(status != Status::Success);
-    pc.write_u8(last_status(pc), status.code());
+    pc.write_u8(last_status, status.code());
     Outcome::Return
 }
 

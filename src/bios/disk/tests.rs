@@ -385,3 +385,12 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     }
     assert_eq!(pc.call([0x4500, 0, 0, 0x00e0]), (0xb401, 0, 0x00e0, true));
 }
+
+#[test]
+fn a_service_that_changes_dl_has_its_status_with_the_drive_that_was_asked() {
+    let mut pc = hard_disk(64);
+    pc.call([0x0201, 0x9000, 0x0000, 0x0080]);
+    assert_eq!(pc.byte(0x474), 1);
+    let (.., carry) = pc.call([0x0800, 0, 0, 0x0080]);
+    assert_eq!((carry, pc.byte(0x474), pc.byte(0x441)), (false, 0, 0));
+}
