@@ -29,6 +29,8 @@ const LIGHTS: u8 = 0x07;
 
 /// In the low byte of a key of the enhanced keyboard alone.
 const ENHANCED: u8 = 0xe0;
+/// In place of the character of a key that has none, on some keyboards.
+const NO_CHARACTER: u8 = 0xf0;
 
 /// INT 16h.
 pub fn serve(pc: &mut Pc<'_>) -> Outcome {
@@ -103,10 +105,11 @@ pub fn look(pc: &mut Pc<'_>) -> Outcome {
     Outcome::Return
 }
 
-/// The key as `function` shows it: the old ones know no enhanced keyboard.
+/// The key as `function` shows it: none has F0h as a character, and the old ones know no enhanced keyboard.
 fn shown(key: u16, function: u8) -> u16 {
     let [character, scan] = key.to_le_bytes();
     match (character, scan) {
+        (NO_CHARACTER, 1..) => u16::from_le_bytes([0, scan]),
         _ if function >= 0x10 => key,
         (ENHANCED, 1..) => u16::from_le_bytes([0, scan]),
         // Enter and the slash of the keypad.

@@ -103,9 +103,14 @@ fn lights_wait_for_a_scan_code_that_nobody_has_read() {
 #[test]
 fn the_old_functions_know_no_enhanced_keyboard() {
     let mut bench = Bench::new();
-    for (stored, shown) in
-        [(0x48e0, 0x4800), (0xe00d, 0x1c0d), (0xe02f, 0x352f), (0x1e61, 0x1e61), (0x00e0, 0x00e0)]
-    {
+    for (stored, shown) in [
+        (0x48e0, 0x4800),
+        (0xe00d, 0x1c0d),
+        (0xe02f, 0x352f),
+        (0x1e61, 0x1e61),
+        (0x00e0, 0x00e0),
+        (0x85f0, 0x8500),
+    ] {
         assert_eq!(bench.call(0x16, [0x0500, 0, stored, 0])[0], 0x0500);
         assert_eq!(bench.call(0x16, [0x0100, 0, 0, 0])[0], shown);
         assert!(!bench.zero());
