@@ -210,22 +210,27 @@ fn memory_is_read_as_binary_data() {
     }
 }
 
-/// A guest in long mode that maps its first 2 MiB again and again, to the end of the lower half.
+/// A guest in long mode that maps its third and fourth MiB again and again, to the end of the lower half: RAM without
+/// a gap, from 2 MiB on for 512 GiB at least.
 fn endless_memory() -> (Server, Client) {
     let server = Server::of("long");
     let mut client = server.connect();
     client.order("Z0,7d08,1");
     assert!(client.run("vCont;c").starts_with("T05"));
-    for (table, entry) in [(0x3000u64, 0x83u64), (0x2000, 0x3023), (0x1000, 0x2023)] {
-        write_binary(&mut client, table, &entry.to_le_bytes().repeat(512));
+    let again: [(u64, u64); 4] =
+        [(0x4000, 0x20_0083), (0x3008, 0x20_0083), (0x2008, 0x4023), (0x1008, 0x2023)];
+    for (table, entry) in again {
+        let count = (0x1000 - table % 0x1000) / 8;
+        write_binary(&mut client, table, &entry.to_le_bytes().repeat(count as usize));
     }
+    write_binary(&mut client, 0x20_7dfe, &[0x55, 0xaa]);
     assert_eq!(client.memory(0x7fff_ffe0_7dfe, 2), [0x55, 0xaa]);
     (server, client)
 }
 
 /// Packets that come to no end there.
 const ENDLESS: [&str; 2] =
-    ["qSearch:memory:0;800000000000;nowhere in there", "qCRC:0,800000000000"];
+    ["qSearch:memory:200000;7fffffe00000;nowhere in there", "qCRC:200000,7fffffe00000"];
 
 #[test]
 fn a_search_without_end_is_interrupted() {
