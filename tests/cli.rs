@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::samples::{End, SAMPLES, Sample, cdrom, sample};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use common::terminal::terminal;
 use serde_json::Value;
 use stepvisor::bios::Ending;
 use stepvisor::machine::bootable::CD_ROM;
@@ -47,12 +47,7 @@ fn stepvisor<'a>(args: impl IntoIterator<Item = &'a str>) -> Outcome {
 
 /// What `stepvisor` with `args` writes to a terminal as its standard output.
 fn on_a_terminal(args: &[&str], no_color: Option<&str>) -> String {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let mut terminal = fs::File::from(openpt(flags).unwrap());
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let end = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut screen, end) = terminal();
     let mut command = command();
     command.args(args).env_remove("NO_COLOR").stdout(end).stderr(Stdio::null());
     if let Some(value) = no_color {
@@ -63,7 +58,7 @@ fn on_a_terminal(args: &[&str], no_color: Option<&str>) -> String {
     drop(command);
     let mut bytes = Vec::new();
     // Ends with an error, once the child is gone.
-    let _ = terminal.read_to_end(&mut bytes);
+    let _ = screen.read_to_end(&mut bytes);
     assert!(child.wait().unwrap().success());
     String::from_utf8(bytes).unwrap()
 }

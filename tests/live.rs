@@ -2,6 +2,8 @@
 //! interpreter of terminal sequences.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
+mod common;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -10,8 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::terminal::terminal;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 use vt100::{Color, Parser};
@@ -83,13 +85,8 @@ fn run(code: &[u8]) -> Terminal {
 
 /// The same with arguments, and with changes to the command's surroundings.
 fn start(code: &[u8], args: &[&str], from: From, change: impl FnOnce(&mut Command)) -> Terminal {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let keyboard = File::from(openpt(flags).unwrap());
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
+    let (keyboard, end) = terminal();
     tcsetwinsize(&keyboard, winsize(30, 90)).unwrap();
-    let name = ptsname(&keyboard, Vec::new()).unwrap();
-    let end = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
     let home = TempDir::new().unwrap();
     let image = home.path().join("boot.bin");
     let mut sector = code.to_vec();

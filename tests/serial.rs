@@ -2,13 +2,15 @@
 //! interrupted.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
-use std::fs::{self, File};
+mod common;
+
+use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use common::terminal::terminal;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 
@@ -148,12 +150,7 @@ fn each_of_the_two_ports_hears_its_own() {
 #[test]
 fn on_a_terminal_each_key_is_sent_at_once_and_only_the_guest_shows_it() {
     let guest = Guest::new(POLLING);
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let mut keyboard = File::from(openpt(flags).unwrap());
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname(&keyboard, Vec::new()).unwrap();
-    let end = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut keyboard, end) = terminal();
     let before = tcgetattr(&end).unwrap();
     assert!(before.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO));
     let mut command = guest.command();
@@ -173,12 +170,7 @@ fn on_a_terminal_each_key_is_sent_at_once_and_only_the_guest_shows_it() {
 #[test]
 fn who_leaves_a_console_by_an_interrupt_is_told_the_place_alone() {
     let guest = Guest::new(POLLING);
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let mut keyboard = File::from(openpt(flags).unwrap());
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname(&keyboard, Vec::new()).unwrap();
-    let end = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut keyboard, end) = terminal();
     let mut command = guest.command();
     command.args(["--serial-in", "-"]).stdin(end.try_clone().unwrap()).stdout(end);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();

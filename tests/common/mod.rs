@@ -4,6 +4,7 @@
 pub mod modes;
 pub mod samples;
 pub mod switch;
+pub mod terminal;
 
 use std::cell::RefCell;
 use std::rc::Rc;
