@@ -18,7 +18,7 @@ use gdbstub::target::ext::breakpoints::{
 
 use super::Guest;
 use crate::gdb::layout::Description;
-use crate::machine::{self, Physical};
+use crate::machine;
 use crate::x86::Linear;
 
 /// The breakpoints that the client has inserted, by the packet that did it: a stop has to name the same.
@@ -113,13 +113,8 @@ impl Guest<'_> {
     /// Where the client may mean what it calls `addr`: there and at the addresses `high`. But where nothing is mapped it
     /// is no address of its own, and would cost as much as one.
     fn places(&self, addr: Linear, high: &[Linear]) -> Vec<Linear> {
-        let itself = high.is_empty() || self.is_mapped(addr);
+        let itself = high.is_empty() || self.machine.read_linear(addr, &mut [0]) == 1;
         high.iter().copied().chain(itself.then_some(addr)).collect()
-    }
-
-    fn is_mapped(&self, addr: Linear) -> bool {
-        let found = self.machine.translate(addr).map(|found| self.machine.physical(found.phys));
-        found.is_ok_and(|found| found != Physical::Hole)
     }
 
     /// The addresses above 4 GiB that the client may mean by `addr`.
