@@ -1,7 +1,7 @@
 //! What is pending in the vCPU and what holds it back: exceptions, and the shadows that interrupts and NMIs wait for
 //! (api.rst, 4.31 "KVM_GET_VCPU_EVENTS").
 
-use kvm_bindings::KVM_VCPUEVENT_VALID_SHADOW;
+use kvm_bindings::{KVM_VCPUEVENT_VALID_SHADOW, kvm_vcpu_events};
 
 use super::{KvmError, Vcpu};
 use crate::x86::vectors::DEBUG;
@@ -13,7 +13,7 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
-        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let events = self.events()?;
         Ok(events.interrupt.shadow != 0)
     }
 
@@ -23,8 +23,11 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn end_shadows(&mut self, nmi: bool) -> Result<(), KvmError> {
-        let mut events =
-            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        if self.out_of_shadow && !nmi {
+            return Ok(());
+        }
+        self.out_of_shadow = true;
+        let mut events = self.events()?;
         let masked = nmi && events.nmi.masked != 0;
         if events.interrupt.shadow == 0 && !masked {
             return Ok(());
@@ -34,7 +37,7 @@ impl Vcpu {
             events.nmi.masked = 0;
         }
         events.flags = KVM_VCPUEVENT_VALID_SHADOW;
-        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+        self.set_events(&events)
     }
 
     /// Whether KVM is about to raise an exception in the guest.
@@ -42,7 +45,7 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn has_exception(&self) -> Result<bool, KvmError> {
-        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let events = self.events()?;
         Ok(events.exception.injected != 0 || events.exception.pending != 0)
     }
 
@@ -52,13 +55,12 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn drop_exception(&mut self) -> Result<(), KvmError> {
-        let mut events =
-            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let mut events = self.events()?;
         if events.exception.injected == 0 && events.exception.pending == 0 {
             return Ok(());
         }
         (events.exception.injected, events.exception.pending) = (0, 0);
-        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+        self.set_events(&events)
     }
 
     /// Takes back a debug exception that KVM is about to raise in the guest; whether there was one.
@@ -66,7 +68,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn drop_debug_exception(&mut self) -> Result<bool, KvmError> {
-        let events = self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let events = self.events()?;
         let exception = events.exception;
         let is_due = exception.nr == DEBUG && (exception.injected != 0 || exception.pending != 0);
         if is_due {
@@ -80,10 +82,9 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn drop_interrupt(&mut self) -> Result<(), KvmError> {
-        let mut events =
-            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let mut events = self.events()?;
         (events.interrupt.injected, events.exception.injected) = (0, 0);
-        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+        self.set_events(&events)
     }
 
     /// Has the guest be left, by [`Exit::InterruptWindow`](super::Exit::InterruptWindow), as soon as it takes interrupts, or not. Some KVMs forget
@@ -97,10 +98,19 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn inject_interrupt(&mut self, vector: u8) -> Result<(), KvmError> {
-        let mut events =
-            self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?;
+        let mut events = self.events()?;
         (events.interrupt.injected, events.interrupt.nr) = (1, vector);
         (events.interrupt.soft, events.flags) = (0, 0);
-        self.fd.set_vcpu_events(&events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
+        self.set_events(&events)
+    }
+
+    fn events(&self) -> Result<kvm_vcpu_events, KvmError> {
+        // Registers that KVM has not got yet take back an exception that is on its way.
+        self.give_pending()?;
+        self.fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))
+    }
+
+    fn set_events(&self, events: &kvm_vcpu_events) -> Result<(), KvmError> {
+        self.fd.set_vcpu_events(events).map_err(KvmError::ioctl("KVM_SET_VCPU_EVENTS"))
     }
 }

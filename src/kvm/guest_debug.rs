@@ -54,6 +54,7 @@ impl Vcpu {
         if debug == self.armed && in_place {
             return Ok(());
         }
+        self.give_pending()?;
         self.fd.set_guest_debug(&debug.to_kvm()).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
         let stepped = self.armed.single_step;
         self.armed = debug;

@@ -6,11 +6,24 @@ use kvm_ioctls::VcpuFd;
 
 use super::snapshot::{MSRS, read_msrs, write_msrs};
 use super::{Exit, GuestDebug, KvmError, Vcpu, high_interrupts, state};
-use crate::x86::registers::{CR0_WP, MSR_LSTAR, RFLAGS_TF, RFLAGS_VM};
+use crate::x86::registers::{
+    CR0_WP, MSR_LSTAR, RFLAGS_AF, RFLAGS_CF, RFLAGS_DF, RFLAGS_IF, RFLAGS_OF, RFLAGS_PF, RFLAGS_RF,
+    RFLAGS_SF, RFLAGS_TF, RFLAGS_VM, RFLAGS_ZF,
+};
 use crate::x86::{CpuState, FpuState};
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
 const CR0_ET: u64 = 1 << 4;
+/// Those that programs work with.
+const COMMON_FLAGS: u64 = RFLAGS_CF
+    | RFLAGS_PF
+    | RFLAGS_AF
+    | RFLAGS_ZF
+    | RFLAGS_SF
+    | RFLAGS_OF
+    | RFLAGS_DF
+    | RFLAGS_IF
+    | RFLAGS_RF;
 
 /// State at power-on that is no part of [`CpuState`].
 #[derive(Debug)]
@@ -47,6 +60,13 @@ impl Vcpu {
     /// # Errors
     /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        if self.is_common_change(cpu) {
+            self.cpu = cpu.clone();
+            // Which is lost along with that.
+            self.trap_flag_set = false;
+            self.pending.set(true);
+            return Ok(());
+        }
         let before = self.cpu.clone();
         let written = self.write_cpu(cpu).and_then(|()| {
             if cpu.rflags & !self.cpu.rflags & RFLAGS_VM != 0 {
@@ -73,6 +93,24 @@ impl Vcpu {
         self.arm(self.armed)
     }
 
+    /// Whether no more than the general registers, RIP and flags that no KVM changes or refuses would become those of
+    /// `cpu`.
+    fn is_common_change(&self, cpu: &CpuState) -> bool {
+        let same = CpuState { gpr: cpu.gpr, rip: cpu.rip, rflags: cpu.rflags, ..self.cpu.clone() };
+        same == *cpu && *cpu != self.cpu && (cpu.rflags ^ self.cpu.rflags) & !COMMON_FLAGS == 0
+    }
+
+    /// Gives KVM the registers that it has not got yet; whether there were any.
+    pub(super) fn give_pending(&self) -> Result<bool, KvmError> {
+        if !self.pending.get() {
+            return Ok(false);
+        }
+        let regs = state::regs_to_kvm(&self.cpu);
+        self.fd.set_regs(&regs).map_err(KvmError::ioctl("KVM_SET_REGS"))?;
+        self.pending.set(false);
+        Ok(true)
+    }
+
     /// A software KVM that has paging in long mode only answers an attempt to switch it on with a shutdown
     /// at the next entry. Taken here, it does not hit the guest, whose registers are put back.
     fn take_shutdown(&mut self) -> Result<(), KvmError> {
@@ -95,6 +133,7 @@ impl Vcpu {
     }
 
     fn write_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        self.give_pending()?;
         let mut sregs = state::sregs_to_kvm(cpu);
         if sregs != state::sregs_to_kvm(&self.cpu) {
             if self.table_moved && high_interrupts::moves_table(cpu) {
@@ -144,6 +183,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn revive(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        self.out_of_shadow = false;
         let mut sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
         for _ in 0..2 {
             sregs.cr0 ^= CR0_WP;
@@ -155,6 +195,7 @@ impl Vcpu {
 
     /// Reads back what KVM made of the registers.
     fn reload(&mut self) -> Result<(), KvmError> {
+        self.give_pending()?;
         let regs = self.fd.get_regs().map_err(KvmError::ioctl("KVM_GET_REGS"))?;
         let sregs = self.fd.get_sregs().map_err(KvmError::ioctl("KVM_GET_SREGS"))?;
         self.cpu = state::cpu_from_kvm(&regs, &sregs);

@@ -93,6 +93,7 @@ impl Vcpu {
             self.trap_calls();
         }
         self.forget_debug_registers();
+        self.give_pending()?;
         // A reset or the debug registers may have dropped what was armed.
         let armed = self.armed.to_kvm();
         self.fd.set_guest_debug(&armed).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;

@@ -20,6 +20,10 @@ pub struct Vcpu {
     pub(super) fd: VcpuFd,
     pub(super) kicker: Kicker,
     pub(super) cpu: CpuState,
+    /// General registers, RIP or flags of `cpu` that KVM has still to be given.
+    pub(super) pending: Cell<bool>,
+    /// No shadow holds back interrupts, as has been seen since the last entry.
+    pub(super) out_of_shadow: bool,
     pub(super) armed: GuestDebug,
     /// The trap flag that single-step needs is known to be in place still.
     pub(super) trap_flag_set: bool,
@@ -82,6 +86,8 @@ impl Vcpu {
             fd,
             kicker,
             cpu,
+            pending: Cell::new(false),
+            out_of_shadow: false,
             armed,
             trap_flag_set: false,
             guest_trap_flag: false,
@@ -149,7 +155,12 @@ impl Vcpu {
     }
 
     pub(super) fn enter_once(&mut self) -> Result<Exit, KvmError> {
+        if self.give_pending()? {
+            self.trap_flag_set = false;
+            self.arm(self.armed)?;
+        }
         self.trap_flag_set = false;
+        self.out_of_shadow = false;
         let start = Instant::now();
         let exit = match self.fd.run() {
             Ok(exit) => match exit {
