@@ -5,6 +5,7 @@ use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, Register
 use super::execution::Execution;
 use super::fault::{Fault, Trouble};
 use super::loads::loads_segment_register;
+use super::ordinary::{is_near_jump, is_ordinary};
 use super::{Delivery, Environment, Event, Unsupported};
 use crate::x86::registers::{RFLAGS_CF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF};
 use crate::x86::{CpuState, Feature};
@@ -166,6 +167,10 @@ impl Execution<'_> {
                 self.cpu.rflags &= !RFLAGS_RF;
                 return Ok(Done::Transferred);
             }
+            _ if is_near_jump(instruction, self.cpu.mode()) => {
+                self.jump_near(instruction, next)?;
+                return Ok(Done::Transferred);
+            }
             Mnemonic::Call | Mnemonic::Jmp => {
                 self.far_transfer(instruction, next)?;
                 if !self.switched_task {
@@ -252,6 +257,7 @@ impl Execution<'_> {
             Mnemonic::Wait => self.wait()?,
             Mnemonic::Clac => self.set_access_check(false)?,
             Mnemonic::Stac => self.set_access_check(true)?,
+            _ if is_ordinary(instruction) => self.ordinary(instruction)?,
             _ if is_absent(instruction) => return Err(Fault::UD.into()),
             _ if is_not_integer(instruction) => return Err(self.not_integer(instruction)),
             _ => return Err(Unsupported::Unknown.into()),

@@ -1,4 +1,5 @@
-//! Executes single instructions and delivers interrupts and exceptions, for hosts whose KVM cannot.
+//! Executes single instructions and delivers interrupts and exceptions, for hosts whose KVM cannot; and, of the ordinary
+//! instructions, those on registers, for hosts whose KVM is itself an emulator and takes longer.
 //!
 //! Owns no machine: the processor is a [`CpuState`](crate::x86::CpuState), memory and what else belongs to
 //! the machine is an [`Environment`]. Segment limits, privilege and paging are checked as a processor does,
@@ -29,6 +30,7 @@ mod loads;
 mod memory;
 mod operand_fault;
 mod operands;
+mod ordinary;
 mod protection;
 mod ret;
 mod segments;

@@ -137,7 +137,7 @@ pub fn enter(machine: &mut Machine, mode: Mode, code: &[u8]) {
 }
 
 /// `out 0xf4, al` and a jump to itself: the end of a run.
-const END: [u8; 4] = [0xe6, 0xf4, 0xeb, 0xfe];
+pub const END: [u8; 4] = [0xe6, 0xf4, 0xeb, 0xfe];
 
 /// Memory from 0 on, without code.
 fn tables(mode: Mode) -> Vec<u8> {

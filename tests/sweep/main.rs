@@ -1,10 +1,9 @@
-//! Every instruction that the machine completes where KVM refuses it, in every mode, with operands from
-//! one end to the other: the results are those of a processor.
+//! Every instruction that the machine completes where KVM refuses it, in every mode, and the ordinary ones that it steps
+//! over itself, with operands from one end to the other: the results are those of a processor.
 //!
-//! `golden.txt` holds what kvm-amd does, one line a case; `exceptions.txt` the lines in which the manual
-//! differs from that host, which is itself emulated, and why; `software.txt` the cases of which a software
-//! KVM makes something else in a free run, where nobody can notice, and why. An instruction that CPUID does
-//! not offer is #UD. `sweep --print` prints the
+//! `golden.txt` holds what kvm-amd does, one line a case; `exceptions.txt` the lines in which the manual differs from that
+//! host, which is itself emulated, and why; `software.txt` the cases of which a software KVM makes something else in a free
+//! run, where nobody can notice, and why. An instruction that CPUID does not offer is #UD. `sweep --print` prints the
 //! results of this host instead of comparing them.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests are tests
 
@@ -13,6 +12,7 @@ mod common;
 
 mod case;
 mod forms;
+mod ordinary;
 mod transfers;
 
 use std::collections::BTreeMap;
@@ -53,6 +53,7 @@ fn name(mode: Mode) -> String {
 fn cases(mode: Mode) -> Vec<Case> {
     let mut cases = forms::cases(mode);
     cases.extend(transfers::cases(mode));
+    cases.extend(ordinary::cases(mode));
     cases
 }
 

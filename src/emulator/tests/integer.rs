@@ -414,7 +414,7 @@ fn floating_point_is_left_to_others_and_changes_nothing() {
         assert_eq!(pc.execute(code), Err(Unsupported::Fpu), "{code:02x?}");
         assert_eq!(pc.cpu, before);
     }
-    assert_eq!(Pc::protected(0).execute(&[0x01, 0xc8]), Err(Unsupported::Unknown));
+    assert_eq!(Pc::protected(0).execute(&[0x01, 0x00]), Err(Unsupported::Unknown));
 }
 
 #[test]

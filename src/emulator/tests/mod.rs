@@ -3,6 +3,7 @@
 mod integer;
 mod interrupt;
 mod loads;
+mod ordinary;
 mod ret;
 mod task;
 

@@ -69,6 +69,14 @@ impl Machine {
         })
     }
 
+    /// An ordinary instruction that a software KVM would execute just so, at many times the cost.
+    pub(super) fn step_in_registers(&mut self, facts: Facts) -> Result<Step, KvmError> {
+        if self.vcpu.take_kick() {
+            return Ok(Step::stopped(StopReason::Kicked));
+        }
+        self.step_by_hand(facts)
+    }
+
     /// Whether the next instruction, a far transfer, leads to another task.
     pub(super) fn switches_task(&self) -> bool {
         let cpu = self.vcpu.cpu();

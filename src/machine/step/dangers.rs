@@ -71,6 +71,7 @@ impl Machine {
 fn likely(hazard: Option<Hazard>, cpu: &CpuState) -> &'static [u8] {
     let switched_off = cpu.cr0 & (CR0_TS | CR0_EM) != 0;
     match hazard {
+        Some(Hazard::Undefined) => &[INVALID_OPCODE, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT],
         Some(Hazard::Divide) => &[DIVIDE_ERROR, GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT],
         Some(Hazard::LoadSegment) => {
             &[GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT, PAGE_FAULT, INVALID_TSS]

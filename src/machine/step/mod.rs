@@ -217,6 +217,9 @@ impl Machine {
                 self.answer_hypercall()?;
                 Ok(Step::COMPLETED)
             }
+            _ if facts.stays_in_registers() && probe::host_facts()?.refuses_integers() => {
+                self.step_in_registers(facts)
+            }
             // In the outer rings a software KVM makes #UD of what it does not know.
             _ if cpl == 3 && mode != CpuMode::Real && probe::host_facts()?.refuses_integers() => {
                 self.step_by_hand(facts)

@@ -39,6 +39,12 @@ impl Facts {
         self.branches && self.hazard == Hazard::LoadSegment
     }
 
+    /// It touches nothing but registers, and goes on to the next instruction or to one near by.
+    #[must_use]
+    pub fn stays_in_registers(&self) -> bool {
+        self.kind == Kind::Other && !self.memory && self.hazard == Hazard::None
+    }
+
     /// It may push several things one by one: far CALL and PUSHA. Not those that are done by hand anyway.
     #[must_use]
     pub fn pushes_in_pieces(&self) -> bool {
@@ -52,6 +58,8 @@ pub enum Hazard {
     /// Nothing: #UD, #GP, and the faults of memory operands.
     #[default]
     None,
+    /// It is there to raise #UD.
+    Undefined,
     /// It divides: #DE.
     Divide,
     /// It loads a segment register: #NP, #SS, and #TS if it branches.
@@ -370,6 +378,7 @@ impl Hazard {
         let loads_segment = instruction.op0_kind() == OpKind::Register
             && instruction.op0_register().is_segment_register();
         match instruction.mnemonic() {
+            Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2 => Hazard::Undefined,
             Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Aam => Hazard::Divide,
             Mnemonic::Mov | Mnemonic::Pop if loads_segment => Hazard::LoadSegment,
             Mnemonic::Lds

@@ -291,6 +291,7 @@ fn hazards_are_what_an_instruction_may_fault_for() {
     let hazard = |bytes: &[u8]| decode(bytes, PROT).unwrap().hazard;
     for (bytes, expected) in [
         (&[0x90][..], Hazard::None),
+        (&[0x0f, 0x0b], Hazard::Undefined),               // ud2
         (&[0xf7, 0xf3], Hazard::Divide),                  // div ebx
         (&[0xd4, 0x0a], Hazard::Divide),                  // aam
         (&[0x8e, 0xd8], Hazard::LoadSegment),             // mov ds, ax
