@@ -63,6 +63,16 @@ pub struct Emulated {
     pub entry: el_torito::BootEntry,
     /// It as a disk, unless it emulates none.
     pub disk: Option<Disk>,
+    /// The guest has put an end to that, and the disk has its place no longer.
+    pub ended: bool,
+}
+
+impl Emulated {
+    /// What the boot image still pretends to be.
+    #[must_use]
+    pub fn media(&self) -> el_torito::Media {
+        if self.ended { el_torito::Media::NoEmulation } else { self.entry.media }
+    }
 }
 
 impl Disk {
@@ -102,7 +112,7 @@ impl Disks {
                 Some(Disk::hard(cdrom.part(first, cdrom.sectors().saturating_sub(first))))
             }
         };
-        Ok(self.emulated.insert(Emulated { entry, disk }))
+        Ok(self.emulated.insert(Emulated { entry, disk, ended: false }))
     }
 
     /// Takes back what the guest has written and the host's files do not have, and what it has booted.

@@ -9,19 +9,24 @@ use crate::x86::{Gpr, SegmentName};
 /// Bytes of the specification packet.
 const PACKET_SIZE: u8 = 0x13;
 
-/// AH = 4B: tells at DS:SI what was booted; with AL = 00 its disk is one no longer. Other values of AL than 00 and 01 are
-/// not specified, and only tell, as by SeaBIOS.
+/// The second channel of ATA controllers, where PCs have their CD-ROM. It is told although that channel is not there,
+/// since the CD-ROM is not on the first.
+const CONTROLLER: u8 = 1;
+
+/// AH = 4B: tells at DS:SI what was booted; with AL = 00 its disk is one no longer. Then only the media type changes,
+/// as by SeaBIOS: the specification does not say. Other values of AL than 00 and 01 are not specified, and only tell.
 pub(super) fn emulation(pc: &mut Pc<'_>) -> Status {
     let mut packet = [0; PACKET_SIZE as usize];
     packet[0] = PACKET_SIZE;
     if let Some(emulated) = &pc.disks.emulated {
         let entry = emulated.entry;
-        packet[1] = entry.media_type;
+        packet[1] = if emulated.ended { 0 } else { entry.media_type };
         packet[2] = match entry.media {
             Media::NoEmulation => CD_ROM,
             Media::Floppy(_) => 0,
             Media::HardDisk => HARD_DISK,
         };
+        packet[3] = CONTROLLER;
         packet[4..8].copy_from_slice(&entry.first.to_le_bytes());
         packet[0xc..0xe].copy_from_slice(&entry.segment.to_le_bytes());
         packet[0xe..0x10].copy_from_slice(&entry.sectors.to_le_bytes());
@@ -32,8 +37,10 @@ pub(super) fn emulation(pc: &mut Pc<'_>) -> Status {
             packet[0x12] = (geometry.heads.saturating_sub(1) & 0xff) as u8;
         }
     }
-    if pc.low(Gpr::Rax) == 0 {
-        pc.disks.emulated = None;
+    if pc.low(Gpr::Rax) == 0
+        && let Some(emulated) = &mut pc.disks.emulated
+    {
+        emulated.ended = true;
     }
     let at = pc.address(SegmentName::Ds, pc.word(Gpr::Rsi));
     pc.write(at, &packet);

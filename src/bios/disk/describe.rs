@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::status::Status;
 use super::{CD_ROM, HARD_DISK, data_area};
 use crate::disk::el_torito::Media;
-use crate::disk::{Access, CD_SECTOR_SIZE, Disk, Disks, Image, SECTOR_SIZE};
+use crate::disk::{Access, CD_SECTOR_SIZE, Disk, Disks, Emulated, Image, SECTOR_SIZE};
 use crate::x86::Phys;
 
 /// The drives with what is in them, a line each, and the status bytes that `read` gives.
@@ -17,7 +17,7 @@ pub fn describe(disks: &Disks, read: impl Fn(Phys) -> u8) -> String {
         let _ = writeln!(text, "{number:02X}h  {what}");
     };
     let emulated = disks.emulated.as_ref();
-    let media = emulated.map(|emulated| emulated.entry.media);
+    let media = emulated.map(Emulated::media);
     let boots_as = emulated.and_then(|emulated| emulated.disk.as_ref());
     let mut first = 0;
     if let (Some(Media::Floppy(_)), Some(disk)) = (media, boots_as) {
@@ -41,9 +41,10 @@ pub fn describe(disks: &Disks, read: impl Fn(Phys) -> u8) -> String {
     }
     if let Some(cdrom) = &disks.cdrom {
         let sectors = cdrom.sectors() / (CD_SECTOR_SIZE / SECTOR_SIZE) as u64;
-        let booted = match media {
-            Some(Media::NoEmulation) => ", booted without emulation",
-            Some(_) => ", booted",
+        let booted = match emulated.map(|emulated| (emulated.entry.media, emulated.ended)) {
+            Some((Media::NoEmulation, _)) => ", booted without emulation",
+            Some((_, false)) => ", booted",
+            Some((_, true)) => ", booted; the emulation is ended",
             None => "",
         };
         let name = name(cdrom);

@@ -16,7 +16,7 @@ use super::{Outcome, Pc};
 use crate::disk::el_torito::Media;
 use crate::disk::geometry::Geometry;
 use crate::disk::image::AccessError;
-use crate::disk::{CD_SECTOR_SIZE, Disk, Image, SECTOR_SIZE};
+use crate::disk::{CD_SECTOR_SIZE, Disk, Emulated, Image, SECTOR_SIZE};
 use crate::x86::{Gpr, Phys};
 use floppy::Place;
 use status::Status;
@@ -161,8 +161,7 @@ fn find(pc: &Pc<'_>, number: u8) -> Option<Drive> {
 
 /// Whether the CD-ROM was booted as a disk of that kind.
 fn emulates(pc: &Pc<'_>, hard: bool) -> bool {
-    let media = pc.disks.emulated.as_ref().map(|emulated| emulated.entry.media);
-    match media {
+    match pc.disks.emulated.as_ref().map(Emulated::media) {
         Some(Media::Floppy(_)) => !hard,
         Some(Media::HardDisk) => hard,
         Some(Media::NoEmulation) | None => false,

@@ -331,8 +331,8 @@ fn formatting_a_track_fills_it() {
 
 const FILL_BYTE: u8 = rom::DISKETTE_TABLE[8];
 
-#[test]
-fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
+/// A PC with a floppy that has booted a CD-ROM as another one.
+fn booted_as_floppy() -> Bench {
     let mut disks =
         Disks { floppies: [Some(Disk::floppy(numbered(2880))), None], ..Disks::default() };
     let mut bytes = vec![0; 24 * CD_SECTOR_SIZE];
@@ -345,7 +345,12 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     bytes[21 * CD_SECTOR_SIZE..][..SECTOR_SIZE].fill(0x77);
     disks.cdrom = Some(Image::from_bytes(bytes));
     disks.emulate().unwrap();
-    let mut pc = Bench::new(disks);
+    Bench::new(disks)
+}
+
+#[test]
+fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
+    let mut pc = booted_as_floppy();
     let first_byte = |pc: &mut Bench, drive| {
         assert_eq!(pc.call([0x0201, 0x9000, 0x0001, drive]).0, 0x0001);
         pc.byte(0x9000)
@@ -384,6 +389,26 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
         assert_eq!(pc.call([0x4500, 0, 0, 0x00e0]).0, 0x0001);
     }
     assert_eq!(pc.call([0x4500, 0, 0, 0x00e0]), (0xb401, 0, 0x00e0, true));
+}
+
+#[test]
+fn the_end_of_an_emulation_changes_what_is_told_of_it_in_the_media_type_alone() {
+    let mut pc = booted_as_floppy();
+    pc.pc().set_word(Gpr::Rsi, 0x600);
+    let mut packet = [0x13, 2, 0, 1, 21, 0, 0, 0, 0, 0, 0, 0, 0xc0, 7, 1, 0, 79, 18, 1];
+    for (ax, media_type) in [(0x4b01, 2), (0x4b00, 2), (0x4b01, 0), (0x4b00, 0), (0x4b02, 0)] {
+        pc.pc().write(Phys(0x600), &[0xcc; 0x13]);
+        assert_eq!(pc.call([ax, 0, 0, 0]), (ax & 0xff, 0, 0, false));
+        let mut told = [0; 0x13];
+        pc.pc().read(Phys(0x600), &mut told);
+        packet[1] = media_type;
+        assert_eq!(told, packet, "{ax:04x}");
+    }
+    let text = describe::describe(&pc.disks, |_| 0);
+    assert!(
+        text.contains("00h  floppy, 80 cylinders") && text.contains("emulation is ended"),
+        "{text}"
+    );
 }
 
 #[test]
