@@ -122,6 +122,38 @@ fn files_stay_as_they_are_unless_they_are_to_be_written() {
 }
 
 #[test]
+fn a_file_that_is_written_is_in_one_drive() {
+    let folder = Folder::new();
+    let image = sample("partition").bin;
+    let disk = folder.file("disk.img", image);
+    let [symbolic, hard] =
+        ["symbolic.img", "hard.img"].map(|name| folder.path(name).to_str().unwrap().to_owned());
+    std::os::unix::fs::symlink(&disk, &symbolic).unwrap();
+    fs::hard_link(&disk, &hard).unwrap();
+    for (first, second) in [
+        (["--hda", &disk], ["--hdb", &disk]),
+        (["--hda", &disk], ["--hdb", &symbolic]),
+        (["--fda", &hard], ["--hda", &disk]),
+        (["--fda", &disk], ["--fdb", &hard]),
+        (["--hda", &disk], ["--cdrom", &disk]),
+    ] {
+        let args = [first, second].concat();
+        let args = [&args[..], &["--writable"]].concat();
+        let [first, second] = [first, second].map(|flag| flag.join(" "));
+        refused(&args, 2, &[&format!("{first} and {second} are the same file"), "--writable"]);
+    }
+    let args = ["--hda", &disk, &symbolic, "--drive", "0x81", "--writable"];
+    refused(&args, 2, &[&format!("--hda {disk} and the image {symbolic}")]);
+    // What is not written may be in as many as one likes.
+    shows(
+        &["--hda", &disk, "--hdb", &symbolic, "--fda", &hard, "--boot", "c"],
+        &sample("partition"),
+    );
+    let copy = folder.file("copy.img", image);
+    shows(&["--hda", &disk, "--hdb", &copy, "--writable"], &sample("partition"));
+}
+
+#[test]
 fn a_hard_disk_alone_may_be_the_second() {
     let folder = Folder::new();
     // mov ax, 0x0201; mov bx, 0x8000; mov cx, 2; mov dh, 0; int 0x13; mov al, ah; out 0xf4, al

@@ -196,6 +196,7 @@ impl Guest {
                         (--fda, --hda, --cdrom), or take the built-in guest with --demo";
             return Err(Failure::new(ExitCode::Usage, text).into());
         };
+        self.check_apart(&disks)?;
         Ok(Config {
             ram_size: self.memory,
             boot,
@@ -238,6 +239,32 @@ impl Guest {
         let Some((_, other)) = others.into_iter().find(|(given, _)| *given) else { return Ok(()) };
         let text =
             format!("{other} is for an image: a disk is booted from its own drive, at 0000:7C00");
+        Err(Failure::new(ExitCode::Usage, text))
+    }
+
+    /// No file is written from two drives.
+    fn check_apart(&self, disks: &Disks) -> Result<(), Failure> {
+        let Some(shared) = disks.written_in_two_drives() else { return Ok(()) };
+        let DiskFiles { fda, fdb, hda, hdb, cdrom, .. } = &self.disks;
+        let flags = [
+            ("--fda", fda),
+            ("--fdb", fdb),
+            ("--hda", hda),
+            ("--hdb", hdb),
+            ("--cdrom", cdrom),
+            ("the image", &self.image),
+        ];
+        let names: Vec<String> = flags
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+            .filter(|(_, path)| shared.is_in(path))
+            .map(|(flag, path)| format!("{flag} {}", path.display()))
+            .collect();
+        let text = format!(
+            "{} are the same file: with --writable, writes to one disk would change the other; \
+             leave that out, or give each drive a copy of its own",
+            names.join(" and ")
+        );
         Err(Failure::new(ExitCode::Usage, text))
     }
 

@@ -1,9 +1,9 @@
 //! What is on a disk: a file of the host, or bytes, under the sectors that the guest has written.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,6 +169,21 @@ impl Image {
         }
     }
 
+    /// Whether it is in the file or block device that `path` names, by whatever other name it was opened.
+    #[must_use]
+    pub fn is_in(&self, path: &Path) -> bool {
+        let named = std::fs::metadata(path).ok().map(|metadata| identity(&metadata));
+        named.is_some() && self.identity() == named
+    }
+
+    /// What tells its file from all others of the host.
+    pub(super) fn identity(&self) -> Option<[u64; 2]> {
+        match &self.source {
+            Source::File(file, _) => file.metadata().ok().map(|metadata| identity(&metadata)),
+            Source::Bytes(_) => None,
+        }
+    }
+
     /// Number of sectors that the guest has written and the file does not have.
     #[must_use]
     pub fn changed_sectors(&self) -> usize {
@@ -251,6 +266,14 @@ impl Image {
     /// Takes back what the guest has written and the file does not have.
     pub fn forget_changes(&mut self) {
         self.written.clear();
+    }
+}
+
+/// A block device is the same one in all of its nodes.
+fn identity(metadata: &Metadata) -> [u64; 2] {
+    match metadata.file_type().is_block_device() {
+        true => [u64::MAX, metadata.rdev()],
+        false => [metadata.dev(), metadata.ino()],
     }
 }
 

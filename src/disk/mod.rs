@@ -125,6 +125,18 @@ impl Disks {
         self.news = News::default();
     }
 
+    /// A disk whose file the guest's writes go to, while it is in another drive as well.
+    #[must_use]
+    pub fn written_in_two_drives(&self) -> Option<&Image> {
+        let disks = self.floppies.iter().chain(&self.hard).flatten().map(|disk| &disk.image);
+        let images: Vec<&Image> = disks.chain(&self.cdrom).collect();
+        images.iter().copied().find(|image| {
+            let file = image.identity().filter(|_| image.changes_its_file());
+            let drives = images.iter().filter(|other| other.identity() == file);
+            file.is_some() && drives.count() > 1
+        })
+    }
+
     /// Number of floppy drives: the first is always there, with or without a disk in it.
     #[must_use]
     pub fn floppy_drives(&self) -> u8 {
