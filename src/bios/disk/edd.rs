@@ -73,6 +73,7 @@ fn access(
 fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     const SHORT: u16 = 26;
     const WITH_CONFIGURATION: u16 = 30;
+    // Removable, lockable, tells changes; what is told of its size is the most that can be, whatever disk is in it.
     const REMOVABLE: u16 = 0x0074;
     const NONE: u32 = u32::MAX;
     let at = packet(pc);
@@ -82,17 +83,20 @@ fn parameters(pc: &mut Pc<'_>, drive: Drive) -> Status {
     }
     let size = if room < WITH_CONFIGURATION { SHORT } else { WITH_CONFIGURATION };
     let mut result = [0; WITH_CONFIGURATION as usize];
-    let physical = drive.geometry(pc).map(|geometry| physical(geometry, drive.sectors(pc)));
-    let (flags, [cylinders, heads, sectors]) = physical
-        .map_or((REMOVABLE, [NONE; 3]), |(flags, Geometry { cylinders, heads, sectors })| {
-            (flags, [cylinders, heads, sectors])
-        });
+    let sectors_in_all = drive.sectors(pc);
+    let physical = drive.geometry(pc).map(|geometry| physical(geometry, sectors_in_all));
+    let (flags, [cylinders, heads, sectors], sectors_in_all) = physical.map_or(
+        (REMOVABLE, [NONE; 3], u64::MAX),
+        |(flags, Geometry { cylinders, heads, sectors })| {
+            (flags, [cylinders, heads, sectors], sectors_in_all)
+        },
+    );
     result[0..2].copy_from_slice(&size.to_le_bytes());
     result[2..4].copy_from_slice(&flags.to_le_bytes());
     result[4..8].copy_from_slice(&cylinders.to_le_bytes());
     result[8..12].copy_from_slice(&heads.to_le_bytes());
     result[12..16].copy_from_slice(&sectors.to_le_bytes());
-    result[16..24].copy_from_slice(&drive.sectors(pc).to_le_bytes());
+    result[16..24].copy_from_slice(&sectors_in_all.to_le_bytes());
     result[24..26].copy_from_slice(&(drive.sector_size() as u16).to_le_bytes());
     // There is no table of configuration parameters.
     result[26..30].copy_from_slice(&NONE.to_le_bytes());

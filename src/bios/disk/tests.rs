@@ -368,6 +368,13 @@ fn a_floppy_that_a_cd_rom_emulates_is_drive_a_until_it_is_ended() {
     // It has no tracks to format, and may have been changed.
     assert_eq!(pc.call([0x0501, 0, 0x0001, 0x00e0]), (0x0101, 1, 0x00e0, true));
     assert_eq!(pc.call([0x4900, 0, 0, 0x00e0]), (0x0600, 0, 0x00e0, true));
+    // Its size is told as that of any disk that may be in the drive.
+    pc.pc().write(Phys(0x600), &[30]);
+    assert_eq!(pc.call([0x4800, 0, 0, 0x00e0]), (0x0000, 0, 0x00e0, false));
+    let mut told = [0; 30];
+    pc.pc().read(Phys(0x600), &mut told);
+    let expected = [&[30, 0, 0x74, 0][..], &[0xff; 20], &[0x00, 0x08], &[0xff; 4]].concat();
+    assert_eq!(told[..], expected);
     // It is locked twice before it can be taken out.
     let locks = [
         (0x4502, 0x0000),
