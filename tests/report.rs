@@ -49,6 +49,22 @@ fn the_screen_the_registers_and_the_output_of_a_guest_are_reported() {
 }
 
 #[test]
+fn the_rows_of_a_text_screen_are_those_that_the_firmware_counts() {
+    // mov ax, function; xor bx, bx; int 0x10; cli; hlt
+    for (function, rows) in [(0x11, 28), (0x12, 50), (0x14, 25)] {
+        let code = [0xb8, function, 0x11, 0x31, 0xdb, 0xcd, 0x10, 0xfa, 0xf4];
+        let (_, report) = reported(&code, &[]);
+        let screen = &report["screen"];
+        assert_eq!(screen["rows"], rows);
+        for member in ["lines", "cells"] {
+            assert_eq!(screen[member].as_array().unwrap().len(), rows);
+        }
+        let last_row = &report["bios_data_area"].as_str().unwrap()[2 * 0x84..][..2];
+        assert_eq!(last_row, format!("{:02x}", rows - 1));
+    }
+}
+
+#[test]
 fn how_a_run_ended_is_one_word_and_a_sentence() {
     let ends = |code: &[u8], flags: &[&str]| {
         let (exit, report) = reported(code, flags);

@@ -147,7 +147,7 @@ fn text_screen(frame: &Frame, text: &TextFrame) -> Value {
         "kind": "text",
         "columns": text.columns(),
         "rows": text.rows().len(),
-        "cursor": text.cursor.map(|cursor| [cursor.row, cursor.column]),
+        "cursor": text.cursor_in_text().map(|cursor| [cursor.row, cursor.column]),
         "lines": grid.lines().map(|line| line.trim_end_matches(' ')).collect::<Vec<_>>(),
         "cells": text.lines().map(cells).collect::<Vec<_>>(),
     })

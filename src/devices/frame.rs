@@ -42,7 +42,11 @@ pub enum Frame {
 pub struct TextFrame {
     columns: u16,
     rows: Vec<Row>,
-    /// The text cursor, unless it is switched off or outside the screen.
+    /// What is shown below the last row where not a whole one has room, as 8 lines below 28 rows of 14 in 400 lines: a
+    /// part of the picture, but not of the text.
+    pub rest: Option<Row>,
+    /// The text cursor, unless it is switched off or outside the screen; its row is that behind the last one if it is
+    /// in the rest.
     pub cursor: Option<Cursor>,
     /// Whether attribute bit 7 makes a character blink; if not, it makes the background bright.
     pub blink: bool,
@@ -169,6 +173,7 @@ impl TextFrame {
         TextFrame {
             columns,
             rows,
+            rest: None,
             cursor: None,
             blink: true,
             generator: Generator::default(),
@@ -185,10 +190,27 @@ impl TextFrame {
         self.columns
     }
 
-    /// Rows on the screen.
+    /// Rows of the text.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// All that the picture shows, from the top.
+    pub fn shown(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(&self.rest)
+    }
+
+    /// Scan lines of the picture.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.shown().map(|row| usize::from(row.lines)).sum()
+    }
+
+    /// The cursor, if it is in the text.
+    #[must_use]
+    pub fn cursor_in_text(&self) -> Option<Cursor> {
+        self.cursor.filter(|at| usize::from(at.row) < self.rows.len())
     }
 
     /// The cells of each row, from the top.

@@ -141,7 +141,8 @@ impl Painter {
 /// Draws what of `text` fits into `rows`, and where the cursor is then.
 fn draw_text(text: &TextFrame, rows: &mut [Vec<Glyph>]) -> Option<Caret> {
     let columns = rows.first().map_or(0, Vec::len);
-    let at = text.cursor.map_or((0, 0), |at| (usize::from(at.row), usize::from(at.column)));
+    let cursor = text.cursor_in_text();
+    let at = cursor.map_or((0, 0), |at| (usize::from(at.row), usize::from(at.column)));
     // The part with the cursor.
     let first = |at: usize, room: usize| (at + 1).saturating_sub(room);
     let (top, left) = (first(at.0, rows.len()), first(at.1, columns));
@@ -152,7 +153,7 @@ fn draw_text(text: &TextFrame, rows: &mut [Vec<Glyph>]) -> Option<Caret> {
             *glyph = Glyph { character, look: Look::of(cell.attribute, text) };
         }
     }
-    let Cursor { first_line, last_line, .. } = text.cursor?;
+    let Cursor { first_line, last_line, .. } = cursor?;
     let height = text.rows().get(at.0).map_or(16, |row| row.lines);
     let block = 2 * (u16::from(last_line.saturating_sub(first_line)) + 1) >= u16::from(height);
     let caret = Caret { row: at.0 - top, column: at.1 - left, block };

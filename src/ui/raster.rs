@@ -43,9 +43,9 @@ impl Raster {
 
     fn of_text(text: &TextFrame) -> Raster {
         let width = usize::from(text.columns()) * usize::from(text.generator.cell_width);
-        let height = text.rows().iter().map(|row| usize::from(row.lines)).sum();
+        let height = text.height();
         let mut pixels = Vec::with_capacity(width * height);
-        for (number, row) in (0..=u16::MAX).zip(text.rows()) {
+        for (number, row) in (0..=u16::MAX).zip(text.shown()) {
             for line in row.first_line..row.first_line.saturating_add(row.lines) {
                 let end = pixels.len() + width;
                 let cells = (0..=u16::MAX).zip(&row.cells);
@@ -215,6 +215,8 @@ mod tests {
         assert_eq!(draw(&text), vec!["eeeeeeeee"; 22]);
         text.panning = 3;
         assert_eq!(draw(&text), vec!["eeeeeeeee"; 22]);
+        text.rest = Some(row(0, 3));
+        assert_eq!(draw(&text), vec!["eeeeeeeee"; 25]);
     }
 
     #[test]

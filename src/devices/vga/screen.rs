@@ -112,7 +112,10 @@ impl Vga {
         }
         let width = usize::from(columns) * usize::from(cell_width);
         let panning = lines.first().map_or(0, |line| self.panning(*line, cell_width));
-        let mut text = TextFrame::of_rows(columns, rows.into_iter().map(|(_, row)| row).collect());
+        let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        let rest = take_rest(&mut rows, crtc.last_row_line() + 1);
+        let mut text = TextFrame::of_rows(columns, rows);
+        text.rest = rest;
         text.cursor = cursor;
         text.blink = self.registers.attribute.blinks();
         text.generator = Generator {
@@ -198,6 +201,15 @@ impl Vga {
             (None, _) => 1 << self.registers.attribute.plane_enable().count_ones(),
         }
     }
+}
+
+/// Takes the last of `rows`, of which whole ones have `height` lines, if it is cut off at the end of the screen. Where
+/// others are cut off as well, the picture is scrolled or split, and all parts of rows are of the text.
+fn take_rest(rows: &mut Vec<Row>, height: u8) -> Option<Row> {
+    let (last, others) = rows.split_last()?;
+    let is_whole = |row: &Row| row.first_line == 0 && row.lines == height;
+    let is_rest = !others.is_empty() && others.iter().all(is_whole) && !is_whole(last);
+    if is_rest { rows.pop() } else { None }
 }
 
 /// The pixels of a byte of each plane, from the left: eight, or four of 256 colours.

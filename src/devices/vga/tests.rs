@@ -376,6 +376,26 @@ fn text_scrolls_by_lines_and_pixels_and_splits() {
 }
 
 #[test]
+fn lines_below_the_last_whole_row_are_of_the_picture_and_not_of_the_text() {
+    let mut vga = Vga::new();
+    set(&mut vga, 0x3d4, 0x09, 0x4d);
+    write(&mut vga, TEXT + 28 * 160, b"x\x07");
+    let [high, low] = (28 * 80_u16).to_be_bytes();
+    set(&mut vga, 0x3d4, 0x0e, high);
+    set(&mut vga, 0x3d4, 0x0f, low);
+    let frame = text(&vga);
+    assert_eq!((frame.rows().len(), frame.lines().count(), frame.height()), (28, 28, 400));
+    assert!(frame.rows().iter().all(|row| (row.first_line, row.lines) == (0, 14)));
+    let rest = frame.rest.as_ref().unwrap();
+    assert_eq!((rest.lines, rest.cells[0].character), (8, b'x'));
+    assert_eq!((frame.cursor.map(|at| at.row), frame.cursor_in_text()), (Some(28), None));
+    assert!(vga.to_string().contains("80x28 characters of 9x14, 720x400"), "{vga}");
+    // Whole rows leave no rest.
+    set(&mut vga, 0x3d4, 0x09, 0x4f);
+    assert_eq!((text(&vga).rows().len(), text(&vga).rest), (25, None));
+}
+
+#[test]
 fn graphics_pan_and_split() {
     let mut vga = in_mode(0x13);
     write(&mut vga, 0, &(0..=255).collect::<Vec<u8>>());

@@ -15,7 +15,7 @@ impl fmt::Display for Vga {
         match &frame {
             Frame::Text(text) => {
                 let width = usize::from(text.columns()) * usize::from(text.generator.cell_width);
-                let height: u32 = text.rows().iter().map(|row| u32::from(row.lines)).sum();
+                let height = text.height();
                 let cells = format!(
                     "{}x{} characters of {}x{}, {width}x{height}",
                     text.columns(),
