@@ -89,6 +89,8 @@ struct Registers {
     dac: Dac,
     beam: Beam,
     vbe: Vbe,
+    /// By what number the BIOS has set a mode last; some set the same registers.
+    mode_set: u8,
 }
 
 /// All that a guest can have changed in a [`Vga`].
@@ -117,6 +119,7 @@ impl Vga {
     pub fn set_mode(&mut self, number: u8, clear: bool) -> bool {
         let Some(mode) = mode(number) else { return false };
         let registers = &mut self.registers;
+        registers.mode_set = number;
         registers.vbe = Vbe::default();
         registers.misc = mode.misc;
         registers.feature_control = 0;

@@ -55,10 +55,12 @@ impl Vga {
 
     /// The mode in words.
     pub(super) fn mode_text(&self, text: &str) -> String {
-        match self.mode() {
-            Some(mode) if mode.number < 10 => format!("mode {}: {text}", mode.number),
-            Some(mode) => format!("mode {:X}h: {text}", mode.number),
-            None => format!("no mode of the BIOS: {text}"),
+        let Some(shown) = self.mode() else { return format!("no mode of the BIOS: {text}") };
+        let set = self.registers.mode_set;
+        let is_shown = mode(set).is_some_and(|mode| mode.number == shown.number);
+        match if is_shown { set } else { shown.number } {
+            number @ ..10 => format!("mode {number}: {text}"),
+            number => format!("mode {number:X}h: {text}"),
         }
     }
 
