@@ -6,6 +6,7 @@
 //! debugger. What a service does follows Ralf Brown's Interrupt List and the IBM PC/AT and PS/2 BIOS
 //! Interface Technical Reference; where these leave something open, what SeaBIOS does.
 
+mod cmos;
 pub mod data_area;
 pub mod describe;
 pub mod disk;

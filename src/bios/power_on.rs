@@ -3,11 +3,11 @@
 //! Values are those that SeaBIOS leaves, so far as they say something about this machine.
 
 use super::data_area::{
-    COM_PORTS, COM_TIMEOUTS, DISK_COUNT, EBDA, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
+    COM_PORTS, COM_TIMEOUTS, EBDA, EBDA_SEGMENT, EQUIPMENT, KEYBOARD_BUFFER_END,
     KEYBOARD_BUFFER_START, KEYBOARD_FLAGS_3, KEYBOARD_HEAD, KEYBOARD_TAIL, LPT_TIMEOUTS,
     MEMORY_SIZE,
 };
-use super::{Pc, disk, rom, system, timer, video};
+use super::{Pc, cmos, disk, rom, timer, video};
 use crate::devices::keyboard::controller::DATA_PORT;
 use crate::x86::registers::RFLAGS_IF;
 use crate::x86::{Gpr, Phys, SegmentName};
@@ -60,7 +60,7 @@ pub fn power_on(pc: &mut Pc<'_>, own_stack: bool) {
     timer::power_on(pc);
     video::power_on(pc);
     disk::power_on(pc);
-    cmos(pc);
+    cmos::power_on(pc);
     registers(pc, own_stack);
 }
 
@@ -111,40 +111,6 @@ fn data_area(pc: &mut Pc<'_>) {
     for number in 0..u64::from(ports) {
         pc.write_u8(COM_TIMEOUTS.offset(number), 0x0a);
     }
-}
-
-/// The battery-backed memory, as the setup of a PC/AT leaves it.
-fn cmos(pc: &mut Pc<'_>) {
-    let equipment = pc.read_u16(EQUIPMENT).to_le_bytes()[0];
-    // Of 1.44 MB, the first in the upper half.
-    let floppies = match equipment & 0xc1 {
-        0x01 => 0x40,
-        0x41 => 0x44,
-        _ => 0,
-    };
-    // Of a type that is described elsewhere.
-    let disks = match pc.read_u8(DISK_COUNT) {
-        0 => 0,
-        1 => 0xf0,
-        _ => 0xff,
-    };
-    let end = system::end_of_ram(pc);
-    let extended = (end.saturating_sub(1 << 20) / 1024).min(0xffff).to_le_bytes();
-    let above = (end.saturating_sub(16 << 20) >> 16).min(0xffff).to_le_bytes();
-    let [base, base_high] = (CONVENTIONAL + 1).to_le_bytes();
-    pc.devices.chipset_mut().rtc_mut().configure(&[
-        (0x10, floppies),
-        (0x12, disks),
-        (0x14, equipment),
-        (0x15, base),
-        (0x16, base_high),
-        (0x17, extended[0]),
-        (0x18, extended[1]),
-        (0x30, extended[0]),
-        (0x31, extended[1]),
-        (0x34, above[0]),
-        (0x35, above[1]),
-    ]);
 }
 
 fn registers(pc: &mut Pc<'_>, own_stack: bool) {

@@ -5,7 +5,7 @@
 //! drive does that holds no disk, and which services it refuses, is what SeaBIOS does.
 
 mod cdrom;
-mod chs;
+pub(super) mod chs;
 pub mod describe;
 mod edd;
 mod floppy;
@@ -96,7 +96,7 @@ fn leave_drives(pc: &mut Pc<'_>) {
 
 /// The table of a hard disk (IBM PC/AT Technical Reference): cylinders, heads, where write precompensation begins
 /// (nowhere), control byte, landing zone, sectors of a track.
-fn hard_disk_parameters(geometry: Geometry) -> [u8; 16] {
+pub(super) fn hard_disk_parameters(geometry: Geometry) -> [u8; 16] {
     const RETRIES_OFF: u8 = 0xc0;
     const MORE_THAN_8_HEADS: u8 = 0x08;
     let [cylinders, cylinders_high] = ((geometry.cylinders & 0xffff) as u16).to_le_bytes();

@@ -1,5 +1,6 @@
 //! The services on a machine without a processor.
 
+mod cmos;
 mod extremes;
 mod keyboard;
 mod system;
@@ -25,12 +26,18 @@ const FLAGS: u16 = 0x0a02;
 
 impl Bench {
     fn new() -> Bench {
+        Bench::booted(Disks::default(), 0x80)
+    }
+
+    /// The same with `disks`, of which the drive of that number was booted.
+    fn booted(disks: Disks, drive: u8) -> Bench {
         let mut bench = Bench {
             cpu: CpuState::default(),
             ram: Ram::new(64 << 20).unwrap(),
             devices: Devices::new(&devices::Config::default()).unwrap(),
-            disks: Disks::default(),
+            disks,
         };
+        bench.pc().set_word(Gpr::Rdx, drive.into());
         power_on(&mut bench.pc(), true);
         bench
     }

@@ -47,6 +47,8 @@ pub const STATUS_C: u8 = 0x0c;
 const STATUS_D: u8 = 0x0d;
 /// The century.
 pub const CENTURY: u8 = 0x32;
+/// The same where a PS/2 has it.
+const CENTURY_OF_PS2: u8 = 0x37;
 
 const UPDATE_IN_PROGRESS: u8 = 0x80;
 /// In status A: by what the oscillator is divided.
@@ -173,6 +175,7 @@ impl Rtc {
     /// The byte of memory at `index`, without effects.
     #[must_use]
     pub fn peek(&self, index: u8) -> u8 {
+        let index = place(index);
         match index {
             SECOND | MINUTE | HOUR | WEEKDAY..=YEAR | CENTURY if !self.is_set() => {
                 self.field(index, Date::of_seconds(self.seconds()))
@@ -202,6 +205,7 @@ impl Rtc {
 
     /// Writes the byte of memory at `index`, as the guest would.
     pub fn poke(&mut self, index: u8, value: u8) {
+        let index = place(index);
         let clock = matches!(index, SECOND | MINUTE | HOUR | WEEKDAY..=YEAR | CENTURY);
         match index {
             STATUS_A => {
@@ -440,6 +444,11 @@ impl Rtc {
         self.state.ram.resize(SIZE, 0);
         self.state.index &= 0x7f;
     }
+}
+
+/// Where the byte at `index` is kept.
+fn place(index: u8) -> u8 {
+    if index == CENTURY_OF_PS2 { CENTURY } else { index }
 }
 
 fn to_bcd(value: u8) -> u8 {

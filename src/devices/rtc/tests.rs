@@ -134,6 +134,15 @@ fn the_update_interrupt_comes_each_second() {
 }
 
 #[test]
+fn the_century_has_two_places() {
+    let mut rtc = Rtc::default();
+    put(&mut rtc, CENTURY_OF_PS2, 0x19);
+    assert_eq!((get(&mut rtc, CENTURY), get(&mut rtc, CENTURY_OF_PS2)), (0x19, 0x19));
+    put(&mut rtc, CENTURY, 0x21);
+    assert_eq!((get(&mut rtc, CENTURY_OF_PS2), time(&mut rtc)[0]), (0x21, 0x21));
+}
+
+#[test]
 fn memory_keeps_what_is_written_and_the_status_does_not() {
     let mut rtc = Rtc::default();
     put(&mut rtc, 0x7f, 0x5a);
