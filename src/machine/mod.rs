@@ -26,6 +26,7 @@ mod idle;
 mod memory;
 mod outside;
 mod padding;
+mod refused_paging;
 mod registers;
 mod run;
 mod serial_input;

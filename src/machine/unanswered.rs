@@ -1,6 +1,5 @@
 //! A guest that raises one exception for ever, and nothing shows: nobody has taken its vector, the firmware's handler
-//! returns to the instruction, and that raises it again. And one whose host refuses it paging, by an exception that
-//! real processors do not raise.
+//! returns to the instruction, and that raises it again.
 //!
 //! Looked at when a guest that runs has been interrupted anyway, so it costs nothing. It is told once, and only where
 //! the frame of the exception is still to be seen.
@@ -9,13 +8,12 @@ use super::Machine;
 use super::firmware::DATA;
 use crate::bios::rom;
 use crate::emulator::{self, Raised};
-use crate::kvm::{KvmError, probe};
+use crate::kvm::KvmError;
 use crate::machine::crash::raised::Imagined;
 use crate::x86::exceptions::name;
 use crate::x86::instruction::{self, Kind, MAX_LEN, Rep};
-use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
 use crate::x86::vectors::GENERAL_PROTECTION;
-use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName};
+use crate::x86::{CpuMode, CpuState, Gpr, SegmentName};
 
 const IRET: u8 = 0xcf;
 /// What is told of a guest that executes what the firmware has below 500h.
@@ -23,10 +21,6 @@ const ASTRAY: &str = "; these are interrupt vectors and data of the BIOS, no cod
                       program ran on behind its end and past FFFFh";
 /// Bytes of a frame in real mode: IP, CS, FLAGS.
 const FRAME: u64 = 6;
-/// Bytes of the stack that are searched for the frame of an exception, and where they begin below ESP.
-const SEARCHED: usize = 4096;
-const BELOW: u64 = 16;
-
 impl Machine {
     /// Tells the user, once, of an exception that leads nowhere.
     ///
@@ -36,11 +30,7 @@ impl Machine {
         if self.told_unanswered || self.rerunning {
             return Ok(());
         }
-        let found = match self.unanswered()? {
-            Some(text) => Some(text),
-            None => self.refused_paging()?,
-        };
-        if let Some(text) = found {
+        if let Some(text) = self.unanswered()? {
             self.told_unanswered = true;
             self.observer.notice(&text);
         }
@@ -62,15 +52,7 @@ impl Machine {
         if unanswered.is_empty() {
             return Ok(None);
         }
-        let paging = self.switches_impossible_paging_on(&cpu)?;
-        let vector = if paging {
-            GENERAL_PROTECTION
-        } else {
-            match self.fault_of(&cpu)? {
-                Some(vector) => vector,
-                None => return Ok(None),
-            }
-        };
+        let Some(vector) = self.fault_of(&cpu)? else { return Ok(None) };
         if !unanswered.contains(&vector) {
             return Ok(None);
         }
@@ -78,12 +60,8 @@ impl Machine {
             true => ASTRAY,
             false => "",
         };
-        let why = match paging {
-            true => "switches paging on, which this host's KVM has in long mode only, and ",
-            false => "",
-        };
         Ok(Some(format!(
-            "{}: {} {why}raises {}, again and again: the guest has no handler for it, and the firmware's just returns{place}",
+            "{}: {} raises {}, again and again: the guest has no handler for it, and the firmware's just returns{place}",
             cpu.location(),
             self.instruction_words(&cpu),
             name(vector)
@@ -165,43 +143,5 @@ impl Machine {
         let read = self.read_linear(at, &mut frame);
         let [a, b, c, d] = frame;
         (read == frame.len()).then(|| [[a, b], [c, d]].map(u16::from_le_bytes))
-    }
-
-    /// The frame of a #GP at a MOV CR0 in protected mode, on a host that raises it there instead of paging.
-    fn refused_paging(&self) -> Result<Option<String>, KvmError> {
-        let cpu = self.vcpu.cpu();
-        let sound = cpu.cr0 & CR0_PE != 0 && cpu.cr0 & CR0_PG == 0 && cpu.efer & EFER_LME == 0;
-        if !sound || cpu.mode() != CpuMode::Protected32 || probe::host_facts()?.paging32 {
-            return Ok(None);
-        }
-        let top = cpu.get(Gpr::Rsp).wrapping_sub(BELOW) & cpu.stack_mask();
-        let mut stack = [0; SEARCHED];
-        let read = self.read_linear(cpu.linear(SegmentName::Ss, top), &mut stack);
-        let words: Vec<u32> = stack[..read]
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
-        let code_segment = u32::from(cpu.segments.cs.selector);
-        let eip = words.windows(3).find_map(|frame| match *frame {
-            [0, eip, cs] if cs & 0xffff == code_segment && self.writes_cr0(cpu, eip) => Some(eip),
-            _ => None,
-        });
-        let Some(eip) = eip else { return Ok(None) };
-        let mut at = cpu.clone();
-        at.rip = eip.into();
-        Ok(Some(format!(
-            "{}: {} raised #GP, general protection: this host's KVM has paging in long mode only",
-            at.location(),
-            self.instruction_words(&at)
-        )))
-    }
-
-    /// Whether the instruction at `eip` is a MOV CR0.
-    fn writes_cr0(&self, cpu: &CpuState, eip: u32) -> bool {
-        let mut code = [0; 3];
-        let at = Linear(cpu.segments.cs.base.wrapping_add(eip.into()) & 0xffff_ffff);
-        self.read_linear(at, &mut code) == code.len()
-            && code[..2] == [0x0f, 0x22]
-            && code[2] & 0xf8 == 0xc0
     }
 }

@@ -100,7 +100,10 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 12] {
             "SYSCALL in ring 3 of long mode may lead to the guest's handler of #PF while that is some milliseconds \
              old and the guest accesses no port or device",
         ),
-        (!facts.paging32, "a guest cannot switch on 32-bit paging: KVM shuts the processor down"),
+        (
+            !facts.paging32,
+            "a guest cannot switch on 32-bit paging: its run ends there with exit code 22",
+        ),
         (
             !facts.real_mode_idt_limit,
             "the limit of the interrupt table is ignored in real mode while the guest runs freely",

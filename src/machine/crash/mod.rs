@@ -17,12 +17,12 @@ pub(super) use self::debug::ShutDownBy;
 use self::raised::Imagined;
 use super::{Machine, StopReason};
 use crate::emulator::{self, BehindLimit, Cause, Delivery, Event, FailedDelivery, Fault};
-use crate::kvm::{KvmError, probe};
+use crate::kvm::KvmError;
 use crate::x86::exceptions::{error_code_words, mnemonic, name};
 use crate::x86::gate::Entry;
-use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME};
+use crate::x86::registers::CR0_PE;
 use crate::x86::vectors::{GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_FAULT};
-use crate::x86::{CpuState, disasm, instruction};
+use crate::x86::{CpuState, disasm};
 
 /// Why the processor shut down, in lines for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,10 @@ impl Machine {
     /// A stop as the user gets it, with the account of a shutdown.
     pub(super) fn with_account(&mut self, stop: Result<StopReason, KvmError>) -> StopReason {
         let stop = stop.and_then(|stop| {
+            if let Some(refused) = self.refused_paging_behind(&stop)? {
+                self.shut_down_by = None;
+                return Ok(refused);
+            }
             if matches!(stop, StopReason::Shutdown { .. }) {
                 self.account_for_shutdown()?;
             }
@@ -119,14 +123,6 @@ impl Machine {
             self.crash = Some(Crash { lines });
             return Ok(());
         }
-        if self.switches_impossible_paging_on(&cpu)? {
-            let text = format!(
-                "{} switches paging on, which this host's KVM has in long mode only: it shuts the processor down",
-                self.instruction_words(&cpu)
-            );
-            self.crash = Some(Crash { lines: vec![text] });
-            return Ok(());
-        }
         let mut lines = Vec::new();
         let raised = self.raised_by(&cpu)?;
         if let Some(exception) = self.debug_exception(&cpu, &raised, by)? {
@@ -159,24 +155,6 @@ impl Machine {
         }
         self.crash = Some(Crash { lines });
         Ok(())
-    }
-
-    /// Whether the next instruction is a MOV CR0 that switches on paging of a kind that this host does not have.
-    pub(super) fn switches_impossible_paging_on(&self, cpu: &CpuState) -> Result<bool, KvmError> {
-        let mut code = [0; instruction::MAX_LEN];
-        let len = self.read_linear(cpu.pc(), &mut code);
-        // 0F 22 /0, whatever the operand size.
-        let register = match &code[..len] {
-            [0x0f, 0x22, operand, ..] | [0x66, 0x0f, 0x22, operand, ..] if operand & 0x38 == 0 => {
-                usize::from(operand & 7)
-            }
-            _ => return Ok(false),
-        };
-        let value = cpu.gpr[register];
-        // Without protection it is a fault on any host.
-        let sound = value & CR0_PE != 0 && cpu.cpl() == 0;
-        let switches_on = value & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0;
-        Ok(sound && switches_on && !probe::host_facts()?.paging32)
     }
 
     fn first_line(&self, cpu: &CpuState, event: &Event, address: Option<u64>) -> String {

@@ -196,6 +196,12 @@ impl Machine {
             }
             self.arm_free(slots)?;
         }
+        // A breakpoint comes first.
+        if self.breakpoint_here().is_none()
+            && let Some(stop) = self.find_refused_paging()?
+        {
+            return Ok(ControlFlow::Break(Some(stop)));
+        }
         self.look_for_unanswered()?;
         if self.vcpu.take_kick() {
             return Ok(ControlFlow::Break(Some(StopReason::Kicked)));

@@ -276,9 +276,13 @@ impl Machine {
     }
 
     pub(super) fn refused(&self, cause: &str) -> StopReason {
-        let cpu = self.vcpu.cpu();
+        self.refused_at(self.vcpu.cpu(), cause)
+    }
+
+    /// The refusal of the next instruction of `cpu`.
+    pub(super) fn refused_at(&self, cpu: &CpuState, cause: &str) -> StopReason {
         let mut buffer = [0; instruction::MAX_LEN];
-        let len = self.code_bytes(&mut buffer);
+        let len = self.read_linear(cpu.pc(), &mut buffer);
         let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
         let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));
         let cause = if bytes.is_empty() {

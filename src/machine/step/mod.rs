@@ -187,6 +187,11 @@ impl Machine {
             return Ok(step);
         }
         let Some(facts) = facts else { return self.step_invalid() };
+        if facts.kind == Kind::Special
+            && let Some(stop) = self.paging_refused_here()?
+        {
+            return Ok(Step::stopped(stop));
+        }
         let cpu = self.vcpu.cpu();
         let (cpl, mode, trap_flag) = (cpu.cpl(), cpu.mode(), cpu.rflags & RFLAGS_TF != 0);
         if let Some(service) = self.trap_here(facts.kind) {
