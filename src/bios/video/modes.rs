@@ -124,7 +124,10 @@ pub fn current(pc: &Pc) -> Option<Mode> {
 pub fn linear(mode: LinearMode) -> Mode {
     let size = mode.pixel_size() as u8;
     let rows = (mode.height / 16).clamp(1, 0xff) as u8;
-    let (columns, page_size) = (mode.width / 8, 0);
+    let columns = mode.width / 8;
+    // As SeaBIOS counts: an eighth of the pixels in steps of 8 KiB, and of that what the word can hold.
+    let page = (u32::from(mode.width) * u32::from(mode.height) / 8).next_multiple_of(0x2000);
+    let page_size = (page & 0xffff) as u16;
     let layout = Layout::Linear { size };
     Mode { number: VBE, layout, columns, rows, height: 16, memory: FRAMEBUFFER, page_size }
 }
