@@ -27,19 +27,29 @@ SETTLED_LAST = 0.9  # the same if no key is left to type: HLT in the firmware ma
 SETTLED_WAIT = 3.0  # the same for HLT in the guest's own code
 BUSY = 2.5  # seconds, then a guest whose screen goes on changing gets its keys
 BUSY_KEY = 0.3  # seconds between keys for such a guest
+SETTLED_GUEST = 0.25  # seconds of the guest's own time besides, four ticks: it may be far slower than the host's
+PATIENT = 6.0  # seconds without a change, whatever the guest's time
 SAMPLES = 5  # screens at the end
 EARLIER = 60  # screens on the way there
 ENTRY = 0x7C00
+# By variant, the logarithm of how many nanoseconds an instruction takes. The last is a KVM that emulates.
+SHIFTS = [4, 5, 8]
+SLOW = 2
 RESET_VECTOR = 0xFFFF0
 SMALLEST_FLOPPY = 163840  # bytes
+PM_TIMER = 0x608  # where SeaBIOS puts it (PIIX4 datasheet, 7.2.5)
+PM_TIMER_HERTZ = 3579545
+WAIT_FLAG = 0x4A0  # whose bit 0 is set while INT 15h AH=86 waits
 
 
 class Qemu:
-    """One run; `variant` changes what a program may take for random: the pace and the time of day."""
+    """One run; `variant` changes what a program may take for random: the pace and the time of day. In SLOW the
+    processor is as slow as a KVM that emulates."""
 
     def __init__(self, image, drive, variant, folder):
         self.folder = folder
         self.entered = False
+        self.ticks, self.passed = None, 0.0
         media = {"floppy": "if=floppy", "disk": "if=ide", "cdrom": "if=ide,media=cdrom"}[drive]
         if drive == "floppy" and os.path.getsize(image) < SMALLEST_FLOPPY:
             image = self.grown(image)
@@ -47,7 +57,7 @@ class Qemu:
         clock = ["2026-01-02T03:04:05", "2026-06-07T18:19:20"][variant % 2]
         command = ["qemu-system-x86_64", "-display", "none", "-vga", "std", "-accel", "tcg", "-m", "64"]
         command += ["-net", "none", "-S", "-boot", order, "-action", "reboot=shutdown,shutdown=pause"]
-        command += ["-icount", f"shift={4 + variant % 2},sleep=on", "-rtc", f"base={clock},clock=vm"]
+        command += ["-icount", f"shift={SHIFTS[variant]},sleep=on", "-rtc", f"base={clock},clock=vm"]
         command += ["-drive", f"file={image},format=raw,{media}" + ("" if drive == "cdrom" else ",snapshot=on")]
         command += ["-qmp", f"unix:{folder}/qmp,server,wait=off"]
         command += ["-chardev", f"socket,id=gdb,path={folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
@@ -85,6 +95,18 @@ class Qemu:
 
     def port(self, number):
         return int(self.monitor.human(f"i /b {number:#x}").split("=")[1], 16)
+
+    def time(self):
+        """Seconds of the guest's time since the first call; they stand still if it has moved the timer."""
+        ticks = int(self.monitor.human(f"i /w {PM_TIMER:#x}").split("=")[1], 16)
+        before, self.ticks = self.ticks, ticks
+        if before is not None:
+            self.passed += (ticks - before & 0xFFFFFF) / PM_TIMER_HERTZ
+        return self.passed
+
+    def waits_for_time(self, registers):
+        """Whether the guest is in INT 15h AH=86, which ends by itself."""
+        return in_firmware(registers) and self.read(WAIT_FLAG, 1)[0] & 1 == 1
 
     def set_port(self, number, value):
         self.monitor.human(f"o /b {number:#x} {value:#x}")
@@ -260,10 +282,22 @@ def watch(qemu, strokes):
     )
 
 
+class Moment:
+    """A time of the host and of the guest."""
+
+    def __init__(self, qemu):
+        self.host, self.guest = time.monotonic(), qemu.time()
+
+    def is_past(self, earlier, seconds):
+        """Whether so many seconds have gone by since, of which a guest in a loop may have had few."""
+        host, guest = self.host - earlier.host, self.guest - earlier.guest
+        return host >= seconds and guest >= min(seconds, SETTLED_GUEST) or host >= max(seconds, PATIENT)
+
+
 def follow(qemu, strokes, state):
     """Looks until the guest has ended or nothing more is to come; leaves what it saw in `state`."""
     strokes = list(strokes)
-    last, since, started, busy = None, time.monotonic(), time.monotonic(), False
+    last, since, started, busy = None, Moment(qemu), Moment(qemu), False
     found = None  # the screen before the last key
     while True:
         screen, registers, ending = qemu.look()
@@ -271,7 +305,7 @@ def follow(qemu, strokes, state):
         if ending:
             state["ending"] = ending
             return
-        now = time.monotonic()
+        now = Moment(qemu)
         picture = (screen.kind, screen.width, screen.cells, screen.cursor)
         if picture != last:
             last, since = picture, now
@@ -285,10 +319,13 @@ def follow(qemu, strokes, state):
             enough = SETTLED_HALTED
         else:
             enough = SETTLED_LAST if in_firmware(registers) else SETTLED_WAIT
-        settled = now - since >= enough
+        settled = now.is_past(since, enough)
+        if settled and not strokes and qemu.waits_for_time(registers) and now.host - started.host < PATIENCE:
+            time.sleep(LOOK)
+            continue
         if settled and not halted and qemu.stuck(registers) and not qemu.listens():
             break
-        if not settled and now - started >= (BUSY_KEY if busy else BUSY):
+        if not settled and now.is_past(started, BUSY_KEY if busy else BUSY):
             settled = busy = True
         if settled:
             if not strokes:
@@ -297,7 +334,7 @@ def follow(qemu, strokes, state):
                 qemu.type(strokes.pop(0))
             except Refused:  # it has ended since the last look
                 continue
-            since = started = time.monotonic()
+            since = started = Moment(qemu)
             state["earlier"], found = [], screen
         time.sleep(LOOK)
     places, screens = set(), []
