@@ -104,6 +104,17 @@ def compare(oracle, ours):
     return found
 
 
+def verdict(differing, reasons, ours):
+    """The word for what differs; `reasons` are those of what differs on purpose."""
+    if not differing:
+        return "on purpose" if reasons else "same"
+    if any(outcome.ending == "refused" for outcome in ours):
+        return "refused"
+    if all(text.startswith("moving") for text in differing):
+        return "moving"
+    return "same screen" if all(text.startswith(("ending", "BDA")) for text in differing) else "different"
+
+
 def screens(oracle, ours):
     theirs, mine = oracle[0].screen, ours[-1].screen
     if theirs is None or mine is None:
@@ -133,6 +144,8 @@ def screens(oracle, ours):
     kind = ""
     if unit == 2 and all(mine.cells[2 * at] == theirs.cells[2 * at] for at in differing):
         kind = " attributes"
+    if moving and not strangers(seen, all_of(ours)):
+        kind += " but the same things"
     return [f"{what}: {len(differing)} of {len(steady)}{kind}, at {place} {one.hex()}, not {two.hex()}"]
 
 
@@ -177,6 +190,7 @@ def data_area(oracle, ours, moving):
         if moving and at in CURSORS:
             continue
         wanted = {outcome.bda[at] & mask for outcome in oracle}
-        if len(wanted) == 1 and ours[-1].bda[at] & mask not in wanted:
+        # In any of the looks: a guest that goes on may be between two calls of the firmware just then.
+        if len(wanted) == 1 and wanted.isdisjoint(outcome.bda[at] & mask for outcome in ours):
             found.append(f"{0x400 + at:03x}={ours[-1].bda[at] & mask:02x}, not {wanted.pop():02x}")
     return [f"BDA: {'; '.join(found[:6])}"] if found else []
