@@ -27,6 +27,7 @@ SETTLED_LAST = 0.9  # the same if no key is left to type: HLT in the firmware ma
 SETTLED_WAIT = 3.0  # the same for HLT in the guest's own code
 BUSY = 2.5  # seconds, then a guest whose screen goes on changing gets its keys
 BUSY_KEY = 0.3  # seconds between keys for such a guest
+BUSY_WAIT = 30.0  # seconds for one that draws now and then between waits, and gets no more keys
 SETTLED_GUEST = 0.25  # seconds of the guest's own time besides, four ticks: it may be far slower than the host's
 PATIENT = 6.0  # seconds without a change, whatever the guest's time
 SAMPLES = 5  # screens at the end
@@ -288,10 +289,11 @@ class Moment:
     def __init__(self, qemu):
         self.host, self.guest = time.monotonic(), qemu.time()
 
-    def is_past(self, earlier, seconds):
-        """Whether so many seconds have gone by since, of which a guest in a loop may have had few."""
+    def is_past(self, earlier, seconds, halted=False):
+        """Whether so many seconds have gone by since, of which a guest that is not halted may have had few."""
         host, guest = self.host - earlier.host, self.guest - earlier.guest
-        return host >= seconds and guest >= min(seconds, SETTLED_GUEST) or host >= max(seconds, PATIENT)
+        own = seconds if halted else min(seconds, SETTLED_GUEST)
+        return host >= seconds and guest >= own or host >= seconds + PATIENT
 
 
 def follow(qemu, strokes, state):
@@ -319,14 +321,15 @@ def follow(qemu, strokes, state):
             enough = SETTLED_HALTED
         else:
             enough = SETTLED_LAST if in_firmware(registers) else SETTLED_WAIT
-        settled = now.is_past(since, enough)
+        settled, moving = now.is_past(since, enough, halted), False
         if settled and not strokes and qemu.waits_for_time(registers) and now.host - started.host < PATIENCE:
             time.sleep(LOOK)
             continue
         if settled and not halted and qemu.stuck(registers) and not qemu.listens():
             break
-        if not settled and now.is_past(started, BUSY_KEY if busy else BUSY):
-            settled = busy = True
+        waits = halted and not strokes and not in_firmware(registers)
+        if not settled and now.is_past(started, BUSY_WAIT if waits else BUSY_KEY if busy else BUSY):
+            settled = busy = moving = True
         if settled:
             if not strokes:
                 break
@@ -337,7 +340,8 @@ def follow(qemu, strokes, state):
             since = started = Moment(qemu)
             state["earlier"], found = [], screen
         time.sleep(LOOK)
-    places, screens = set(), []
+    # It may not change in the short time that follows.
+    places, screens = set(), state["earlier"][-SAMPLES:] if moving else []
     for _ in range(SAMPLES):
         screen, registers, ending = qemu.look()
         screens.append(screen)

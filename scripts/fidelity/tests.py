@@ -69,10 +69,10 @@ class Verdicts(unittest.TestCase):
 
 
 class Moments(unittest.TestCase):
-    def is_past(self, host, guest, seconds):
+    def is_past(self, host, guest, seconds, halted=False):
         later, sooner = (qemu.Moment.__new__(qemu.Moment) for _ in range(2))
         sooner.host, sooner.guest, later.host, later.guest = 10.0, 5.0, 10.0 + host, 5.0 + guest
-        return later.is_past(sooner, seconds)
+        return later.is_past(sooner, seconds, halted)
 
     def test_a_guest_has_settled_by_its_own_time_too(self):
         self.assertTrue(self.is_past(host=0.5, guest=0.5, seconds=0.4))
@@ -82,8 +82,12 @@ class Moments(unittest.TestCase):
     def test_a_short_wait_needs_no_more_of_the_guest_than_of_the_host(self):
         self.assertTrue(self.is_past(host=0.15, guest=0.15, seconds=0.15))
 
+    def test_a_guest_in_hlt_has_all_of_its_wait(self):
+        self.assertFalse(self.is_past(host=3.0, guest=0.9, seconds=3.0, halted=True))
+        self.assertTrue(self.is_past(host=3.5, guest=3.0, seconds=3.0, halted=True))
+
     def test_patience_ends_with_a_guest_whose_time_stands_still(self):
-        self.assertTrue(self.is_past(host=qemu.PATIENT, guest=0.0, seconds=0.4))
+        self.assertTrue(self.is_past(host=0.5 + qemu.PATIENT, guest=0.0, seconds=0.4))
 
     def test_the_timer_counts_on_over_its_end(self):
         values = iter([0xFFFF00, 0x000100])
