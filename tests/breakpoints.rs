@@ -688,6 +688,25 @@ fn a_guest_that_is_started_anew_finds_no_msr_of_the_last_run() {
 }
 
 #[test]
+fn a_guest_that_is_started_anew_finds_xcr0_as_at_power_on() {
+    // cli; mov si, 1; mov ax, 1; cpuid; bt ecx, 26; jnc end; mov eax, cr4; bts eax, 18; mov cr4, eax; xor ecx, ecx;
+    // xgetbv; mov si, ax; or al, 2; xsetbv; end: hlt
+    let code = [
+        &[0xfa, 0xbe, 1, 0, 0xb8, 1, 0, 0x0f, 0xa2, 0x66, 0x0f, 0xba, 0xe1, 0x1a, 0x73, 0x18][..],
+        &[0x0f, 0x20, 0xe0, 0x66, 0x0f, 0xba, 0xe8, 0x12, 0x0f, 0x22, 0xe0, 0x66, 0x31, 0xc9],
+        &[0x0f, 0x01, 0xd0, 0x89, 0xc6, 0x0c, 2, 0x0f, 0x01, 0xd1, 0xf4],
+    ]
+    .concat();
+    let mut machine = boot(&code);
+    for run in ["first", "second"] {
+        let stop = machine.run();
+        assert!(matches!(stop, StopReason::Halted { .. }), "{run}: {stop}");
+        assert_eq!(machine.cpu().gpr[SI], 1, "{run}");
+        machine.reset().unwrap();
+    }
+}
+
+#[test]
 fn reset_keeps_the_breakpoints() {
     let mut machine = boot(&[0x90, 0xf4]);
     break_at(&mut machine, START + 1);

@@ -1,10 +1,10 @@
 //! The registers of the vCPU as KVM has them: all of them in the terms of [`crate::x86`], the state at power-on,
 //! and the state after a shutdown (SDM vol. 3A, 9.1).
 
-use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xsave};
+use kvm_bindings::{Msrs, kvm_debugregs, kvm_msr_entry, kvm_vcpu_events, kvm_xcrs, kvm_xsave};
 use kvm_ioctls::VcpuFd;
 
-use super::snapshot::{MSRS, read_msrs, write_msrs};
+use super::snapshot::{MSRS, read_msrs, read_xcrs, write_msrs, write_xcrs};
 use super::{Exit, GuestDebug, KvmError, Vcpu, high_interrupts, state};
 use crate::x86::registers::{
     CR0_WP, MSR_LSTAR, RFLAGS_AF, RFLAGS_CF, RFLAGS_DF, RFLAGS_IF, RFLAGS_OF, RFLAGS_PF, RFLAGS_RF,
@@ -29,6 +29,8 @@ const COMMON_FLAGS: u64 = RFLAGS_CF
 #[derive(Debug)]
 pub(super) struct PowerOn {
     xsave: kvm_xsave,
+    /// None without XSAVE.
+    xcrs: Option<kvm_xcrs>,
     debug_registers: kvm_debugregs,
     /// Nothing pending, no interrupt shadow.
     events: kvm_vcpu_events,
@@ -41,6 +43,7 @@ impl PowerOn {
     pub(super) fn of(fd: &VcpuFd) -> Result<PowerOn, KvmError> {
         Ok(PowerOn {
             xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
+            xcrs: read_xcrs(fd),
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
             msrs: read_msrs(fd, MSRS)?,
@@ -158,13 +161,15 @@ impl Vcpu {
     }
 
     /// Puts the processor into the state `cpu`, and all that is no part of it into the state at power-on:
-    /// x87 and SSE, the guest's debug registers, pending events, model-specific registers. The time-stamp counter goes on.
+    /// x87 and SSE, XCR0, the guest's debug registers, pending events, model-specific registers. The time-stamp counter
+    /// goes on.
     ///
     /// # Errors
     /// A failed ioctl.
     pub fn reset(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
         self.debug_registers.set(None);
-        let PowerOn { xsave, debug_registers, events, msrs } = &self.power_on;
+        let PowerOn { xsave, xcrs, debug_registers, events, msrs } = &self.power_on;
+        write_xcrs(&self.fd, xcrs.as_ref())?;
         // SAFETY: as in `set_fpu`.
         unsafe { self.fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
         let set = self.fd.set_debug_regs(debug_registers);
@@ -275,7 +280,7 @@ impl Vcpu {
     /// The extended control register `index`, or nothing if there is none.
     #[must_use]
     pub fn xcr(&self, index: u32) -> Option<u64> {
-        let xcrs = self.fd.get_xcrs().ok()?;
+        let xcrs = read_xcrs(&self.fd)?;
         let used = xcrs.xcrs.get(..xcrs.nr_xcrs as usize)?;
         used.iter().find(|entry| entry.xcr == index).map(|entry| entry.value)
     }

@@ -12,7 +12,7 @@ use crate::x86::registers::{MSR_FMASK, MSR_LSTAR, MSR_STAR};
 pub struct VcpuSnapshot {
     cpu: CpuState,
     xsave: kvm_xsave,
-    xcrs: kvm_xcrs,
+    xcrs: Option<kvm_xcrs>,
     debug_registers: kvm_debugregs,
     events: kvm_vcpu_events,
     msrs: Vec<kvm_msr_entry>,
@@ -55,7 +55,7 @@ impl Vcpu {
         Ok(VcpuSnapshot {
             cpu: self.cpu().clone(),
             xsave: fd.get_xsave().map_err(KvmError::ioctl("KVM_GET_XSAVE"))?,
-            xcrs: fd.get_xcrs().map_err(KvmError::ioctl("KVM_GET_XCRS"))?,
+            xcrs: read_xcrs(fd),
             debug_registers: fd.get_debug_regs().map_err(KvmError::ioctl("KVM_GET_DEBUGREGS"))?,
             events: fd.get_vcpu_events().map_err(KvmError::ioctl("KVM_GET_VCPU_EVENTS"))?,
             msrs: self.guest_msrs()?,
@@ -81,7 +81,7 @@ impl Vcpu {
         let VcpuSnapshot { cpu, xsave, xcrs, debug_registers, events, msrs, .. } = snapshot;
         self.revive(cpu)?;
         let fd = &self.fd;
-        fd.set_xcrs(xcrs).map_err(KvmError::ioctl("KVM_SET_XCRS"))?;
+        write_xcrs(fd, xcrs.as_ref())?;
         // SAFETY: no dynamically enabled state component is in use (none is asked for with
         // ARCH_REQ_XCOMP_GUEST_PERM), so 4096 bytes are the whole area.
         unsafe { fd.set_xsave(xsave) }.map_err(KvmError::ioctl("KVM_SET_XSAVE"))?;
@@ -124,4 +124,14 @@ pub(super) fn write_msrs(fd: &VcpuFd, entries: &[kvm_msr_entry]) -> Result<(), K
     let Ok(msrs) = Msrs::from_entries(entries) else { return Ok(()) };
     fd.set_msrs(&msrs).map_err(KvmError::ioctl("KVM_SET_MSRS"))?;
     Ok(())
+}
+
+/// The extended control registers; KVM has none on a processor without XSAVE (SDM vol. 1, 13.2).
+pub(super) fn read_xcrs(fd: &VcpuFd) -> Option<kvm_xcrs> {
+    fd.get_xcrs().ok()
+}
+
+/// Writes what [`read_xcrs`] has read.
+pub(super) fn write_xcrs(fd: &VcpuFd, xcrs: Option<&kvm_xcrs>) -> Result<(), KvmError> {
+    xcrs.map_or(Ok(()), |xcrs| fd.set_xcrs(xcrs).map_err(KvmError::ioctl("KVM_SET_XCRS")))
 }
