@@ -81,15 +81,61 @@ fn ring_3_calls_ring_0_by_an_interrupt_and_gets_its_answer() {
 
 #[test]
 fn an_interrupt_of_ring_3_needs_no_handler_of_invalid_opcodes() {
-    for drive in DRIVES {
-        // int 0x80
-        let mut machine = machine_in(Mode::Protected3, &[0xcd, 0x80]);
-        write(&mut machine, IDT + 6 * 8, &[0; 8]);
-        write(&mut machine, 0x8800, &[0xf4]);
-        gate(&mut machine, Mode::Protected3, 0x80, 0x8800);
-        let stop = drive(&mut machine);
-        assert_halted(&machine, &stop, 0x8801);
-        assert_eq!(stack(&machine, 2, 4), [START + 2, CODE3.into()]);
+    // Vectors without a handler.
+    let absent: [&[u64]; 3] = [&[6], &[6, 8], &[6, 8, 11, 13]];
+    for (mode, cs, size) in [(Mode::Protected3, CODE3, 4), (Mode::Long3, CODE64_3, 8)] {
+        for (drive, absent) in DRIVES.iter().flat_map(|drive| absent.map(|list| (drive, list))) {
+            // int 0x80
+            let mut machine = machine_in(mode, &[0xcd, 0x80]);
+            for vector in absent {
+                write(&mut machine, IDT + vector * 2 * size as u64, &[0; 8]);
+            }
+            write(&mut machine, 0x8800, &[0xf4]);
+            gate(&mut machine, mode, 0x80, 0x8800);
+            let stop = drive(&mut machine);
+            assert_halted(&machine, &stop, 0x8801);
+            assert_eq!(stack(&machine, 2, size), [START + 2, cs.into()], "{mode:?} {absent:?}");
+        }
+    }
+}
+
+#[test]
+fn movbe_needs_no_handler_of_invalid_opcodes() {
+    // movbe eax, [DATA], with a 32-bit address in each mode
+    let long = [0x0f, 0x38, 0xf0, 0x04, 0x25, 0, 0x90, 0, 0];
+    let protected = [0x0f, 0x38, 0xf0, 0x05, 0, 0x90, 0, 0];
+    let guests: [(Mode, &[u8]); 4] = [
+        (Mode::Protected, &protected),
+        (Mode::Protected3, &protected),
+        (Mode::Long, &long),
+        (Mode::Long3, &long),
+    ];
+    for (mode, code) in guests {
+        for drive in DRIVES {
+            let mut machine = machine_in(mode, code);
+            let size = if mode.is_long() { 16 } else { 8 };
+            for vector in [6, 8] {
+                write(&mut machine, IDT + vector * size, &[0; 8]);
+            }
+            write(&mut machine, DATA, &[1, 2, 3, 4]);
+            let stop = drive(&mut machine);
+            assert!(matches!(stop, StopReason::Exit { .. }), "{mode:?}: {stop}");
+            assert_eq!(machine.cpu().gpr[AX] & 0xffff_ffff, 0x0102_0304, "{mode:?}");
+        }
+    }
+}
+
+#[test]
+fn an_invalid_opcode_without_a_handler_shuts_the_processor_down() {
+    for mode in [Mode::Protected3, Mode::Long3] {
+        for code in [[0x0f, 0x0b], [0xcd, 0x41]] {
+            // ud2, and an interrupt beyond the table
+            let mut machine = machine_in(mode, &code);
+            set(&mut machine, |cpu| cpu.idtr.limit = 0x2f);
+            let stop = machine.run();
+            assert!(matches!(stop, StopReason::Shutdown { .. }), "{mode:?}: {stop}");
+            assert_eq!((machine.cpu().rip, machine.cpu().cpl()), (START, 3), "{mode:?}");
+        }
     }
 }
 

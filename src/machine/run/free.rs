@@ -159,7 +159,7 @@ impl Machine {
                     self.arm_free(slots)?;
                     stop
                 }
-                exit @ Exit::InternalError { .. } => {
+                exit @ (Exit::InternalError { .. } | Exit::Shutdown) => {
                     let stop = self.end_watched(&exit, &before)?;
                     // It may have been the way to ring 3.
                     self.arm_free(slots)?;

@@ -13,6 +13,7 @@ use super::idle::Wait;
 use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
+use self::undefined::TakenBack;
 use super::{Machine, Physical, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
@@ -217,7 +218,10 @@ impl Machine {
                 self.halted = true;
                 Some(self.halted_stop())
             }
-            Exit::Shutdown => Some(self.shutdown(before)?),
+            Exit::Shutdown => match self.take_back_shutdown()? {
+                TakenBack::Completed(stop) => stop,
+                TakenBack::No => Some(self.shutdown(before)?),
+            },
             Exit::InternalError { suberror: INTERNAL_ERROR_EMULATION } => {
                 match self.vcpu.trapped_interrupt() {
                     Some(_) => self.leave_trap()?,
