@@ -9,11 +9,11 @@ pub(super) mod partial;
 mod undefined;
 mod watched_access;
 
+use self::undefined::TakenBack;
 use super::idle::Wait;
 use super::interrupts::Look;
 use super::plan::Drive;
 use super::stop::Refusal;
-use self::undefined::TakenBack;
 use super::{Machine, Physical, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};

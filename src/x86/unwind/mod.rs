@@ -13,13 +13,14 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
 use super::instruction::MAX_LEN;
 use super::paging::{PhysRead, read_linear};
 use super::segment::read_descriptor;
 use super::{CpuMode, CpuState, Gpr, Linear, Segment, SegmentName};
 
+use self::path::Path;
 use self::walk::Outcome;
 
 /// How a frame was entered.
@@ -173,6 +174,31 @@ fn decode(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Option<Instruction>
 
 /// The call or software interrupt that ends right before CS:IP of `cpu`.
 fn call_before(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Option<Instruction> {
+    let calls = |instruction: &Instruction| {
+        matches!(
+            instruction.flow_control(),
+            FlowControl::Call | FlowControl::IndirectCall | FlowControl::Interrupt
+        )
+    };
+    instruction_before(cpu, mem, calls)
+}
+
+/// Whether the instruction that ends right before CS:IP of `cpu` is a PUSH, of what is on top of the stack.
+fn push_before(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> bool {
+    let pushes = |instruction: &Instruction| {
+        let size = u64::from(instruction.stack_pointer_increment().unsigned_abs());
+        let top = || stack_word(cpu, mem, stack_pointer(cpu), size);
+        instruction.mnemonic() == Mnemonic::Push && Path::new(cpu).operand(instruction, 0) == top()
+    };
+    instruction_before(cpu, mem, pushes).is_some()
+}
+
+/// The longest instruction that ends right before CS:IP of `cpu` and is one of those `wanted`.
+fn instruction_before(
+    cpu: &CpuState,
+    mem: &(impl PhysRead + ?Sized),
+    wanted: impl Fn(&Instruction) -> bool,
+) -> Option<Instruction> {
     const LONGEST: u64 = 9;
     let mode = cpu.mode();
     let least = LONGEST.min(cpu.rip);
@@ -187,10 +213,6 @@ fn call_before(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Option<Instruc
         let ip = start + skip as u64;
         let mut decoder = Decoder::with_ip(mode.code_bits(), code, ip, DecoderOptions::NONE);
         let instruction = decoder.decode();
-        let calls = matches!(
-            instruction.flow_control(),
-            FlowControl::Call | FlowControl::IndirectCall | FlowControl::Interrupt
-        );
-        (instruction.len() == code.len() && calls).then_some(instruction)
+        (instruction.len() == code.len() && wanted(&instruction)).then_some(instruction)
     })
 }

@@ -56,6 +56,11 @@ impl Path {
         self.pushed.push((sp, value));
     }
 
+    /// Whether the word at the stack's offset `sp` was pushed on the way.
+    pub(super) fn has_pushed(&self, sp: u64) -> bool {
+        self.pushed.iter().any(|(at, _)| *at == sp)
+    }
+
     /// Pops `size` bytes; nothing if the value is the way's own and not known.
     pub(super) fn pop(&mut self, mem: &(impl PhysRead + ?Sized), size: u64) -> Option<u64> {
         let sp = stack_pointer(&self.cpu);
@@ -222,7 +227,7 @@ impl Path {
     }
 
     /// The value of an operand that is a register or a number.
-    fn operand(&self, instruction: &Instruction, number: u32) -> Option<u64> {
+    pub(super) fn operand(&self, instruction: &Instruction, number: u32) -> Option<u64> {
         match instruction.try_op_kind(number).ok()? {
             OpKind::Register => self.register(instruction.try_op_register(number).ok()?),
             _ => instruction.try_immediate(number).ok(),

@@ -170,6 +170,34 @@ fn protected_mode_interrupts_know_stack_switches_and_virtual_8086_mode() {
 }
 
 #[test]
+fn a_frame_that_the_code_makes_for_its_own_iret_is_no_callers() {
+    let mut memory = memory(&[
+        (0x4000, &GDT),
+        // push 23h, 5000h, 202h, 1bh, 3010h; iretd
+        (0x1100, &[0x6a, 0x23, 0x68, 0, 0x50, 0, 0, 0x68, 2, 2, 0, 0]),
+        (0x110c, &[0x6a, 0x1b, 0x68, 0x10, 0x30, 0, 0, 0xcf]),
+        (0x3010, &[0x90]),
+    ]);
+    let frame = [0x23u32, 0x5000, 0x202, 0x1b, 0x3010];
+    let places = [0x1100, 0x1102, 0x1107, 0x110c, 0x110e, 0x1113];
+    for is_called in [false, true] {
+        // By `call 1100h`, at 1010h.
+        let call: &[u8] = if is_called { &[0xe8, 0xeb, 0, 0, 0] } else { &[0; 5] };
+        memory[0x1010..0x1015].copy_from_slice(call);
+        memory[0x8000..0x8004].copy_from_slice(&[0x15, 0x10, 0, 0]);
+        let expected = is_called.then(|| (Entered::Near, "0008:00001015".to_owned(), 0x8004));
+        for (pushed, eip) in places.into_iter().enumerate() {
+            let esp = 0x8000 - 4 * pushed;
+            for (word, at) in frame.iter().take(pushed).zip((0..0x8000).rev().step_by(4)) {
+                memory[at - 3..=at].copy_from_slice(&word.to_le_bytes());
+            }
+            let caller = found(&protected(&memory, eip, esp as u64), &memory);
+            assert_eq!(caller, expected, "{eip:#x}");
+        }
+    }
+}
+
+#[test]
 fn a_virtual_8086_task_is_followed_as_real_mode_is() {
     let memory = memory(&[
         (0x4000, &GDT),

@@ -9,7 +9,7 @@ use super::super::registers::{EFER_LMA, RFLAGS_VM};
 use super::path::{Lost, Path};
 use super::{
     Caller, CpuState, Entered, Gpr, Linear, SegmentName, call_before, code_mask, decode,
-    set_segment, set_stack_pointer, stack_address, stack_pointer,
+    push_before, set_segment, set_stack_pointer, stack_address, stack_pointer,
 };
 
 /// How many instructions one question may cost.
@@ -30,6 +30,10 @@ pub(super) fn to_return(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Outco
     explore(Path::new(cpu), mem, |path, instruction| {
         if instruction.flow_control() != FlowControl::Return {
             return Visit::On;
+        }
+        let is_iret = !matches!(instruction.mnemonic(), Mnemonic::Ret | Mnemonic::Retf);
+        if is_iret && is_jump(path, cpu, mem) {
+            return if leads_outwards(path, mem, instruction) { Visit::End } else { Visit::Lost };
         }
         match returned(path.clone(), cpu, mem, instruction) {
             Some(caller) => Visit::Done(Box::new(caller)),
@@ -243,6 +247,25 @@ fn returned(
         Entered::Near | Entered::Far => call_before(&cpu, mem).is_some(),
     };
     credible.then_some(Caller { cpu, entered, frame })
+}
+
+/// Whether the IRET at the end of `path`, which began at `original`, is a jump by a frame that the code has pushed itself,
+/// as kernels enter ring 3.
+fn is_jump(path: &Path, original: &CpuState, mem: &(impl PhysRead + ?Sized)) -> bool {
+    let at = stack_pointer(&path.cpu);
+    let below = at < stack_pointer(original) && path.has_pushed(at);
+    // In the middle of the pushes, and right behind them.
+    below || path.cpu.rip == original.rip && push_before(original, mem)
+}
+
+/// Whether `jump`, an IRET, leads to an outer ring, as far as that is known.
+fn leads_outwards(path: &Path, mem: &(impl PhysRead + ?Sized), jump: &Instruction) -> bool {
+    let (mut path, protected) = (path.clone(), !path.cpu.mode().has_paragraph_segments());
+    let selector = operand_size(jump).and_then(|size| {
+        path.pop(mem, size)?;
+        path.pop(mem, size)
+    });
+    protected && selector.is_some_and(|selector| (selector & 3) as u8 > path.cpu.cpl())
 }
 
 /// Bytes of an offset on the stack.
