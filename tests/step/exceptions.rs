@@ -6,6 +6,7 @@ use crate::common::modes::{
     self, DATA3, DATA16, GDT, IDT, Mode, STACK, SUPERVISOR, machine_in, stack,
 };
 use crate::common::{AX, BX, CX, SP};
+use stepvisor::machine::{Machine, StopReason};
 use stepvisor::x86::Gpr;
 use stepvisor::x86::registers::RFLAGS_TF;
 
@@ -366,4 +367,64 @@ fn a_step_through_a_gate_that_leads_nowhere_leaves_no_trap_flag_in_the_frame() {
         assert_eq!(tf(words[ip + 2].into()), 0, "type {kind:#x}: {words:08x?}");
         assert_eq!((tf(before), tf(machine.cpu().rflags)), (0, 0));
     }
+}
+
+/// A machine before the first instruction of `code` in ring 3 of long mode.
+fn in_ring_3(code: &[u8]) -> Machine {
+    let mut machine = machine_in(Mode::Long3, code);
+    for _ in 0..Mode::Long3.steps_before() {
+        assert_eq!(machine.step(), StopReason::Stepped);
+    }
+    machine
+}
+
+/// Has each exception of long mode lead to one and the same handler.
+fn share_a_handler(machine: &mut Machine) {
+    let gate = modes::HANDLER | u64::from(modes::CODE64) << 16 | 0x8e << 40;
+    for vector in 0..32 {
+        write(machine, IDT + vector * 16, &gate.to_le_bytes());
+    }
+}
+
+#[test]
+fn a_fault_of_ring_3_gets_to_a_handler_that_it_shares_with_debug_exceptions() {
+    // div bl, with BL = 0; ud2; hlt, a #GP with an error code
+    let faults: [(&[u8], usize); 3] = [(&[0xf6, 0xf3], 0), (&[0x0f, 0x0b], 0), (&[0xf4], 1)];
+    // As the guest has left it: the trap of another step, and none.
+    for (dr6, (fault, errors)) in
+        [0xffff_4ff0, 0xffff_0ff0].iter().flat_map(|dr6| faults.map(|it| (dr6, it)))
+    {
+        let mut machine = in_ring_3(&[&[0x90][..], fault].concat());
+        share_a_handler(&mut machine);
+        machine.set_debug_registers(&[0, 0, 0, 0, 0, 0, *dr6, 0x400]).unwrap();
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!((machine.cpu().rip, machine.cpu().cpl()), (START + 1, 3), "{fault:x?}");
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!((machine.cpu().rip, machine.cpu().cpl()), (modes::HANDLER, 0), "{fault:x?}");
+        let frame = &stack(&machine, 3 + errors, 8)[errors..];
+        assert_eq!(frame[..2], [START + 1, modes::CODE64_3.into()], "{fault:x?}");
+        assert_eq!(frame[2] & RFLAGS_TF, 0, "{fault:x?}");
+        assert_eq!(machine.debug_registers().unwrap()[6], *dr6, "{fault:x?}");
+    }
+}
+
+#[test]
+fn ring_3_of_long_mode_is_stepped_without_a_handler_of_debug_exceptions() {
+    // inc eax; push rax; call the next instruction; jmp itself; and div bl, with BL = 0, over the jump
+    let code = [0xff, 0xc0, 0x50, 0xe8, 0, 0, 0, 0, 0xeb, 0xfe, 0xf6, 0xf3];
+    let mut machine = in_ring_3(&code);
+    write(&mut machine, IDT + 16, &[0; 16]);
+    let tables = read(&machine, 0, 0x7000 - 24);
+    for at in [2, 3, 8, 8, 8] {
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!((machine.cpu().rip, machine.cpu().cpl()), (START + at, 3));
+        assert_eq!(read(&machine, 0, 0x7000 - 24), tables, "before {at}");
+    }
+    assert_eq!(machine.cpu().gpr[AX], 1);
+    assert_eq!(stack(&machine, 2, 8), [START + 8, 1]);
+    set(&mut machine, |cpu| cpu.rip += 2);
+    assert_eq!(machine.step(), StopReason::Stepped);
+    assert_eq!((machine.cpu().rip, machine.cpu().cpl()), (modes::HANDLER, 0));
+    assert_eq!(stack(&machine, 2, 8), [START + 10, modes::CODE64_3.into()]);
+    assert_eq!(read(&machine, IDT + 16, 16), [0; 16]);
 }

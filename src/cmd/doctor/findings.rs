@@ -88,7 +88,8 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 12] {
         ),
         (
             !facts.step.exact.user,
-            "a step in ring 3 of long mode needs a guest that has a handler for debug exceptions",
+            "a step in ring 3 of long mode needs a guest that has a handler of some interrupt or exception, and a \
+             stack for it",
         ),
         (
             facts.refuses_integers(),

@@ -73,11 +73,18 @@ impl Machine {
 
     /// The ordinary step: run under the trap flag, and serve what the instruction asks for on its way.
     pub(super) fn step_by_trap_flag(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
+        let lent = self.lend_gate()?;
+        let step = self.step_with_detour(facts);
+        self.take_gate_back(lent);
+        step
+    }
+
+    fn step_with_detour(&mut self, facts: Option<Facts>) -> Result<Step, KvmError> {
         let before = self.vcpu.cpu().clone();
         let detour = self.detour_of_user_trap()?;
         if matches!(detour, Detour::Missing) {
             return Ok(Step::stopped(self.refused(
-                "it steps ring 3 of long mode by the guest's own handler of debug exceptions, and there is none",
+                "it steps ring 3 of long mode by a handler of the guest's, and there is none, or no stack for it",
             )));
         }
         let mut progress = Progress { handler: detour.handler(), ..Progress::default() };
