@@ -25,16 +25,23 @@ impl Machine {
     pub(super) fn note_call_target(&mut self) -> Result<(), KvmError> {
         if self.vcpu.take_new_call_target() && !self.facts_during_run()?.syscall_changes_ring {
             self.vcpu.trap_calls();
-            self.follow_into_long_mode();
+            if self.may_call() {
+                self.follow_into_long_mode();
+            }
         }
         Ok(())
     }
 
-    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught. None is needed while SYSCALL is an
-    /// invalid opcode; EFER's next write has an exit of its own.
+    /// Whether SYSCALL is no invalid opcode. The write of EFER that enables it has an exit of its own, from which on the
+    /// guest is followed as well.
+    fn may_call(&self) -> bool {
+        self.vcpu.cpu().efer & EFER_SCE != 0
+    }
+
+    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught. None is needed while there is none.
     pub(in crate::machine) fn with_call_guard(&self, debug: GuestDebug) -> GuestDebug {
         let mut debug = debug;
-        if !self.vcpu.traps_calls() || self.vcpu.cpu().efer & EFER_SCE == 0 {
+        if !self.vcpu.traps_calls() || !self.may_call() {
             return debug;
         }
         let pc = self.vcpu.cpu().pc();
@@ -59,7 +66,7 @@ impl Machine {
 
     /// Whether the way of a guest into long mode is to be followed until its trapped SYSCALL can be caught.
     pub(super) fn awaits_call_handler(&self) -> bool {
-        self.vcpu.traps_calls() && self.call_handler().is_none()
+        self.vcpu.traps_calls() && self.may_call() && self.call_handler().is_none()
     }
 
     /// `exit`, unless it is that of a signal which has come before the exception of a trapped SYSCALL: then that is waited
