@@ -256,3 +256,29 @@ fn a_guest_that_has_not_enabled_calls_runs_freely() {
     assert_eq!(modes::run(&mut machine), End::Done);
     assert!(machine.stats().steps < 10, "{}", machine.stats());
 }
+
+#[test]
+fn a_call_that_is_not_enabled_is_an_invalid_opcode() {
+    // mov ecx, LSTAR; mov eax, 8800h; xor edx, edx; wrmsr; push DATA3, 7000h, 2, CODE64_3, program; iretq;
+    // program: syscall
+    let code = [
+        &[0xb9, 0x82, 0, 0, 0xc0, 0xb8, 0, 0x88, 0, 0, 0x31, 0xd2, 0x0f, 0x30][..],
+        &[0x6a, 0x23, 0x68, 0, 0x70, 0, 0, 0x6a, 2, 0x6a, 0x33, 0x68, 0x21, 0x7c, 0, 0, 0x48],
+        &[0xcf, 0x90, 0x0f, 0x05],
+    ]
+    .concat();
+    let syscall = START + code.len() as u64 - 2;
+    for handlers in [true, false] {
+        let mut machine = machine_in(Mode::Long, &code);
+        with_task(&mut machine);
+        if !handlers {
+            for vector in [8, 14] {
+                write(&mut machine, modes::IDT + vector * 16, &[0; 16]);
+            }
+        }
+        assert_eq!(modes::run(&mut machine), End::Handler(6), "{handlers}");
+        let frame = modes::stack(&machine, 2, 8);
+        assert_eq!(frame, [syscall, modes::CODE64_3.into()], "{handlers}");
+        assert_eq!(machine.cpu().cr2, 0, "{handlers}");
+    }
+}

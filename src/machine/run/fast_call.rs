@@ -38,10 +38,11 @@ impl Machine {
         self.vcpu.cpu().efer & EFER_SCE != 0
     }
 
-    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught. None is needed while there is none.
+    /// `debug` with breakpoints in free registers where a trapped SYSCALL is caught. One that is an invalid opcode is
+    /// trapped as well.
     pub(in crate::machine) fn with_call_guard(&self, debug: GuestDebug) -> GuestDebug {
         let mut debug = debug;
-        if !self.vcpu.traps_calls() || !self.may_call() {
+        if !self.vcpu.traps_calls() {
             return debug;
         }
         let pc = self.vcpu.cpu().pc();
