@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::modes::{DATA, End, IDT, Mode, STACK, machine_in, run, set_flags};
+use common::modes::{DATA, DATA0, End, IDT, Mode, STACK, machine_in, run, segment, set_flags};
 use common::{read, set, write};
 use stepvisor::kvm::probe::{AsManual, as_manual, host_facts};
 use stepvisor::machine::Machine;
@@ -130,6 +130,24 @@ fn faults_met_by_a_gate_that_is_not_present_are_as_claimed() {
     change_gate(&mut machine, 0, |gate| gate & !PRESENT);
     let end = run(&mut machine);
     assert_eq!(end, End::Handler(if claims().double_fault { 8 } else { 11 }));
+}
+
+#[test]
+fn exceptions_go_through_gates_for_them_alone_as_claimed() {
+    let mut machine = machine_in(Mode::Protected, &UD2);
+    // A call gate.
+    change_gate(&mut machine, 6, |gate| gate & !(0xf << 40) | 0xc << 40);
+    let end = run(&mut machine);
+    assert_eq!(end, End::Handler(if claims().gate_types { 13 } else { 6 }));
+}
+
+#[test]
+fn iretq_takes_ring_0s_segments_away_as_claimed() {
+    let mut machine = machine_in(Mode::Long3, &[0x90]);
+    set(&mut machine, |cpu| cpu.segments.ds = segment(DATA0));
+    assert_eq!(run(&mut machine), End::Done);
+    let selector = machine.cpu().segments.ds.selector;
+    assert_eq!(selector & !3 == 0, claims().iretq_nulls_segments, "{selector:#x}");
 }
 
 #[test]

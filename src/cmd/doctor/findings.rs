@@ -99,7 +99,8 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 12] {
         (
             !facts.syscall_changes_ring,
             "SYSCALL in ring 3 of long mode may lead to the guest's handler of #PF while that is some milliseconds \
-             old and the guest accesses no port or device",
+             old and the guest accesses no port or device, and to address 0 in ring 3 if the guest runs freely and \
+             has never written LSTAR",
         ),
         (
             !facts.paging32,
@@ -133,7 +134,7 @@ fn by_facts(facts: &HostFacts) -> [(bool, &'static str); 12] {
     ]
 }
 
-fn by_manual(as_manual: &AsManual) -> [(bool, &'static str); 11] {
+fn by_manual(as_manual: &AsManual) -> [(bool, &'static str); 13] {
     [
         (!as_manual.virtual_8086, "there is no virtual-8086 mode: EFLAGS.VM does not stay set"),
         (
@@ -170,5 +171,14 @@ fn by_manual(as_manual: &AsManual) -> [(bool, &'static str); 11] {
             "the bit EXT of error codes is clear where an exception met the fault",
         ),
         (!as_manual.double_fault, "#NP while #DE is delivered makes no double fault"),
+        (
+            !as_manual.gate_types,
+            "exceptions lead through entries of the interrupt table that are no gates for them, or lead to no code, \
+             while the guest runs freely: #GP and #NP do not come, nor does another task",
+        ),
+        (
+            !as_manual.iretq_nulls_segments,
+            "IRETQ to ring 3 leaves DS and ES with the descriptors of ring 0 while the guest runs freely",
+        ),
     ]
 }

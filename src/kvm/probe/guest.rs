@@ -50,8 +50,10 @@ const RING0_STACK: u64 = 0x8800;
 const CODE32: u16 = 0x08;
 const DATA32: u16 = 0x10;
 const CODE64: u16 = 0x18;
-const USER_DATA: u16 = 0x20 | 3;
-const USER_CODE64: u16 = 0x28 | 3;
+/// The data segment of ring 3.
+pub const USER_DATA: u16 = 0x20 | 3;
+/// The code segment of ring 3.
+pub const USER_CODE64: u16 = 0x28 | 3;
 /// Null, 32-bit code, data, 64-bit code, ring 3 data, ring 3 64-bit code.
 const DESCRIPTORS: [u64; 6] = [
     0,
@@ -193,6 +195,13 @@ impl Guest {
     pub fn write(&self, addr: u64, data: &[u8]) {
         // All addresses are ours and in RAM.
         let _ = self.vm.ram().write(Phys(addr), data);
+    }
+
+    /// Makes the gate of `vector` in the table at `table`, of protected mode, one with this access byte that leads to the
+    /// handler.
+    pub fn replace_gate(&self, table: u64, vector: u8, access: u8) {
+        let gate = HANDLER | u64::from(CODE32) << 16 | u64::from(access) << 40;
+        self.write(table + u64::from(vector) * 8, &gate.to_le_bytes());
     }
 
     /// Two bytes of memory.

@@ -4,11 +4,14 @@
 
 use serde::Serialize;
 
-use super::guest::{ABSENT_GATES, End, GATES16, Guest, MMIO, Mode, STACK, paging_pae};
+use super::guest::{
+    ABSENT_GATES, CODE, End, GATES16, Guest, MMIO, Mode, STACK, USER_CODE64, USER_DATA, paging_pae,
+};
 use crate::kvm::KvmError;
 use crate::x86::registers::{
-    CR0_PG, RFLAGS_AC, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_SF, RFLAGS_VM, RFLAGS_ZF,
+    CR0_PG, RFLAGS_AC, RFLAGS_FIXED, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_SF, RFLAGS_VM, RFLAGS_ZF,
 };
+use crate::x86::vectors::INVALID_OPCODE;
 use crate::x86::{Access, CpuState, Gpr, Segment, SegmentName};
 
 /// What a guest that runs freely sees on this host: each is true where that is what the manual says.
@@ -36,6 +39,10 @@ pub struct AsManual {
     pub error_code_ext: bool,
     /// #NP while #DE is delivered is a double fault (SDM vol. 3A, 6.15).
     pub double_fault: bool,
+    /// An exception whose entry is no gate for one is #GP (SDM vol. 3A, 6.12).
+    pub gate_types: bool,
+    /// IRETQ to ring 3 makes DS null if it is of ring 0 (SDM vol. 2A, IRET).
+    pub iretq_nulls_segments: bool,
 }
 
 /// Tries it; takes a millisecond or two.
@@ -60,10 +67,14 @@ pub fn as_manual() -> Result<AsManual, KvmError> {
         absent_gate,
         error_code_ext,
         double_fault,
+        gate_types: gate_types(guest)?,
+        iretq_nulls_segments: iretq_nulls_segments(guest)?,
     })
 }
 
 const UD2: [u8; 2] = [0x0f, 0x0b];
+/// The access byte of a 32-bit call gate that is present (SDM vol. 3A, 5.8.3).
+const CALL_GATE: u8 = 0x8c;
 
 /// `nop; mov [di], al` to memory that is not RAM, with VM set: the host may take it away at once, or when it runs.
 fn virtual_8086(guest: &mut Guest) -> Result<bool, KvmError> {
@@ -150,4 +161,24 @@ fn fault_without_gate(guest: &mut Guest, code: &[u8]) -> Result<Option<u16>, Kvm
     guest.load(Mode::Protected, code, |cpu| cpu.idtr.base = ABSENT_GATES)?;
     let handled = guest.run_free()? == End::Handled;
     Ok(handled.then(|| guest.read_word(STACK - 16)))
+}
+
+/// `ud2` with a call gate in the place of its own: #GP has no gate that is present, so that #DF comes, with an error code.
+fn gate_types(guest: &mut Guest) -> Result<bool, KvmError> {
+    guest.replace_gate(ABSENT_GATES, INVALID_OPCODE, CALL_GATE);
+    guest.load(Mode::Protected, &UD2, |cpu| cpu.idtr.base = ABSENT_GATES)?;
+    let handled = guest.run_free()? == End::Handled;
+    Ok(handled && guest.cpu().get(Gpr::Rsp) == STACK - 4 * 4)
+}
+
+/// `iretq`.
+fn iretq_nulls_segments(guest: &mut Guest) -> Result<bool, KvmError> {
+    let frame = [CODE + 2, USER_CODE64.into(), RFLAGS_FIXED | RFLAGS_IOPL, STACK, USER_DATA.into()];
+    let top = STACK - 8 * frame.len() as u64;
+    for (word, at) in frame.iter().zip((top..).step_by(8)) {
+        guest.write(at, &word.to_le_bytes());
+    }
+    guest.load(Mode::Long, &[0x48, 0xcf], |cpu| *cpu.get_mut(Gpr::Rsp) = top)?;
+    guest.run_free()?;
+    Ok(guest.cpu().segments.ds.selector & !3 == 0)
 }
