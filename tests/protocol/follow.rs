@@ -7,6 +7,8 @@ use crate::{Client, Server, TargetXml};
 /// In `protected`: the far jump behind `mov cr0`, and the first 32-bit instruction.
 const FAR_JUMP: u64 = 0x7c33;
 const PROTECTED_ENTRY: u64 = 0x7c38;
+/// In `long`: the first 64-bit instruction.
+const LONG_ENTRY: u64 = 0x7d00;
 
 /// A client that follows, at the first instruction of the guest.
 fn follower(server: &Server) -> Client {
@@ -225,6 +227,26 @@ fn a_switch_at_a_breakpoint_with_a_false_condition_is_told() {
     let mut client = follower(&server);
     client.order("Z0,7c2e,1;X3,220027");
     assert_eq!(mode(&client.run("vCont;c")), "[16-bit protected mode]");
+}
+
+#[test]
+fn a_condition_on_registers_is_left_to_a_client_that_knew_another_mode() {
+    // 1 == 2, and the register 0 is 1234h.
+    for (condition, is_told) in [("X6,220122021327", false), ("X8,2600002312341327", true)] {
+        let server = Server::of("long");
+        let mut client = follower(&server);
+        client.order(format!("Z0,{LONG_ENTRY:x},1;{condition}"));
+        let report = client.run("vCont;c");
+        assert_eq!(mode(&report), "[64-bit long mode]");
+        let xml = TargetXml::read(&mut client, 0x1000);
+        assert_eq!(xml.get(&mut client, "rip") == LONG_ENTRY, is_told, "{condition}");
+        if !is_told {
+            continue;
+        }
+        // Set again, it is decided here, now that the client knows the mode.
+        client.order(format!("Z0,{LONG_ENTRY:x},1;{condition}"));
+        assert!(client.run("vCont;c").contains("swbreak:;"));
+    }
 }
 
 #[test]

@@ -66,6 +66,12 @@ impl Plan {
         self.conditions.is_empty() && self.commands.is_empty()
     }
 
+    /// Whether something is carried out instead of a stop.
+    #[must_use]
+    pub fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
     /// Decides what comes of the breakpoint. A condition that fails counts as true; after a command that fails
     /// the guest goes on all the same, since a client never expects a stop there.
     pub fn decide(&self, context: &mut dyn Context) -> Verdict {

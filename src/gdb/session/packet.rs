@@ -178,6 +178,7 @@ impl<'m> Session<'m> {
         };
         self.multiprocess = has(b"multiprocess+");
         self.follower.negotiate(has(b"exec-events+"));
+        guest.note_takes_layouts(self.follower.is_able());
         let sign = if self.multiprocess { '+' } else { '-' };
         let asked = format!("qSupported:multiprocess{sign}");
         let Outcome::Replies(frames) = self.engine.handle(guest, asked.as_bytes()) else {

@@ -65,10 +65,12 @@ struct View<'a> {
     machine: &'a mut Machine,
     layout: &'static crate::gdb::layout::Layout,
     variables: &'a mut BTreeMap<u16, u64>,
+    read_register: bool,
 }
 
 impl Context for View<'_> {
     fn register(&mut self, number: usize) -> Option<u64> {
+        self.read_register = true;
         self.layout.integer(self.machine.cpu(), number).or_else(|| {
             let file =
                 super::registers::part_of_register_file(self.machine, self.layout.parts(number));
@@ -112,6 +114,7 @@ impl Guest<'_> {
             return false;
         }
         let inserted: Vec<(u8, Linear)> = self.inserted.names(addr).collect();
+        let is_in_another_layout = self.takes_layouts && self.is_in_another_layout();
         let mut stops = inserted.is_empty();
         for place in inserted {
             let Some(plan) = self.agent.plans.get(&place) else {
@@ -122,9 +125,13 @@ impl Guest<'_> {
                 machine: self.machine,
                 layout: self.layout,
                 variables: &mut self.agent.variables,
+                read_register: false,
             };
             let verdict = plan.decide(&mut view);
-            stops |= verdict.stop;
+            // The client has looked up where a variable of the program is for the mode that it knew. It decides itself
+            // now, and anew in the mode that it gets to know.
+            let is_doubtful = is_in_another_layout && view.read_register && !plan.has_commands();
+            stops |= verdict.stop || is_doubtful;
             self.tell(place, verdict);
         }
         self.agent.passed = (!stops).then_some(addr);

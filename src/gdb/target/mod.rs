@@ -50,6 +50,8 @@ pub struct Guest<'m> {
     machine: &'m mut Machine,
     /// The registers as the client knows them, which is as its last target description says.
     layout: &'static Layout,
+    /// It takes that of another mode when it is told of one.
+    takes_layouts: bool,
     inserted: Inserted,
     /// How the client wants the guest to go on, until the session takes it.
     resume: Option<Resume>,
@@ -89,6 +91,7 @@ impl<'m> Guest<'m> {
         Guest {
             machine,
             layout,
+            takes_layouts: false,
             inserted: Inserted::default(),
             resume: None,
             stepping: false,
@@ -188,6 +191,7 @@ impl<'m> Guest<'m> {
     pub fn forget_client(&mut self) {
         self.forget_breakpoints();
         self.renew_layout();
+        self.takes_layouts = false;
         self.resume = None;
         self.error = None;
         self.reveal();
@@ -217,6 +221,11 @@ impl<'m> Guest<'m> {
     pub fn is_in_another_layout(&self) -> bool {
         let now = Layout::for_mode(self.machine.cpu().mode());
         now.description() != self.layout.description()
+    }
+
+    /// Whether the client takes the layout of another mode when it is told of one.
+    pub fn note_takes_layouts(&mut self, takes: bool) {
+        self.takes_layouts = takes;
     }
 
     /// Takes the layout of the present mode; the client is about to read its description.
