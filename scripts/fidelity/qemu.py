@@ -16,6 +16,7 @@ from rsp import Remote
 
 from . import keys as keyboard
 from . import pictures
+from .crtc import cursor
 from .outcome import Outcome, Screen
 from .qmp import Gone, Monitor, Refused
 
@@ -191,10 +192,7 @@ class Qemu:
             for x in range(columns):
                 at = 2 * (row + x) % len(memory)
                 cells += memory[at : at + 2]
-        place = (crtc[0xE] << 8 | crtc[0xF]) - start
-        shown = not crtc[0xA] & 0x20 and pitch and 0 <= place < rows * pitch
-        cursor = [place // pitch, place % pitch] if shown else None
-        return Screen("text", columns, rows, bytes(cells), cursor)
+        return Screen("text", columns, rows, bytes(cells), cursor(crtc, pitch, rows))
 
     def listens(self):
         """Whether the guest has a handler of its own for keys, so that they reach it even in a loop."""

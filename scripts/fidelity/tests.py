@@ -3,7 +3,7 @@
 import types
 import unittest
 
-from . import compare, qemu
+from . import compare, crtc, qemu
 from .outcome import Outcome, Screen
 
 COLUMNS, ROWS = 80, 25
@@ -96,6 +96,25 @@ class Moments(unittest.TestCase):
         machine.monitor = types.SimpleNamespace(human=lambda _: f"portl[0x608] = {next(values):#x}")
         self.assertEqual(machine.time(), 0.0)
         self.assertAlmostEqual(machine.time(), 0x200 / qemu.PM_TIMER_HERTZ)
+
+
+class Cursors(unittest.TestCase):
+    """A cursor at row 1, column 2 of a screen that begins at 50h."""
+
+    def at(self, start, end, place=0x50 + 82):
+        registers = [0] * 0x19
+        registers[0xA:0x10] = [start, end, 0, 0x50, place >> 8, place & 0xFF]
+        return crtc.cursor(registers, 80, 25)
+
+    def test_a_cursor_is_where_it_is_seen(self):
+        self.assertEqual(self.at(13, 14), [1, 2])
+        self.assertEqual(self.at(14, 14), [1, 2])
+
+    def test_each_way_to_hide_a_cursor_is_alike(self):
+        self.assertIsNone(self.at(0x20 | 13, 14))
+        self.assertIsNone(self.at(14, 13))
+        self.assertIsNone(self.at(13, 14, place=0x4F))
+        self.assertIsNone(self.at(13, 14, place=0x50 + 80 * 25))
 
 
 def run():
