@@ -53,6 +53,8 @@ pub enum ExitCode {
     PowerOff,
     /// The guest waits for a key that nobody will type.
     Key,
+    /// The guest came to where there is no memory.
+    Nowhere,
     /// ^C or a termination signal ended the run.
     Interrupted,
 }
@@ -81,6 +83,7 @@ Exit codes:
    38  the guest returned to the firmware
    40  the guest switched the power off (APM, port 604h)
    42  the guest waits for a key, and no more are typed
+   44  the guest jumped, or ran on, to where no memory is
   130  interrupted, or left by the user
   odd  the guest wrote V to its exit port: the low 8 bits of V * 2 + 1";
 
@@ -109,6 +112,7 @@ impl ExitCode {
             ExitCode::Returned => 38,
             ExitCode::PowerOff => 40,
             ExitCode::Key => 42,
+            ExitCode::Nowhere => 44,
             ExitCode::Interrupted => 130,
         }
     }
@@ -131,6 +135,7 @@ impl ExitCode {
             },
             StopReason::Shutdown { .. } => ExitCode::Shutdown,
             StopReason::Refused(_) => ExitCode::Refused,
+            StopReason::Nowhere { .. } => ExitCode::Nowhere,
             StopReason::Unclaimed(_) => ExitCode::Unclaimed,
             StopReason::Exception(_) => ExitCode::Exception,
             StopReason::Mark(_) | StopReason::Caught(_) => ExitCode::Mark,
@@ -197,7 +202,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    const ALL: [ExitCode; 21] = [
+    const ALL: [ExitCode; 22] = [
         ExitCode::Success,
         ExitCode::Usage,
         ExitCode::Image,
@@ -218,6 +223,7 @@ mod tests {
         ExitCode::Returned,
         ExitCode::PowerOff,
         ExitCode::Key,
+        ExitCode::Nowhere,
         ExitCode::Interrupted,
     ];
 

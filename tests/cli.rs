@@ -569,9 +569,23 @@ fn signals_end_the_run_with_screen_and_registers() {
 fn a_jump_to_where_no_memory_is_says_so() {
     // jmp 0xa000:0, where nothing is
     let outcome = run(&[0xea, 0, 0, 0, 0xa0], &[]);
-    assert_eq!(outcome.code, Some(22), "{outcome:?}");
+    assert_eq!(outcome.code, Some(44), "{outcome:?}");
     let first = outcome.stderr.lines().next().unwrap();
-    assert_eq!(first, "stepvisor: A000:0000: there is no memory to execute");
+    assert_eq!(
+        first,
+        "stepvisor: A000:0000: the guest has jumped, or run on, to 0xa0000, where the VGA has no memory in its \
+         present mode: there is no code"
+    );
+    // lgdt [0x7c20]; mov eax, cr0; inc ax; mov cr0, eax; jmp 8:0x40000000
+    let mut code = vec![0x0f, 0x01, 0x16, 0x20, 0x7c, 0x0f, 0x20, 0xc0, 0x40, 0x0f, 0x22, 0xc0];
+    code.extend([0x66, 0xea, 0, 0, 0, 0x40, 8, 0]);
+    code.resize(0x20, 0);
+    code.extend([0x0f, 0, 0x30, 0x7c, 0, 0]);
+    code.resize(0x38, 0);
+    code.extend([0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0]);
+    let outcome = run(&code, &[]);
+    assert_eq!(outcome.code, Some(44), "{outcome:?}");
+    assert!(outcome.stderr.contains("to 0x40000000, where no memory is: "), "{outcome:?}");
 }
 
 #[test]
@@ -582,8 +596,8 @@ fn code_in_video_memory_is_named_as_the_reason_why_it_does_not_run() {
     let first = outcome.stderr.lines().next().unwrap();
     assert_eq!(
         first,
-        "stepvisor: B800:0000: this host's KVM cannot run `and [bx], al` (bytes 20 07): it is in the \
-         memory of a device, and KVM executes none from there"
+        "stepvisor: B800:0000: this host's KVM cannot run `and [bx], al` (bytes 20 07): the guest executes \
+         video memory, and KVM runs nothing from the memory of a device"
     );
 }
 

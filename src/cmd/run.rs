@@ -196,6 +196,7 @@ fn tell(machine: &Machine, end: &End) -> ExitCode {
                 stop,
                 StopReason::Shutdown { .. }
                     | StopReason::Refused(_)
+                    | StopReason::Nowhere { .. }
                     | StopReason::Exception(_)
                     | StopReason::Mark(_)
                     | StopReason::Caught(_)

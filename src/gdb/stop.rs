@@ -75,7 +75,7 @@ pub fn report(stop: &StopReason, inserted: &Inserted) -> Report {
         | StopReason::Reset { .. }
         | StopReason::PowerOff { .. }
         | StopReason::Firmware { .. } => Signal::SIGTERM,
-        StopReason::Shutdown { .. } => Signal::SIGSEGV,
+        StopReason::Shutdown { .. } | StopReason::Nowhere { .. } => Signal::SIGSEGV,
         StopReason::Exception(stop) => exception_signal(stop.vector),
         StopReason::Mark(_) | StopReason::Caught(_) => Signal::SIGTRAP,
         StopReason::Refused(_) => Signal::SIGILL,

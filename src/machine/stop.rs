@@ -69,6 +69,16 @@ pub enum StopReason {
     Caught(Caught),
     /// An instruction that this host's KVM cannot run.
     Refused(Refusal),
+    /// The next instruction is where there is neither RAM nor ROM nor a device: a jump or return went astray, or the
+    /// guest ran on to there.
+    Nowhere {
+        /// Where, as CS:IP.
+        location: String,
+        /// Where, as the guest's page tables have it.
+        at: Phys,
+        /// Video memory may be there, but is not in the VGA's present mode.
+        video: bool,
+    },
     /// An access to a port or address that no device has; only when the machine is told to stop there.
     Unclaimed(UnclaimedAccess),
     /// The guest has executed as many instructions as it may; see [`super::Machine::limit_instructions`].
@@ -192,6 +202,13 @@ impl fmt::Display for StopReason {
             StopReason::Mark(stop) => stop.fmt(f),
             StopReason::Caught(stop) => stop.fmt(f),
             StopReason::Refused(refusal) => refusal.fmt(f),
+            StopReason::Nowhere { location, at, video } => {
+                write!(f, "{location}: the guest has jumped, or run on, to {at}, where ")?;
+                f.write_str(match video {
+                    true => "the VGA has no memory in its present mode: there is no code",
+                    false => "no memory is: there is no code",
+                })
+            }
             StopReason::Unclaimed(access) => access.fmt(f),
             StopReason::Limit { instructions, location } => {
                 write!(f, "{location}: the limit of {instructions} instructions is reached")

@@ -95,6 +95,7 @@ impl Answerer {
                 found,
                 Ending::TripleFault
                     | Ending::Refused
+                    | Ending::Nowhere
                     | Ending::Limit
                     | Ending::Reset
                     | Ending::Exit(_)

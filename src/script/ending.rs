@@ -21,6 +21,8 @@ pub enum Ending {
     Exit(u32),
     /// An instruction that this host's KVM cannot run.
     Refused,
+    /// It came to where there is no memory.
+    Nowhere,
     /// An access to a port or address where no device is, if that is to stop the guest.
     Unclaimed,
     /// An exception that is to stop the guest.
@@ -53,6 +55,7 @@ const WORDS: &[(&str, Ending)] = &[
     ("wait", Ending::Wait),
     ("triple-fault", Ending::TripleFault),
     ("refused", Ending::Refused),
+    ("nowhere", Ending::Nowhere),
     ("unclaimed", Ending::Unclaimed),
     ("exception", Ending::Exception),
     ("mark", Ending::Mark),
@@ -91,6 +94,7 @@ impl Ending {
             },
             StopReason::Caught(_) => Ending::Caught,
             StopReason::Refused(_) => Ending::Refused,
+            StopReason::Nowhere { .. } => Ending::Nowhere,
             StopReason::Unclaimed(_) => Ending::Unclaimed,
             StopReason::Limit { .. } => Ending::Limit,
             _ => return None,

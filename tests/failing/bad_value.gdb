@@ -1,4 +1,4 @@
 ## fails: bad header
-## says: bad_value.gdb:4: `nowhere` is no ending
+## says: bad_value.gdb:4: `sideways` is no ending
 # guest: ../../guests/bin/hello.elf
-# ends: nowhere
+# ends: sideways

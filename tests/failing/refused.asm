@@ -1,3 +1,3 @@
-; Ends in memory where nothing is.
+; Executes the screen, which no KVM does: there is `and [bx], al`, a blank.
 org 0x7c00
-    jmp 0xa000:0x0000
+    jmp 0xb800:0x0000

@@ -69,7 +69,7 @@ fn code_where_nothing_is_cannot_run_and_says_so() {
             cpu.rip = 0;
         });
         let stop = advance(&mut machine);
-        assert!(matches!(stop, StopReason::Refused(_)), "{stop}");
+        assert!(matches!(stop, StopReason::Nowhere { .. }), "{stop}");
         assert!(stop.to_string().contains("A000:0000"), "{stop}");
     }
 }

@@ -6,6 +6,7 @@ mod fast_call;
 mod free;
 mod long_mode;
 pub(super) mod partial;
+mod refusal;
 mod undefined;
 mod watched_access;
 
@@ -13,13 +14,12 @@ use self::undefined::TakenBack;
 use super::idle::Wait;
 use super::interrupts::Look;
 use super::plan::Drive;
-use super::stop::Refusal;
-use super::{Machine, Physical, StopReason};
+use super::{Machine, StopReason};
 use crate::kvm::vcpu::Completion;
 use crate::kvm::{Exit, KvmError, probe};
 use crate::x86::instruction::Kind;
 use crate::x86::registers::RFLAGS_IF;
-use crate::x86::{CpuState, Linear, disasm, instruction};
+use crate::x86::{CpuState, instruction};
 
 impl Machine {
     /// Runs the guest until a breakpoint, an ending or a kick. A breakpoint at the next instruction
@@ -277,35 +277,6 @@ impl Machine {
         let after = if self.inexact.is_some() { "after " } else { "" };
         let location = format!("{after}{}", self.vcpu.cpu().location());
         Ok(StopReason::Shutdown { location })
-    }
-
-    pub(super) fn refused(&self, cause: &str) -> StopReason {
-        self.refused_at(self.vcpu.cpu(), cause)
-    }
-
-    /// The refusal of the next instruction of `cpu`.
-    pub(super) fn refused_at(&self, cpu: &CpuState, cause: &str) -> StopReason {
-        let mut buffer = [0; instruction::MAX_LEN];
-        let len = self.read_linear(cpu.pc(), &mut buffer);
-        let code = disasm::disassemble(&buffer[..len], cpu.mode().code_bits(), cpu.rip);
-        let (bytes, text) = code.map_or_else(Default::default, |code| (code.bytes, code.text));
-        let cause = if bytes.is_empty() {
-            "there is no memory to execute".to_owned()
-        } else if self.is_in_device(cpu.pc()) {
-            "it is in the memory of a device, and KVM executes none from there".to_owned()
-        } else if text == disasm::INVALID {
-            format!("{cause} (no processor does)")
-        } else {
-            cause.to_owned()
-        };
-        // Of what is no instruction, all that might belong to it.
-        let bytes = if text == disasm::INVALID { buffer[..len.min(4)].to_vec() } else { bytes };
-        StopReason::Refused(Refusal { location: cpu.location(), bytes, text, cause })
-    }
-
-    /// Whether a device answers at `addr`, as the VGA does at B8000.
-    pub(super) fn is_in_device(&self, addr: Linear) -> bool {
-        self.translate(addr).is_ok_and(|there| self.physical(there.phys) == Physical::Device)
     }
 }
 
