@@ -8,7 +8,7 @@
 ;
 ; A boot sector without an end goes on into what comes behind it: zeros, which are `add [bx+si], al`, the signature
 ; 55 AA, which is `push bp; stosb`, and more zeros. Often nothing is to be seen of it but a machine that hangs.
-; Stepvisor tells of it when it looks at the guest meanwhile. This one has a cli and hlt put in its way.
+; Stepvisor tells of it, at the latest when the run is over. This one has a cli and hlt put in its way.
 ;
 ; Run:    stepvisor run guests/bin/padding.bin
 ; Debug:  stepvisor debug guests/bin/padding.elf

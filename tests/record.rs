@@ -110,3 +110,31 @@ fn a_breakpoint_in_the_source_counts_as_the_instruction_that_it_is() {
     machine.limit_instructions(0);
     assert!(matches!(machine.run(), StopReason::Limit { instructions: 0, .. }));
 }
+
+#[test]
+fn a_guest_that_ran_off_its_end_is_found_out_afterwards() {
+    // mov byte [0x7e20], 0xfa; mov byte [0x7e21], 0xf4: cli; hlt, a little behind the end
+    let mut code = vec![0xc6, 0x06, 0x20, 0x7e, 0xfa, 0xc6, 0x06, 0x21, 0x7e, 0xf4];
+    code.resize(510, 0);
+    code.extend([0x55, 0xaa]);
+    let mut machine = boot(&code);
+    assert_eq!(machine.run(), halted("0000:7E22"));
+    machine.look_back_for_padding();
+    let [told] = machine.told() else { panic!("{:?}", machine.told()) };
+    assert!(told.contains("it has run off the end of its program"), "{told}");
+    assert_eq!(machine.cpu().location(), "0000:7E22");
+
+    // A debugger that has changed the guest may have led it there.
+    machine.reset().unwrap();
+    assert_eq!(machine.told(), [""; 0]);
+    let cpu = machine.cpu().clone();
+    machine.set_cpu(&cpu).unwrap();
+    assert_eq!(machine.run(), halted("0000:7E22"));
+    machine.look_back_for_padding();
+    assert!(machine.told().iter().all(|told| told.contains("executes zeros")));
+
+    let mut machine = boot(CODE);
+    machine.run();
+    machine.look_back_for_padding();
+    assert_eq!(machine.told(), [""; 0]);
+}

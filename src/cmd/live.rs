@@ -77,6 +77,7 @@ pub fn run(
     machine.expect_input(true);
     session.observe(machine);
     let end = session.run(machine, interruptions);
+    machine.look_back_for_padding();
     session.give_back();
     session.screen.borrow_mut().say_what_was_held(&mut session.console.borrow_mut());
     end

@@ -52,7 +52,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     } else {
         machine.set_observer(Box::new(console));
         let terminal = args.guest.uses_stdin().then(LineTerminal::take);
-        match run_to_end(&mut machine, &interruptions) {
+        let end = run_to_end(&mut machine, &interruptions);
+        machine.look_back_for_padding();
+        match end {
             // Who is done with the guest's console has not asked for its registers.
             End::Interruption(Interruption::Keyboard)
                 if terminal.as_ref().is_some_and(LineTerminal::is_taken) =>

@@ -376,6 +376,7 @@ impl<'m> Server<'m> {
                 // Unless an earlier ^C has done it.
                 Demand::Interrupt if self.motion == Motion::Stopped => {}
                 Demand::Interrupt => {
+                    self.guest.machine().look_back_for_padding();
                     if let Some(end) = self.report(StopReason::Kicked) {
                         return Some(end);
                     }
@@ -406,6 +407,9 @@ impl<'m> Server<'m> {
 
     /// The guest came to a stop while it was to go on as `resume` says.
     fn stopped(&mut self, stop: StopReason, resume: Resume) -> Option<End> {
+        if stop.is_an_end() {
+            self.guest.machine().look_back_for_padding();
+        }
         match stop {
             StopReason::Kicked => None,
             // Waits for an interrupt as the processor does; a ^C ends the wait. Whoever steps is told.

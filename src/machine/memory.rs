@@ -65,6 +65,7 @@ impl Machine {
     /// Writes guest-physical memory, but no ROM; returns how many bytes from the start were written.
     pub fn write_phys(&mut self, addr: Phys, data: &[u8]) -> usize {
         self.forget_checkpoint();
+        self.altered = true;
         self.amend_phys(addr, data)
     }
 
@@ -107,6 +108,7 @@ impl Machine {
     /// returns how many bytes from the start were written.
     pub fn write_linear(&mut self, addr: Linear, data: &[u8]) -> usize {
         self.forget_checkpoint();
+        self.altered = true;
         self.amend_linear(addr, data)
     }
 

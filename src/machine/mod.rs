@@ -129,6 +129,8 @@ pub struct Machine {
     vcpu: Vcpu,
     vm: Vm,
     devices: Devices,
+    optional_devices: devices::Config,
+    ram_size: u64,
     disks: Disks,
     /// The firmware is there.
     firmware: bool,
@@ -177,6 +179,10 @@ pub struct Machine {
     told_slow: bool,
     /// The user knows that the guest has run off its end.
     told_padding: bool,
+    /// Whether the guest had done so before it ended has been looked for.
+    looked_back: bool,
+    /// Somebody has changed registers or memory.
+    altered: bool,
     /// The user knows of an exception that leads nowhere.
     told_unanswered: bool,
     /// The last instruction that was tried out to find one.
@@ -213,7 +219,8 @@ impl Machine {
     pub fn new(config: Config) -> Result<Machine, MachineError> {
         let Config { ram_size, boot, devices, on_unclaimed, firmware, disks } = config;
         let firmware = firmware && firmware::has_room(&boot);
-        let mut devices = Devices::new(&devices)?;
+        let optional_devices = devices;
+        let mut devices = Devices::new(&optional_devices)?;
         devices.attach_drives(drives::of(&disks));
         let mut ram = Ram::new(ram_size)?;
         ram.add_device_memory(vbe::FRAMEBUFFER, vbe::FRAMEBUFFER_SIZE)?;
@@ -231,6 +238,8 @@ impl Machine {
             vcpu,
             vm,
             devices,
+            optional_devices,
+            ram_size,
             disks,
             firmware,
             boot,
@@ -258,6 +267,8 @@ impl Machine {
             video: video::Video::default(),
             told_slow: false,
             told_padding: false,
+            looked_back: false,
+            altered: false,
             told_unanswered: false,
             tried_out: None,
             time: clock::Passing::default(),
@@ -319,6 +330,8 @@ impl Machine {
         self.vcpu.reset(&cpu)?;
         self.reported.clear();
         self.told_padding = false;
+        self.looked_back = false;
+        self.altered = false;
         self.told_unanswered = false;
         self.tried_out = None;
         self.watch_hits.clear();

@@ -39,6 +39,7 @@ const MOST_WRITES: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
     last_stop: Option<StopReason>,
+    told: Vec<String>,
     keeps_writes: bool,
     writes: Vec<PortWrite>,
     lost_writes: u64,
@@ -65,6 +66,7 @@ impl Record {
     /// Forgets the run, but not what is to be recorded.
     pub(super) fn reset(&mut self) {
         self.last_stop = None;
+        self.told.clear();
         self.writes.clear();
         self.lost_writes = 0;
         self.serial = Default::default();
@@ -178,6 +180,19 @@ impl Machine {
         if *stop != StopReason::Kicked {
             self.record.last_stop = Some(stop.clone());
         }
+    }
+
+    /// Tells the user something of the guest's course.
+    pub(super) fn tell(&mut self, text: String) {
+        self.observer.notice(&text);
+        self.record.told.push(text);
+    }
+
+    /// What the user was told of the guest's course since its start: that it has run off its end, or raises an exception
+    /// that leads nowhere.
+    #[must_use]
+    pub fn told(&self) -> &[String] {
+        &self.record.told
     }
 
     /// The stop at the limit of instructions, if the guest has come there.

@@ -33,6 +33,7 @@ impl Machine {
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), RegisterError> {
         let before = self.vcpu.cpu().pc();
         self.forget_checkpoint();
+        self.altered = true;
         self.vcpu.set_cpu(cpu)?;
         if self.vcpu.cpu().pc() != before {
             self.halted = false;
@@ -57,6 +58,7 @@ impl Machine {
     /// A value with reserved bits.
     pub fn set_fpu(&mut self, fpu: &FpuState) -> Result<(), RegisterError> {
         self.forget_checkpoint();
+        self.altered = true;
         Ok(self.vcpu.set_fpu(fpu)?)
     }
 
@@ -74,6 +76,7 @@ impl Machine {
     /// A value with reserved bits.
     pub fn set_debug_registers(&mut self, dr: &[u64; 8]) -> Result<(), RegisterError> {
         self.forget_checkpoint();
+        self.altered = true;
         Ok(self.vcpu.set_debug_registers(dr)?)
     }
 

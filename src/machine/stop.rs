@@ -136,6 +136,24 @@ pub struct UnclaimedAccess {
     pub location: String,
 }
 
+impl StopReason {
+    /// Whether the guest has come to an end, rather than to where somebody wanted it to stop.
+    #[must_use]
+    pub fn is_an_end(&self) -> bool {
+        matches!(
+            self,
+            StopReason::Halted { interruptible: false, .. }
+                | StopReason::Exit { .. }
+                | StopReason::Reset { .. }
+                | StopReason::PowerOff { .. }
+                | StopReason::Firmware { .. }
+                | StopReason::Shutdown { .. }
+                | StopReason::Refused(_)
+                | StopReason::Nowhere { .. }
+        )
+    }
+}
+
 impl fmt::Display for UnclaimedAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let UnclaimedAccess { target, written, size, location } = self;

@@ -32,7 +32,7 @@ impl Machine {
         }
         if let Some(text) = self.unanswered()? {
             self.told_unanswered = true;
-            self.observer.notice(&text);
+            self.tell(text);
         }
         Ok(())
     }

@@ -120,12 +120,18 @@ impl Test {
     ) -> Outcome {
         let Finding { verdict, line, text, mismatch, snapshot } = finding;
         let (expected, found) = mismatch.map(|m| (m.expected, m.found)).unzip();
+        // Before a hang is stepped further.
+        machine.look_back_for_padding();
+        let told = machine.told().to_vec();
         let runs = verdict == Verdict::Hang && machine.instructions().is_none();
         let scene = |snapshot: Snapshot| match runs {
             true => snapshot.scene_of_hang(symbols, machine),
             false => snapshot.scene(symbols, config, &self.header.typing),
         };
-        let scene = snapshot.map(scene);
+        let scene = snapshot.map(scene).map(|mut scene| {
+            scene.stop.extend(told);
+            scene
+        });
         let place = self.place(line);
         let failure = Failure { place, text, expected, found, scene, gdb: Vec::new() };
         Outcome { verdict, failure: Some(Box::new(failure)) }
