@@ -372,6 +372,36 @@ fn nothing_is_sent_while_nothing_changes() {
     }
 }
 
+/// Virtual time would run ahead of whoever is to press the key, for ever and as fast as the host can.
+#[test]
+fn by_the_virtual_clock_a_guest_that_waits_for_a_key_waits_as_long_as_the_person() {
+    // sti; mov bx, [0x46c]; W; mov ax, [0x46c]; sub ax, bx: the ticks in W. Their four hexadecimal digits, each by
+    // mov cx, 4; rol ax, 4; push ax; and al, 15; cmp al, 10; sbb al, 0x69; das; mov ah, 14; int 0x10; pop ax; loop
+    let waits: [&[u8]; 2] = [
+        // mov ah, 0; int 0x16
+        b"\xb4\x00\xcd\x16",
+        // hlt; mov ah, 1; int 0x16; jz
+        b"\xf4\xb4\x01\xcd\x16\x74\xf9",
+    ];
+    for wait in waits {
+        let begin = b"\xfb\x31\xc0\x8e\xd8\x8b\x1e\x6c\x04";
+        let show =
+            b"\xa1\x6c\x04\x29\xd8\x31\xdb\xb9\x04\x00\xc1\xc0\x04\x50\x24\x0f\x3c\x0a\x1c\x69\x2f\
+                     \xb4\x0e\xcd\x10\x58\xe2\xee\xeb\xfe";
+        let began = Instant::now();
+        let args = ["--clock", "virtual"];
+        let mut terminal = start(&[begin, wait, show].concat(), &args, From::Shell, |_| {});
+        terminal.wait_for(true, "leaves");
+        terminal.type_in(b"k");
+        terminal.wait(|terminal| terminal.row(0).len() == 4);
+        let ticks = u32::from_str_radix(&terminal.row(0), 16).unwrap();
+        let most = began.elapsed().as_secs_f64() * 18.21 + 1.0;
+        assert!(f64::from(ticks) <= most, "{ticks} of {most}");
+        terminal.type_in(b"\x1d");
+        assert_eq!(terminal.end_in_shell(), Some(130));
+    }
+}
+
 #[test]
 fn a_termination_signal_ends_it_and_gives_the_terminal_back() {
     let signals = [
