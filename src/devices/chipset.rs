@@ -76,6 +76,8 @@ pub struct Chipset {
     timed_keys: VecDeque<(Time, Vec<KeyEvent>)>,
     /// The guest has no room for another key.
     keys_held: bool,
+    /// The guest waits for a key that is typed, and looks at nothing but its character.
+    keys_hurried: bool,
     /// A person types, who waits for what the guest makes of it.
     has_typist: bool,
 }
@@ -115,6 +117,7 @@ impl Default for Chipset {
             is_remapped: false,
             timed_keys: VecDeque::new(),
             keys_held: false,
+            keys_hurried: false,
             has_typist: false,
         };
         chipset.settle();
@@ -472,6 +475,7 @@ impl Chipset {
         self.is_remapped = false;
         self.timed_keys.clear();
         self.keys_held = false;
+        self.keys_hurried = false;
         self.settle();
     }
 

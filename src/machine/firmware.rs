@@ -158,6 +158,9 @@ impl Machine {
         // As one to the ports that the service accesses.
         self.note_port_access(if service.touches_chips() { FIRST_PIC } else { bios::TRAP_PORT });
         self.pass_service_time();
+        if service == Service::Interrupt(KEYBOARD_SERVICE) && asks_for_key(cpu) {
+            self.interrupts.asks_for_key = bios::keyboard::is_empty(self.vm.ram());
+        }
         let mut pc = self.lend(cpu);
         let outcome = service.serve(&mut pc);
         if service == Service::Interrupt(KEYBOARD_SERVICE) {
@@ -241,8 +244,13 @@ impl Machine {
     }
 
     /// The guest takes interrupts: lets the next scan code come if it is time. Who types ahead waits for room in the
-    /// firmware's buffer, as long as it is the firmware that takes the keys: a person would hear it beep.
+    /// firmware's buffer, as long as it is the firmware that takes the keys: a person would hear it beep. And a guest that
+    /// waits for the firmware's next key has it at once.
     pub(super) fn let_key_come(&mut self) {
+        let hurry = self.interrupts.asks_for_key
+            && !self.interrupts.reads_keyboard
+            && bios::keyboard::is_empty(self.vm.ram());
+        self.devices.chipset_mut().hurry_keys(hurry);
         let full = self.devices.chipset().keyboard().waiting_keys() > 0 && self.is_buffer_full();
         self.devices.chipset_mut().hold_keys(full);
         self.devices.chipset_mut().send_key();
@@ -290,6 +298,11 @@ impl Machine {
             Err(_) => Ok(None),
         }
     }
+}
+
+/// Whether INT 16h is called for the next key, to take it or to look at it.
+fn asks_for_key(cpu: &CpuState) -> bool {
+    matches!(cpu.get(Gpr::Rax) >> 8 & 0xff, 0x00 | 0x01 | 0x10 | 0x11)
 }
 
 /// What is on the stack of `cpu` for an IRET: where the guest has called the firmware from.

@@ -68,6 +68,10 @@ pub(super) struct State {
     /// Accesses to ports so far, and the steps since the last.
     accesses: u64,
     steps: u64,
+    /// The guest has asked its firmware for a key, and there was none.
+    pub(super) asks_for_key: bool,
+    /// The guest itself reads the keyboard's port, where it sees keys go down and up.
+    pub(super) reads_keyboard: bool,
     /// Steps made while one waited.
     waited: u32,
     /// The one whose delivery has shut the processor down.

@@ -332,6 +332,8 @@ impl Machine {
         self.told_padding = false;
         self.looked_back = false;
         self.altered = false;
+        self.interrupts.asks_for_key = false;
+        self.interrupts.reads_keyboard = false;
         self.told_unanswered = false;
         self.tried_out = None;
         self.watch_hits.clear();

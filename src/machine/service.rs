@@ -3,6 +3,7 @@
 use super::checkpoint::Access;
 use super::stop::{Target, UnclaimedAccess};
 use super::{Machine, OnUnclaimed, StopReason};
+use crate::devices::keyboard::controller::DATA_PORT as KEYBOARD_DATA;
 use crate::devices::{OPEN_BUS, PortEffect};
 use crate::kvm::Exit;
 use crate::kvm::exit::PortAccess;
@@ -34,6 +35,7 @@ impl Machine {
         for item in 0..items {
             self.pass_time();
             self.note_port_access(port);
+            self.interrupts.reads_keyboard |= port == KEYBOARD_DATA;
             let answer = self.devices.port_read(port, size);
             self.serve_drives();
             let value = answer.unwrap_or(u32::MAX) & value_mask(size);

@@ -50,6 +50,11 @@ impl Chipset {
         self.keys_held = hold;
     }
 
+    /// Says whether the guest waits for a key and does not care how long one is held: the next comes at once.
+    pub fn hurry_keys(&mut self, hurry: bool) {
+        self.keys_hurried = hurry;
+    }
+
     /// Says whether a person types, who waits for what the guest makes of it, or all was typed ahead.
     pub fn expect_typist(&mut self, expects: bool) {
         self.has_typist = expects;
@@ -69,6 +74,7 @@ impl Chipset {
     pub(super) fn timed_key_due(&self) -> Time {
         let lags = self.has_typist && self.keyboard.waiting_keys() > KEYS_IN_TIME;
         let pause = match self.keyboard.releases_next() {
+            _ if self.keys_hurried => 0,
             true if lags => SHORT_HOLD,
             true => KEY_HOLD,
             false => KEY_PAUSE,
@@ -164,6 +170,13 @@ mod tests {
         assert!(pasted[199] < 2_000, "{pasted:?}");
         // Who typed ahead waits for nothing: each key can be seen.
         assert_eq!(times(chipset(), &"x".repeat(100))[199], 99 * 65 + 60);
+    }
+
+    #[test]
+    fn keys_that_are_waited_for_come_at_once() {
+        let mut chipset = chipset();
+        chipset.hurry_keys(true);
+        assert_eq!(times(chipset, "abcd"), [0; 8]);
     }
 
     #[test]
