@@ -13,8 +13,7 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn interrupt_shadow(&self) -> Result<bool, KvmError> {
-        let events = self.events()?;
-        Ok(events.interrupt.shadow != 0)
+        Ok(!self.out_of_shadow && self.events()?.interrupt.shadow != 0)
     }
 
     /// Ends what lasts for one instruction or, with `nmi`, until an IRET: the interrupt shadow, and the
