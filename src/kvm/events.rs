@@ -25,18 +25,18 @@ impl Vcpu {
         if self.out_of_shadow && !nmi {
             return Ok(());
         }
-        self.out_of_shadow = true;
         let mut events = self.events()?;
         let masked = nmi && events.nmi.masked != 0;
-        if events.interrupt.shadow == 0 && !masked {
-            return Ok(());
+        if events.interrupt.shadow != 0 || masked {
+            events.interrupt.shadow = 0;
+            if masked {
+                events.nmi.masked = 0;
+            }
+            events.flags = KVM_VCPUEVENT_VALID_SHADOW;
+            self.set_events(&events)?;
         }
-        events.interrupt.shadow = 0;
-        if masked {
-            events.nmi.masked = 0;
-        }
-        events.flags = KVM_VCPUEVENT_VALID_SHADOW;
-        self.set_events(&events)
+        self.out_of_shadow = true;
+        Ok(())
     }
 
     /// Whether KVM is about to raise an exception in the guest.

@@ -72,6 +72,7 @@ impl Vcpu {
     pub(super) fn arm_int3(&mut self) -> Result<(), KvmError> {
         let control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
         let debug = kvm_guest_debug { control, ..Default::default() };
+        self.give_pending()?;
         self.fd.set_guest_debug(&debug).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
         // Nothing that can be asked for is in place: the next call of `arm` does its work.
         self.armed = GuestDebug { single_step: true, ..GuestDebug::OFF };
@@ -93,9 +94,10 @@ impl Vcpu {
 
     /// Says that the last step was over an instruction that leaves the trap flag alone, so that it need
     /// not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
-    /// with an exit in mid-instruction and with everything that loads or saves the flags.
+    /// with an exit in mid-instruction and with everything that loads or saves the flags; and lost it is if registers
+    /// were changed since.
     pub fn trap_flag_survived(&mut self) {
-        self.trap_flag_set = self.armed.single_step;
+        self.trap_flag_set = self.armed.single_step && !self.changed;
     }
 
     /// Says what the instruction that was just stepped has made of the guest's own trap flag, which KVM does

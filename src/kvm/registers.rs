@@ -14,7 +14,7 @@ use crate::x86::{CpuState, FpuState};
 
 /// CR0.ET, which always reads as one (SDM vol. 3A, 2.5).
 const CR0_ET: u64 = 1 << 4;
-/// Those that programs work with.
+/// Flags that KVM takes as they are, in every mode.
 const COMMON_FLAGS: u64 = RFLAGS_CF
     | RFLAGS_PF
     | RFLAGS_AF
@@ -63,6 +63,7 @@ impl Vcpu {
     /// # Errors
     /// KVM refuses the values (a combination that no processor can be in); then nothing has changed.
     pub fn set_cpu(&mut self, cpu: &CpuState) -> Result<(), KvmError> {
+        self.changed = true;
         if self.is_common_change(cpu) {
             self.cpu = cpu.clone();
             // Which is lost along with that.

@@ -51,6 +51,7 @@ impl Vcpu {
     /// # Errors
     /// A failed ioctl.
     pub fn snapshot(&self) -> Result<VcpuSnapshot, KvmError> {
+        self.give_pending()?;
         let fd = &self.fd;
         Ok(VcpuSnapshot {
             cpu: self.cpu().clone(),
@@ -80,6 +81,8 @@ impl Vcpu {
     pub fn restore(&mut self, snapshot: &VcpuSnapshot) -> Result<(), KvmError> {
         let VcpuSnapshot { cpu, xsave, xcrs, debug_registers, events, msrs, .. } = snapshot;
         self.revive(cpu)?;
+        // They would take back what is pending.
+        self.give_pending()?;
         let fd = &self.fd;
         write_xcrs(fd, xcrs.as_ref())?;
         // SAFETY: no dynamically enabled state component is in use (none is asked for with
@@ -93,7 +96,6 @@ impl Vcpu {
             self.trap_calls();
         }
         self.forget_debug_registers();
-        self.give_pending()?;
         // A reset or the debug registers may have dropped what was armed.
         let armed = self.armed.to_kvm();
         self.fd.set_guest_debug(&armed).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;

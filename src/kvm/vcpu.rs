@@ -22,6 +22,8 @@ pub struct Vcpu {
     pub(super) cpu: CpuState,
     /// General registers, RIP or flags of `cpu` that KVM has still to be given.
     pub(super) pending: Cell<bool>,
+    /// The registers were changed since the last entry, which takes away the trap flag that single-step has planted.
+    pub(super) changed: bool,
     /// No shadow holds back interrupts, as has been seen since the last entry.
     pub(super) out_of_shadow: bool,
     pub(super) armed: GuestDebug,
@@ -87,6 +89,7 @@ impl Vcpu {
             kicker,
             cpu,
             pending: Cell::new(false),
+            changed: false,
             out_of_shadow: false,
             armed,
             trap_flag_set: false,
@@ -160,6 +163,7 @@ impl Vcpu {
             self.arm(self.armed)?;
         }
         self.trap_flag_set = false;
+        self.changed = false;
         self.out_of_shadow = false;
         let start = Instant::now();
         let exit = match self.fd.run() {

@@ -28,7 +28,7 @@ impl Machine {
         &mut self,
         step: impl FnOnce(&mut Machine) -> Result<Step, KvmError>,
     ) -> Result<Step, KvmError> {
-        let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes);
+        let counted = |stats: &Stats| (stats.accesses(), stats.coalesced_writes, stats.completed);
         let (exits, accesses) = (self.stats.total(), counted(&self.stats));
         let step = step(self)?;
         // An access that KVM reported or queued was emulated, which loses the flag on hardware.
