@@ -123,8 +123,9 @@ impl Machine {
             self.translate(handler).ok()?;
             read(place(vector)).filter(is_inner)
         })?;
-        let Translation { phys, .. } = self.translate(at).ok()?;
-        Some(LentGate { at: phys, own: read(at)?, lent })
+        let Translation { phys, remaining, .. } = self.translate(at).ok()?;
+        let in_one_page = remaining >= GATE_SIZE as u64;
+        in_one_page.then_some(LentGate { at: phys, own: read(at)?, lent })
     }
 
     /// Whether the trap of the next step goes to the guest, and what has to be put back then.
