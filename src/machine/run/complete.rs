@@ -114,12 +114,13 @@ impl Machine {
     /// outcome, why the run has to end after it, if it has to. A trap that is due afterwards is the caller's.
     ///
     /// # Errors
-    /// The outer one: a KVM call failed. The inner one: the instruction is not supported, or there is no memory
-    /// that it could be in, and nothing has changed.
+    /// The outer one: a KVM call failed. The inner one: the instruction is not supported, or is in no memory or in that of
+    /// a device, from which no KVM executes either, and nothing has changed.
     pub(in crate::machine) fn execute_at_pc(
         &mut self,
     ) -> Result<Result<(Outcome, Option<StopReason>), Unsupported>, KvmError> {
-        if self.code_bytes(&mut [0; instruction::MAX_LEN]) == 0 {
+        let is_nowhere = self.code_bytes(&mut [0; instruction::MAX_LEN]) == 0;
+        if is_nowhere || self.is_in_device(self.vcpu.cpu().pc()) {
             return Ok(Err(Unsupported::Unknown));
         }
         self.execute_from(self.vcpu.cpu().clone())
