@@ -266,6 +266,34 @@ fn an_operand_in_video_memory_is_the_devices() {
 }
 
 #[test]
+fn what_comes_behind_an_operand_in_video_memory_is_stepped_one_by_one() {
+    // popcnt ecx, [edi]; inc eax; inc ebx; hlt
+    let code = [0xf3, 0x0f, 0xb8, 0x0f, 0x40, 0x43, 0xf4];
+    let mut machine = machine_in(Mode::Protected, &code);
+    set(&mut machine, |cpu| cpu.gpr[7] = common::VGA);
+    for behind in [4, 5, 6] {
+        assert_eq!(machine.step(), StopReason::Stepped);
+        assert_eq!(machine.cpu().rip, START + behind);
+    }
+}
+
+#[test]
+fn code_in_video_memory_is_refused_from_its_first_instruction_on() {
+    // jmp 0xb800:0
+    for drive in DRIVES {
+        let mut machine = boot(&[0xea, 0, 0, 0, 0xb8]);
+        // inc ax; mov ax, 1; hlt
+        write(&mut machine, common::VGA, &[0x40, 0xb8, 1, 0, 0xf4]);
+        let ax = machine.cpu().gpr[AX];
+        let stop = drive(&mut machine);
+        let StopReason::Refused(refusal) = &stop else { panic!("{stop}") };
+        assert_eq!(refusal.location, "B800:0000", "{stop}");
+        assert!(refusal.cause.contains("video memory"), "{stop}");
+        assert_eq!(machine.cpu().gpr[AX], ax);
+    }
+}
+
+#[test]
 fn a_fault_on_the_way_to_a_handler_becomes_a_double_fault_and_at_last_a_shutdown() {
     // mov bl, 0; div bl
     let code = [0xb3, 0, 0xf6, 0xf3];

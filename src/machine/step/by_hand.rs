@@ -45,12 +45,10 @@ impl Machine {
         if !probe::host_facts()?.refuses_integers() {
             return self.step_by_trap_flag(None);
         }
-        Ok(match self.execute_at_pc()? {
-            Ok((_, Some(stop))) => Step::stopped(stop),
-            Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
-            Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
-            Err(_) => self.step_by_trap_flag(None)?,
-        })
+        match self.step_emulated()? {
+            Ok(step) => Ok(step),
+            Err(_) => self.step_by_trap_flag(None),
+        }
     }
 
     /// An instruction by [`crate::emulator`]; by the processor if it is beyond that.
@@ -59,22 +57,34 @@ impl Machine {
     /// KVMs; an IRET gives the guest's trap flag away; MOV SS and POP SS hold back the trap until the instruction after
     /// them has run, too.
     pub(super) fn step_by_hand(&mut self, facts: Facts) -> Result<Step, KvmError> {
-        Ok(match self.execute_at_pc()? {
-            Ok((_, Some(stop))) => Step::stopped(stop),
-            Ok((Outcome::Completed { .. }, None)) => Step::COMPLETED,
-            Ok((Outcome::Entered { .. } | Outcome::Shutdown, None)) => Step::ENTERED,
-            Err(_) if facts.branches => self.step_by_trap_flag(Some(facts))?,
-            Err(Unsupported::Fpu) => self.step_fpu(facts)?,
-            Err(_) => self.step_forward(facts)?,
-        })
+        match self.step_emulated()? {
+            Ok(step) => Ok(step),
+            Err(_) if facts.branches => self.step_by_trap_flag(Some(facts)),
+            Err(Unsupported::Fpu) => self.step_fpu(facts),
+            Err(_) => self.step_forward(facts),
+        }
     }
 
-    /// An ordinary instruction that a software KVM would execute just so, at many times the cost.
+    /// An instruction by [`crate::emulator`]; nothing has happened if it is beyond that.
+    fn step_emulated(&mut self) -> Result<Result<Step, Unsupported>, KvmError> {
+        Ok(self.execute_at_pc()?.map(|executed| match executed {
+            (_, Some(stop)) => Step::stopped(stop),
+            (Outcome::Completed { .. }, None) => Step::COMPLETED,
+            (Outcome::Entered { .. } | Outcome::Shutdown, None) => Step::ENTERED,
+        }))
+    }
+
+    /// An instruction that touches only registers, which costs many times as much by way of a software KVM. Those that
+    /// the emulator does not know are left to that.
     pub(super) fn step_in_registers(&mut self, facts: Facts) -> Result<Step, KvmError> {
         if self.vcpu.take_kick() {
             return Ok(Step::stopped(StopReason::Kicked));
         }
-        self.step_by_hand(facts)
+        match self.step_emulated()? {
+            Ok(step) => Ok(step),
+            Err(_) if facts.branches => self.step_branch(facts),
+            Err(_) => self.step_plain(facts),
+        }
     }
 
     /// Whether the next instruction, a far transfer, leads to another task.

@@ -39,7 +39,7 @@ impl Facts {
         self.branches && self.hazard == Hazard::LoadSegment
     }
 
-    /// It touches nothing but registers, and goes on to the next instruction or to one near by.
+    /// It accesses no memory, and nothing about it is special.
     #[must_use]
     pub fn stays_in_registers(&self) -> bool {
         self.kind == Kind::Other && !self.memory && self.hazard == Hazard::None
