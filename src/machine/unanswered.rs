@@ -21,6 +21,7 @@ const ASTRAY: &str = "; these are interrupt vectors and data of the BIOS, no cod
                       program ran on behind its end and past FFFFh";
 /// Bytes of a frame in real mode: IP, CS, FLAGS.
 const FRAME: u64 = 6;
+
 impl Machine {
     /// Tells the user, once, of an exception that leads nowhere.
     ///
