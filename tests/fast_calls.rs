@@ -241,23 +241,6 @@ fn calls_go_on_behind_a_shutdown() {
 }
 
 #[test]
-fn a_guest_that_has_not_enabled_calls_runs_freely() {
-    // mov ecx, LSTAR; mov eax, 7C00h; xor edx, edx; wrmsr; mov ecx, 400; loop itself
-    let code = [
-        &[0xb9, 0x82, 0, 0, 0xc0, 0xb8, 0, 0x7c, 0, 0, 0x31, 0xd2, 0x0f, 0x30][..],
-        &[0xb9, 0x90, 1, 0, 0, 0xe2, 0xfe],
-    ]
-    .concat();
-    let mut machine = machine_in(Mode::Long, &code);
-    // No handlers of #PF and #DF.
-    for vector in [8, 14] {
-        write(&mut machine, modes::IDT + vector * 16, &[0; 16]);
-    }
-    assert_eq!(modes::run(&mut machine), End::Done);
-    assert!(machine.stats().steps < 10, "{}", machine.stats());
-}
-
-#[test]
 fn a_call_that_is_not_enabled_is_an_invalid_opcode() {
     // mov ecx, LSTAR; mov eax, 8800h; xor edx, edx; wrmsr; push DATA3, 7000h, 2, CODE64_3, program; iretq;
     // program: syscall
