@@ -314,8 +314,8 @@ fn paging_switched_on_works_or_is_refused_whatever_the_guest_makes_of_the_except
         &[0xfa, 0xf4],
         // mov al, 7; out 0xf4, al
         &[0xb0, 0x07, 0xe6, 0xf4],
-        // mov al, 0xfe; out 0x64, al; jmp $
-        &[0xb0, 0xfe, 0xe6, 0x64, 0xeb, 0xfe],
+        // push eax; mov eax, 0xfe; out 0x64, al; jmp $
+        &[0x50, 0xb8, 0xfe, 0, 0, 0, 0xe6, 0x64, 0xeb, 0xfe],
         // add esp, 4; iret
         &[0x83, 0xc4, 0x04, 0xcf],
         // ud2
@@ -362,6 +362,45 @@ fn paging_switched_on_works_or_is_refused_whatever_the_guest_makes_of_the_except
             assert_eq!(code, Some(if refused { 22 } else { 0 }), "{number} {flags:?}: {line}");
             assert!(!refused || line.contains(told), "{number} {flags:?}: {line}");
         }
+    }
+
+    // Values that any processor raises #GP for: mov eax, PG; mov eax, PG and NW and PE.
+    let or_eax = code.windows(5).position(|bytes| bytes == [0x0d, 0, 0, 0, 0x80]).unwrap();
+    for value in [0x8000_0000u32, 0xa000_0011] {
+        let handlers: [(&[u8], _); 3] = [
+            (&[0xfa, 0xf4], 0),
+            // out 0xf4, al
+            (&[0xe6, 0xf4], (value as u8) << 1 | 1),
+            // push eax; mov eax, 0xfe; out 0x64, al; jmp $
+            (&[0x50, 0xb8, 0xfe, 0, 0, 0, 0xe6, 0x64, 0xeb, 0xfe], 32),
+        ];
+        for (handler, end) in handlers {
+            let mut guest = code.to_vec();
+            guest[or_eax] = 0xb8;
+            guest[or_eax + 1..or_eax + 5].copy_from_slice(&value.to_le_bytes());
+            guest.resize(HANDLER, 0);
+            let (code, line) = ends(&[&guest, handler].concat(), &[]);
+            assert_eq!(code, Some(end.into()), "{value:#x} {handler:x?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_call_just_before_paging_is_switched_on_is_no_exception() {
+    // cli; mov eax, cr0; or eax, PG and PE; push word 0x202, which may be flags
+    let begin = [0xfa, 0x0f, 0x20, 0xc0, 0x66, 0x0d, 0x01, 0, 0, 0x80, 0x68, 0x02, 0x02];
+    // call 0:0x7c40; call far [cs:0x7c50]
+    let calls: [&[u8]; 2] = [&[0x9a, 0x40, 0x7c, 0, 0], &[0x2e, 0xff, 0x1e, 0x50, 0x7c]];
+    for call in calls {
+        // mov cr0, eax
+        let mut code = [&begin[..], call, &[0x0f, 0x22, 0xc0]].concat();
+        code.resize(0x40, 0);
+        // cli; hlt
+        code.extend([0xfa, 0xf4]);
+        code.resize(0x50, 0);
+        code.extend([0x40, 0x7c, 0, 0]);
+        let (code, line) = ends(&code, &[]);
+        assert_eq!(code, Some(0), "{call:x?}: {line}");
     }
 }
 

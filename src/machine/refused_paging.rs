@@ -3,11 +3,13 @@
 //!
 //! A step stops before such a MOV CR0. A guest that runs freely gets there unnoticed; it is found when it stops or is
 //! interrupted, by the frame that its handler of #GP has on the stack, or where the processor shut down. Either way
-//! this is a refusal of the host's, whatever the handler makes of it.
+//! this is a refusal of the host's, whatever the handler makes of it. Where the value is known no more, or any
+//! processor would raise #GP for it, it is none.
 
 use super::{Machine, StopReason};
 use crate::kvm::{KvmError, probe};
-use crate::x86::registers::{CR0_PE, CR0_PG, EFER_LME, RFLAGS_FIXED, RFLAGS_RF};
+use crate::x86::instruction::Kind;
+use crate::x86::registers::{CR0_CD, CR0_NW, CR0_PE, CR0_PG, EFER_LME, RFLAGS_FIXED, RFLAGS_RF};
 use crate::x86::{CpuMode, CpuState, Gpr, Linear, SegmentName, instruction};
 
 const CAUSE: &str = "it switches paging on, which this KVM has in long mode only";
@@ -17,9 +19,12 @@ const SEARCHED: usize = 4096;
 const SEARCHED_IN_REAL_MODE: usize = 256;
 /// In protected mode the search begins so many bytes below ESP: the handler may have taken its error code.
 const BELOW: u64 = 4;
-/// Bytes of INT n.
-const INT_LEN: u64 = 2;
-const INT: u8 = 0xcd;
+/// The bits of CR0 that mean something (SDM vol. 3A, 2.5).
+const CR0_DEFINED: u64 = 0xe005_003f;
+/// Bits that are always 0 in EFLAGS (SDM vol. 1, 3.4.3).
+const RFLAGS_ZERO: u64 = 0xffc0_8028;
+/// Bytes of INT n and of far CALLs: from two to an operand-size prefix, FF /3, SIB and a displacement of 32 bits.
+const CALL_LEN: std::ops::RangeInclusive<usize> = 2..=8;
 
 /// The program that the exception interrupted.
 struct Interrupted {
@@ -110,7 +115,7 @@ impl Machine {
         }
     }
 
-    /// From a frame of IP, CS and FLAGS on the stack. That of an INT just before the MOV CR0 looks the same.
+    /// From a frame of IP, CS and FLAGS on the stack.
     fn interrupted_in_real_mode(&self) -> Option<Interrupted> {
         let now = self.vcpu.cpu();
         if !now.gpr.iter().any(|&value| switches_on(now, value)) {
@@ -126,7 +131,7 @@ impl Machine {
         words.windows(3).enumerate().find_map(|(place, frame)| {
             let &[ip, cs, flags] = frame else { return None };
             let base = u64::from(cs) << 4;
-            let is_frame = u64::from(flags) & RFLAGS_FIXED != 0
+            let is_frame = are_flags(flags.into())
                 && self.is_interrupted_mov_cr0(Linear(base + u64::from(ip)));
             if !is_frame {
                 return None;
@@ -139,8 +144,8 @@ impl Machine {
         })
     }
 
-    /// From a frame of an error code, which is 0, EIP, CS and EFLAGS on the stack. The handler may have changed the
-    /// register by now.
+    /// From a frame of an error code, which is 0, EIP, CS and EFLAGS on the stack. The handler may have saved the
+    /// register and changed it by now.
     fn interrupted_in_protected_mode(&self) -> Option<Interrupted> {
         let now = self.vcpu.cpu();
         let mut stack = [0; SEARCHED];
@@ -155,7 +160,7 @@ impl Machine {
             let &[0, eip, cs, flags] = frame else { return None };
             let at = Linear(code.base.wrapping_add(eip.into()) & 0xffff_ffff);
             let is_frame = cs & 0xffff == u32::from(code.selector)
-                && u64::from(flags) & RFLAGS_FIXED != 0
+                && are_flags(flags.into())
                 && self.is_interrupted_mov_cr0(at);
             if !is_frame {
                 return None;
@@ -163,25 +168,48 @@ impl Machine {
             let mut cpu = now.clone();
             (cpu.rip, cpu.rflags) = (eip.into(), u64::from(flags) & !RFLAGS_RF);
             let is_same = self.switches_paging_on(&cpu);
+            let is_saved = |&value: &u32| {
+                u64::from(value) & !CR0_DEFINED == 0 && switches_on(now, value.into())
+            };
+            if !is_same && !words[..place].iter().any(is_saved) {
+                return None;
+            }
             // The first place is that below ESP.
             let found = without_frame(cpu, place.wrapping_sub(1), 4 * 4);
             Some(Interrupted { whole: found.whole && is_same, ..found })
         })
     }
 
-    /// Whether a MOV CR0 is at `addr`, to which no INT before it returns.
+    /// Whether a MOV CR0 is at `addr`, to which nothing just before it returns.
     fn is_interrupted_mov_cr0(&self, addr: Linear) -> bool {
-        let mut before = [0];
-        self.source_of_mov_cr0(addr).is_some() && {
-            let read = self.read_linear(Linear(addr.0.wrapping_sub(INT_LEN)), &mut before);
-            read == 0 || before != [INT]
-        }
+        self.source_of_mov_cr0(addr).is_some()
+            && !CALL_LEN.clone().any(|len| self.is_call(addr, len))
+    }
+
+    /// Whether the `len` bytes before `addr` are an INT or a far CALL.
+    fn is_call(&self, addr: Linear, len: usize) -> bool {
+        let mut code = [0; *CALL_LEN.end()];
+        let code = &mut code[..len];
+        let read = self.read_linear(Linear(addr.0.wrapping_sub(len as u64)), code);
+        let facts =
+            (read == len).then(|| instruction::decode(code, self.vcpu.cpu().mode())).flatten();
+        facts.is_some_and(|facts| {
+            let calls_far = facts.kind == Kind::Other && facts.is_far() && facts.memory;
+            usize::from(facts.len) == len && (calls_far || matches!(facts.kind, Kind::Int(_)))
+        })
     }
 }
 
-/// Whether `value`, moved to CR0, switches paging on outside long mode. Without protection it is a fault on any host.
+/// Whether `value`, moved to CR0, switches paging on outside long mode, and is none that any processor raises #GP for
+/// (SDM vol. 3A, 2.5).
 fn switches_on(cpu: &CpuState, value: u64) -> bool {
-    value & CR0_PE != 0 && value & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0
+    let is_valid = value & CR0_PE != 0 && (value & CR0_NW == 0 || value & CR0_CD != 0);
+    is_valid && value & !cpu.cr0 & CR0_PG != 0 && cpu.efer & EFER_LME == 0
+}
+
+/// Whether `value` can be what a frame has for EFLAGS, or FLAGS.
+fn are_flags(value: u64) -> bool {
+    value & (RFLAGS_FIXED | RFLAGS_ZERO) == RFLAGS_FIXED
 }
 
 /// `cpu` with `len` bytes of frame taken from the stack, if they are the last there: at `place` 0.
