@@ -3,9 +3,11 @@
 
 mod common;
 
-use common::{boot, halted, step_to_end};
+use common::{boot, halted, machine_with_firmware, step_to_end};
+use stepvisor::disk::Disks;
 use stepvisor::machine::record::PortWrite;
-use stepvisor::machine::{Machine, StopReason};
+use stepvisor::machine::{Boot, Image, Interrupts, Machine, StopReason};
+use stepvisor::x86::{Linear, Phys};
 
 /// `mov cx, 3; mov si, 0x7c00; mov dx, 0xe9; rep outsb; mov ax, 0x1234; out 0x80, ax; hlt`
 const CODE: &[u8] = &[
@@ -111,30 +113,93 @@ fn a_breakpoint_in_the_source_counts_as_the_instruction_that_it_is() {
     assert!(matches!(machine.run(), StopReason::Limit { instructions: 0, .. }));
 }
 
+/// What begins with `code` and ends with zeros and a signature.
+fn sector(code: &[u8]) -> Vec<u8> {
+    let mut sector = code.to_vec();
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    sector
+}
+
+/// Runs off its end and halts a little behind it, at 7E22: `mov byte [0x7e20], 0xfa; mov byte [0x7e21], 0xf4`, which are
+/// `cli; hlt`.
+const RUNS_OFF: &[u8] = &[0xc6, 0x06, 0x20, 0x7e, 0xfa, 0xc6, 0x06, 0x21, 0x7e, 0xf4];
+const HALT: &str = "0000:7E22";
+/// How another run begins to be told of.
+const AGAIN: &str = "run once more";
+
 #[test]
 fn a_guest_that_ran_off_its_end_is_found_out_afterwards() {
-    // mov byte [0x7e20], 0xfa; mov byte [0x7e21], 0xf4: cli; hlt, a little behind the end
-    let mut code = vec![0xc6, 0x06, 0x20, 0x7e, 0xfa, 0xc6, 0x06, 0x21, 0x7e, 0xf4];
-    code.resize(510, 0);
-    code.extend([0x55, 0xaa]);
-    let mut machine = boot(&code);
-    assert_eq!(machine.run(), halted("0000:7E22"));
+    let mut machine = boot(&sector(RUNS_OFF));
+    assert_eq!(machine.run(), halted(HALT));
     machine.look_back_for_padding();
     let [told] = machine.told() else { panic!("{:?}", machine.told()) };
+    assert!(told.contains(AGAIN), "{told}");
     assert!(told.contains("it has run off the end of its program"), "{told}");
-    assert_eq!(machine.cpu().location(), "0000:7E22");
-
-    // A debugger that has changed the guest may have led it there.
-    machine.reset().unwrap();
-    assert_eq!(machine.told(), [""; 0]);
-    let cpu = machine.cpu().clone();
-    machine.set_cpu(&cpu).unwrap();
-    assert_eq!(machine.run(), halted("0000:7E22"));
-    machine.look_back_for_padding();
-    assert!(machine.told().iter().all(|told| told.contains("executes zeros")));
+    assert_eq!(machine.cpu().location(), HALT);
 
     let mut machine = boot(CODE);
     machine.run();
+    machine.look_back_for_padding();
+    assert_eq!(machine.told(), [""; 0]);
+}
+
+#[test]
+fn the_same_is_told_of_a_guest_found_among_zeros_as_of_one_that_is_out_of_them() {
+    let mut late = boot(&sector(RUNS_OFF));
+    assert_eq!(late.run(), halted(HALT));
+    late.look_back_for_padding();
+    for place in [0x7d00, 0x7dde] {
+        let mut machine = boot(&sector(RUNS_OFF));
+        machine.breakpoints_mut().insert(Linear(place));
+        assert_eq!(machine.run(), StopReason::Breakpoint(Linear(place)));
+        assert_eq!(machine.told(), late.told());
+        machine.breakpoints_mut().clear();
+        assert_eq!(machine.run(), halted(HALT));
+        machine.look_back_for_padding();
+        assert_eq!(machine.told(), late.told());
+    }
+}
+
+#[test]
+fn no_other_run_is_told_of_where_somebody_has_led_the_guest() {
+    let changes: [fn(&mut Machine); 2] = [
+        |machine| {
+            let cpu = machine.cpu().clone();
+            machine.set_cpu(&cpu).unwrap();
+        },
+        |machine| assert_eq!(machine.write_phys(Phys(0x9000), &[0]), 1),
+    ];
+    for change in changes {
+        let mut machine = boot(&sector(RUNS_OFF));
+        change(&mut machine);
+        assert_eq!(machine.run(), halted(HALT));
+        machine.look_back_for_padding();
+        let told = machine.told();
+        assert!(told.iter().all(|told| !told.contains(AGAIN)), "{told:?}");
+        machine.reset().unwrap();
+        assert_eq!(machine.told(), [""; 0]);
+        assert_eq!(machine.run(), halted(HALT));
+        machine.look_back_for_padding();
+        assert!(machine.told()[0].contains(AGAIN), "{:?}", machine.told());
+    }
+}
+
+#[test]
+fn another_run_has_interrupts_as_the_first_had_them() {
+    // The timer's handler is zeros that lead behind the end: mov word [0x20], 0x7d00; mov word [0x22], 0. A tick each
+    // 27 us: mov al, 0x34; out 0x43, al; mov al, 0x20; out 0x40, al; mov al, 0; out 0x40, al. Long enough for some:
+    // sti; mov cx, 200; in al, 0x61; loop; jmp 0xa000:0, where no code is
+    let code = sector(&[
+        0xc7, 0x06, 0x20, 0x00, 0x00, 0x7d, 0xc7, 0x06, 0x22, 0x00, 0x00, 0x00, 0xb0, 0x34, 0xe6,
+        0x43, 0xb0, 0x20, 0xe6, 0x40, 0xb0, 0x00, 0xe6, 0x40, 0xfb, 0xb9, 0xc8, 0x00, 0xe4, 0x61,
+        0xe2, 0xfc, 0xea, 0x00, 0x00, 0x00, 0xa0,
+    ]);
+    let mut machine =
+        machine_with_firmware(Boot::new(Image::parse(&code).unwrap()), Disks::default());
+    machine.set_interrupts(Interrupts::Off);
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Nowhere { .. }), "{stop}");
     machine.look_back_for_padding();
     assert_eq!(machine.told(), [""; 0]);
 }

@@ -11,6 +11,7 @@ pub mod interrupts;
 pub mod observer;
 pub mod plan;
 pub mod record;
+pub mod replay;
 pub mod stats;
 pub mod stop;
 pub mod stop_on;
@@ -161,6 +162,8 @@ pub struct Machine {
     inexact: Option<String>,
     /// The guest is run once more to find what shut it down.
     rerunning: bool,
+    /// The whole machine is there for another run.
+    replays: bool,
     /// Causes, as in DR6, of the guest's own data breakpoints that a load of SS holds back.
     held_traps: u64,
     /// The instruction before was a load of SS, which holds back debug exceptions for one instruction.
@@ -179,9 +182,9 @@ pub struct Machine {
     told_slow: bool,
     /// The user knows that the guest has run off its end.
     told_padding: bool,
-    /// Whether the guest had done so before it ended has been looked for.
+    /// Another run has shown where, or nothing.
     looked_back: bool,
-    /// Somebody has changed registers or memory.
+    /// Somebody has changed registers or memory, or typed or sent something: another run would take another course.
     altered: bool,
     /// The user knows of an exception that leads nowhere.
     told_unanswered: bool,
@@ -257,6 +260,7 @@ impl Machine {
             rewind: None,
             inexact: None,
             rerunning: false,
+            replays: false,
             held_traps: 0,
             behind_load_of_ss: false,
             diverted_to: None,

@@ -3,13 +3,15 @@
 //!
 //! Looked at when the guest has been left anyway, at a signal or at the end of a run, so it costs nothing; one that gets
 //! out of the zeros between two looks goes unnoticed, as on a fast processor it does. So when a run has come to an
-//! end that may be due to it, a second machine is run from the start, by exact steps, and those show it on any host. A
-//! debug register on the signature would show it at once, but makes each exit dearer for every guest that has one.
+//! end that may be due to it, a second machine is run from the start, by exact steps, and those show it on any host. The
+//! same is told if a look has found the guest among zeros, so that it does not depend on when that was. A debug register
+//! on the signature would show it at once, but makes each exit dearer for every guest that has one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::image::BOOT_SECTOR;
-use super::{Config, Interrupts, Machine, OnUnclaimed, StopReason};
+use super::replay::{Bounds, Replayed};
+use super::{Machine, StopReason};
 use crate::x86::{CpuMode, Linear};
 
 /// So many zeros in front of the processor, and so many behind it, are no accident.
@@ -18,46 +20,51 @@ const AFTER: usize = 32;
 /// Where the boot sector's signature is.
 const SIGNATURE: Linear = Linear(BOOT_SECTOR.0 + 510);
 const SIGNATURE_BYTES: [u8; 2] = [0x55, 0xaa];
+/// What is behind it.
+const BEHIND: Linear = Linear(BOOT_SECTOR.0 + 512);
 /// Where a 16-bit program that starts at segment 0 can run on to.
 const LAST: u64 = 0x1_0000;
-/// What the second run may take: instructions, and time.
-const MOST_STEPS: u32 = 20_000;
-const PATIENCE: Duration = Duration::from_millis(300);
+/// What the second run may take.
+const BOUNDS: Bounds = Bounds { steps: 20_000, time: Duration::from_millis(300) };
+const END: &str = "it has run off the end of its program";
+/// How what the second run has shown begins: it may have taken another course than the first.
+const AGAIN: &str = "run once more from its start, the guest executes";
 
 impl Machine {
     /// Tells the user, once, if the guest executes zeros.
     pub(super) fn look_for_padding(&mut self) {
-        if self.told_padding || self.rerunning || !self.is_in_zeros() {
+        if self.told_padding || self.rerunning || self.replays || !self.is_in_zeros() {
             return;
         }
         self.told_padding = true;
-        let pc = self.vcpu.cpu().pc();
-        let through = self.has_signature() && self.is_all_zeros(SIGNATURE.offset(2), pc);
-        let way = if through { ", through its boot signature at 0000:7DFE" } else { "" };
-        let location = self.vcpu.cpu().location();
-        self.tell(format!(
-            "{location}: the guest executes zeros: it has run off the end of its program{way}"
-        ));
+        let text = self.way_off_its_end().unwrap_or_else(|| self.padding_here());
+        self.tell(text);
     }
 
-    /// After a run that has come to an end, or somebody has ended: tells the user, once, if the guest had run off the end
-    /// of its program before. It takes some tenths of a second at most, and no time where the end is one that programs
-    /// look for, unless it is among zeros behind the boot sector.
+    /// After a run that has come to an end: tells the user, once, if the guest had run off the end of its program before.
+    /// It takes some tenths of a second at most, and no time where the end is one that programs look for, unless it is
+    /// among zeros behind the boot sector; nor where the guest is no 16-bit program of real mode.
     pub fn look_back_for_padding(&mut self) {
-        if self.told_padding || self.looked_back || self.altered || !self.may_have_run_off() {
-            return;
+        if !self.told_padding && self.may_have_run_off() {
+            self.look_back();
         }
-        self.looked_back = true;
-        let Some(mut again) = self.started_anew() else { return };
-        if let Some(text) = again.run_off_its_end() {
+    }
+
+    /// The same of a guest that somebody has stopped, which takes time only among zeros behind the boot sector.
+    pub fn look_back_at_a_pause(&mut self) {
+        if !self.told_padding && self.is_behind_its_end() {
+            self.look_back();
+        }
+    }
+
+    fn look_back(&mut self) {
+        if let Some(text) = self.way_off_its_end() {
             self.told_padding = true;
             self.tell(text);
         }
     }
 
     fn may_have_run_off(&self) -> bool {
-        let behind = SIGNATURE.offset(2);
-        let pc = self.vcpu.cpu().pc();
         match self.last_stop() {
             Some(
                 StopReason::Halted { .. }
@@ -65,70 +72,79 @@ impl Machine {
                 | StopReason::PowerOff { .. }
                 | StopReason::Reset { .. }
                 | StopReason::Firmware { .. },
-            ) => {
-                (behind.0..LAST).contains(&pc.0)
-                    && self.has_signature()
-                    && self.is_all_zeros(behind, behind.offset(AFTER as u64))
-            }
+            ) => self.is_behind_its_end(),
+            // It is known why.
+            Some(
+                StopReason::Refused(_)
+                | StopReason::HostFailure(_)
+                | StopReason::Unclaimed(_)
+                | StopReason::Mark(_)
+                | StopReason::Caught(_),
+            ) => false,
             _ => true,
         }
     }
 
-    /// A machine like this at its first instruction, of which nobody hears; nothing where that may do harm.
-    fn started_anew(&self) -> Option<Machine> {
-        let mut disks = self.disks.clone();
-        let hard = disks.hard.iter().chain(&disks.floppies).flatten();
-        if hard.into_iter().any(|disk| disk.image.changes_its_file()) {
+    /// Whether the guest is behind its boot sector, and zeros are there.
+    fn is_behind_its_end(&self) -> bool {
+        (BEHIND.0..LAST).contains(&self.vcpu.cpu().pc().0)
+            && self.has_signature()
+            && self.is_all_zeros(BEHIND, BEHIND.offset(AFTER as u64))
+    }
+
+    /// Whether the guest is 16-bit code of real mode, and has made no preparations for another mode.
+    fn is_in_real_mode_since_its_start(&self) -> bool {
+        let cpu = self.vcpu.cpu();
+        cpu.mode() == CpuMode::Real && cpu.gdtr == self.reset_state.gdtr
+    }
+
+    /// What another run of the guest shows of how it has run off its end; looked for once.
+    fn way_off_its_end(&mut self) -> Option<String> {
+        let is_known = std::mem::replace(&mut self.looked_back, true);
+        if is_known || self.altered || !self.is_in_real_mode_since_its_start() {
             return None;
         }
-        disks.forget_changes();
-        let config = Config {
-            ram_size: self.ram_size,
-            boot: self.boot.clone(),
-            devices: self.optional_devices.clone(),
-            on_unclaimed: OnUnclaimed::Ignore,
-            firmware: self.firmware,
-            disks,
-        };
-        let mut machine = Machine::new(config).ok()?;
-        machine.type_at_start(self.typing.clone()).ok()?;
-        machine.set_interrupts(Interrupts::On);
-        Some(machine)
+        self.replay_of_this()?.run_off_its_end()
+    }
+
+    /// Where a guest is that executes zeros.
+    fn padding_here(&self) -> String {
+        let cpu = self.vcpu.cpu();
+        let through = self.has_signature() && self.is_all_zeros(BEHIND, cpu.pc());
+        let way = if through { ", through its boot signature at 0000:7DFE" } else { "" };
+        format!("{}: the guest executes zeros: {END}{way}", cpu.location())
     }
 
     /// Runs by steps until the guest has run off its end, and says where.
     fn run_off_its_end(&mut self) -> Option<String> {
-        const END: &str = "it has run off the end of its program";
-        let begin = Instant::now();
         // The first of the zeros that are executed.
         let mut zeros: Option<String> = None;
-        for _ in 0..MOST_STEPS {
-            if begin.elapsed() > PATIENCE {
-                break;
+        let replayed = self.replay(BOUNDS, |machine, stop| {
+            if stop.is_some() {
+                return None;
             }
-            let cpu = self.vcpu.cpu();
+            if !machine.is_in_real_mode_since_its_start() {
+                return Some(None);
+            }
+            let cpu = machine.vcpu.cpu();
             let (pc, location) = (cpu.pc(), cpu.location());
-            if pc == SIGNATURE && cpu.mode() == CpuMode::Real && self.has_signature() {
-                return Some(match zeros {
-                    Some(from) => format!(
-                        "{from}: the guest executed zeros from here on, and its boot signature at {location}: {END}"
-                    ),
-                    None => format!("{location}: the guest executed its boot signature: {END}"),
-                });
+            if pc == SIGNATURE && machine.has_signature() {
+                return Some(Some(match &zeros {
+                    Some(from) => {
+                        format!("{from}: {AGAIN} zeros from here on, and its boot signature at {location}: {END}")
+                    }
+                    None => format!("{location}: {AGAIN} its boot signature: {END}"),
+                }));
             }
-            zeros = self.is_all_zeros(pc, pc.offset(2)).then(|| zeros.unwrap_or(location));
-            if let Some(from) = zeros.as_ref().filter(|_| self.is_in_zeros()) {
-                return Some(format!("{from}: the guest executed zeros from here on: {END}"));
-            }
-            let stop = match self.step() {
-                StopReason::Halted { interruptible: true, .. } => self.wake(),
-                stop => stop,
-            };
-            if !matches!(stop, StopReason::Stepped | StopReason::Kicked) {
-                break;
-            }
+            let is_zero = machine.is_all_zeros(pc, pc.offset(2));
+            zeros = is_zero.then(|| zeros.take().unwrap_or(location));
+            let from = zeros.as_ref().filter(|_| machine.is_in_zeros())?;
+            Some(Some(format!("{from}: {AGAIN} zeros from here on: {END}")))
+        });
+        match replayed {
+            Replayed::Found(text) => text,
+            Replayed::Stopped(_) | Replayed::Spent => None,
         }
-        None
     }
 
     fn is_in_zeros(&self) -> bool {

@@ -28,7 +28,7 @@ impl Machine {
     /// # Errors
     /// A KVM call failed.
     pub(super) fn look_for_unanswered(&mut self) -> Result<(), KvmError> {
-        if self.told_unanswered || self.rerunning {
+        if self.told_unanswered || self.rerunning || self.replays {
             return Ok(());
         }
         if let Some(text) = self.unanswered()? {

@@ -5,19 +5,18 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::verdict::Scene;
 use crate::machine::record::Executed;
-use crate::machine::{Config, Interrupts, Machine, StopReason, Typing};
+use crate::machine::replay::{Bounds, Replayed};
+use crate::machine::{Config, Interrupts, Machine, MachineError, StopReason, Typing};
 use crate::x86::{CpuState, disasm, instruction};
 
 /// How many instructions are shown.
 pub const SHOWN: usize = 12;
-/// So many instructions the second run may take.
-const MOST_STEPS: u64 = 200_000;
-/// So long it may take: ring 3 is stepped slowly on some hosts.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What the second run may take: ring 3 is stepped slowly on some hosts.
+const BOUNDS: Bounds = Bounds { steps: 200_000, time: Duration::from_secs(10) };
 
 /// The state of a machine in which something went wrong.
 #[derive(Clone, Debug)]
@@ -26,6 +25,7 @@ pub struct Snapshot {
     cpu: CpuState,
     /// The processor has executed HLT.
     halted: bool,
+    interrupts: Interrupts,
     /// What is known of the past already.
     recent: Vec<Executed>,
 }
@@ -55,17 +55,19 @@ impl Snapshot {
             ..Scene::default()
         };
         let recent = machine.recent_instructions();
-        Snapshot { scene, cpu, halted: machine.is_halted(), recent }
+        let (halted, interrupts) = (machine.is_halted(), machine.interrupts());
+        Snapshot { scene, cpu, halted, interrupts, recent }
     }
 
     /// The scene, with the source line from the ELF `symbols` and the instructions that led there. `again` is
     /// what the machine is made of, and `typing` what is typed at its start.
     #[must_use]
     pub fn scene(self, symbols: Option<&Path>, again: &Config, typing: &Typing) -> Scene {
-        let Snapshot { mut scene, cpu, halted, recent } = self;
+        let Snapshot { mut scene, cpu, halted, interrupts, recent } = self;
         scene.source = symbols.and_then(|path| source_line(path, cpu.pc().0));
         let recent = if recent.is_empty() {
-            last_instructions(&cpu, halted, again, typing)
+            let again = Machine::for_replay(again.clone(), typing.clone(), interrupts);
+            last_instructions(&cpu, halted, again)
         } else {
             Ok(recent)
         };
@@ -110,49 +112,35 @@ fn lines(title: &str, executed: &[Executed]) -> Vec<String> {
     std::iter::once(title.to_owned()).chain(rows).collect()
 }
 
-/// Runs the guest again, up to the state `cpu`.
+/// Runs the guest again, up to the state of `cpu`.
 fn last_instructions(
     cpu: &CpuState,
     halted: bool,
-    again: &Config,
-    typing: &Typing,
+    again: Result<Machine, MachineError>,
 ) -> Result<Vec<Executed>, String> {
-    let failed = |reason: String| format!("the instructions before are not known: {reason}");
-    let mut machine = Machine::new(again.clone()).map_err(|error| failed(error.to_string()))?;
-    machine.type_at_start(typing.clone()).map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| Err(format!("the instructions before are not known: {reason}"));
+    let mut machine = match again {
+        Ok(machine) => machine,
+        Err(error) => return failed(error.to_string()),
+    };
     machine.remember_instructions(SHOWN);
-    // They came while the guest ran, and keys with them.
-    machine.set_interrupts(Interrupts::On);
-    let begin = Instant::now();
-    for _ in 0..MOST_STEPS {
-        if begin.elapsed() > PATIENCE {
-            break;
-        }
-        if same_place(machine.cpu(), cpu) && machine.is_halted() == halted {
-            return Ok(machine.recent_instructions());
-        }
-        let stop = match machine.step() {
-            // It waits for the next, as when it ran.
-            StopReason::Halted { interruptible: true, .. } if !same_place(machine.cpu(), cpu) => {
-                machine.wake()
-            }
-            stop => stop,
-        };
-        match stop {
-            StopReason::Stepped | StopReason::Kicked => {}
-            // Registers may not be the same on all hosts after a shutdown.
-            _ if same_place(machine.cpu(), cpu) => return Ok(machine.recent_instructions()),
-            stop => {
-                return Err(failed(format!(
-                    "run once more, the guest did not come there ({stop}); the debugger may have changed it"
-                )));
-            }
-        }
+    let replayed = machine.replay(BOUNDS, |machine, stop| {
+        // Registers may not be the same on all hosts after a shutdown.
+        let is_there =
+            same_place(machine.cpu(), cpu) && (stop.is_some() || machine.is_halted() == halted);
+        is_there.then(|| machine.recent_instructions())
+    });
+    match replayed {
+        Replayed::Found(recent) => Ok(recent),
+        Replayed::Stopped(stop) => failed(format!(
+            "run once more, the guest did not come there ({stop}); the debugger may have changed it"
+        )),
+        Replayed::Spent => failed(format!(
+            "run once more, the guest did not come there in {} instructions and {} seconds",
+            BOUNDS.steps,
+            BOUNDS.time.as_secs()
+        )),
     }
-    Err(failed(format!(
-        "run once more, the guest did not come there in {MOST_STEPS} instructions and {} seconds",
-        PATIENCE.as_secs()
-    )))
 }
 
 /// Whether two states are those of one place in a run. Access rights of segments differ between free and stepped

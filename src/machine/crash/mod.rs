@@ -58,7 +58,7 @@ impl Machine {
                 self.shut_down_by = None;
                 return Ok(refused);
             }
-            if matches!(stop, StopReason::Shutdown { .. }) {
+            if matches!(stop, StopReason::Shutdown { .. }) && !self.replays {
                 self.account_for_shutdown()?;
             }
             Ok(stop)
@@ -82,8 +82,8 @@ impl Machine {
     /// known: before the step if the guest was stepped, else at the last exit.
     pub(super) fn recover(&mut self, before: &CpuState) -> Result<(), KvmError> {
         self.inexact = None;
-        if self.rerunning {
-            // Who runs it again goes back himself.
+        if self.rerunning || self.replays {
+            // Who runs it again goes back himself, or needs no more.
             return self.vcpu.revive(before);
         }
         self.rerunning = true;
