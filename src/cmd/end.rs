@@ -17,6 +17,11 @@ pub enum End {
 }
 
 impl End {
+    /// Whether the guest has come to it, or come to none in its time, and no user.
+    pub fn is_the_guests(&self) -> bool {
+        matches!(self, End::Stop(_) | End::Interruption(Interruption::Timeout))
+    }
+
     /// A word for programs and a sentence for people.
     pub fn described(&self) -> (String, String) {
         match self {

@@ -77,7 +77,9 @@ pub fn run(
     machine.expect_input(true);
     session.observe(machine);
     let end = session.run(machine, interruptions);
-    machine.look_back_for_padding();
+    if end.as_ref().is_ok_and(End::is_the_guests) {
+        machine.look_back_for_padding();
+    }
     session.give_back();
     session.screen.borrow_mut().say_what_was_held(&mut session.console.borrow_mut());
     end

@@ -53,7 +53,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         machine.set_observer(Box::new(console));
         let terminal = args.guest.uses_stdin().then(LineTerminal::take);
         let end = run_to_end(&mut machine, &interruptions);
-        machine.look_back_for_padding();
+        if end.is_the_guests() {
+            machine.look_back_for_padding();
+        }
         match end {
             // Who is done with the guest's console has not asked for its registers.
             End::Interruption(Interruption::Keyboard)

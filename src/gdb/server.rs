@@ -376,7 +376,7 @@ impl<'m> Server<'m> {
                 // Unless an earlier ^C has done it.
                 Demand::Interrupt if self.motion == Motion::Stopped => {}
                 Demand::Interrupt => {
-                    self.guest.machine().look_back_for_padding();
+                    self.guest.machine().look_back_at_a_pause();
                     if let Some(end) = self.report(StopReason::Kicked) {
                         return Some(end);
                     }
