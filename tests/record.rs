@@ -4,6 +4,7 @@
 mod common;
 
 use common::{boot, halted, machine_with_firmware, step_to_end};
+use stepvisor::devices::keyboard::keymap;
 use stepvisor::disk::Disks;
 use stepvisor::machine::record::PortWrite;
 use stepvisor::machine::{Boot, Image, Interrupts, Machine, StopReason};
@@ -163,12 +164,14 @@ fn the_same_is_told_of_a_guest_found_among_zeros_as_of_one_that_is_out_of_them()
 
 #[test]
 fn no_other_run_is_told_of_where_somebody_has_led_the_guest() {
-    let changes: [fn(&mut Machine); 2] = [
+    let changes: [fn(&mut Machine); 4] = [
         |machine| {
             let cpu = machine.cpu().clone();
             machine.set_cpu(&cpu).unwrap();
         },
         |machine| assert_eq!(machine.write_phys(Phys(0x9000), &[0]), 1),
+        |machine| machine.type_keys(&keymap::parse("a").unwrap()).unwrap(),
+        |machine| machine.send_serial(1, b"a").unwrap(),
     ];
     for change in changes {
         let mut machine = boot(&sector(RUNS_OFF));
@@ -183,6 +186,22 @@ fn no_other_run_is_told_of_where_somebody_has_led_the_guest() {
         machine.look_back_for_padding();
         assert!(machine.told()[0].contains(AGAIN), "{:?}", machine.told());
     }
+}
+
+#[test]
+fn what_comes_from_outside_while_the_guest_runs_leads_it_too() {
+    // Runs off unless something has come: mov dx, 0x3fd; mov cx, 50; in al, dx; test al, 1; loopz; jz; jmp 0xa000:0,
+    // where no code is
+    let code = sector(&[
+        0xba, 0xfd, 0x03, 0xb9, 0x32, 0x00, 0xec, 0xa8, 0x01, 0xe1, 0xfb, 0x74, 0x05, 0xea, 0x00,
+        0x00, 0x00, 0xa0,
+    ]);
+    let mut machine = boot(&code);
+    machine.set_serial_source(1, Box::new(&b"a"[..])).unwrap();
+    let stop = machine.run();
+    assert!(matches!(stop, StopReason::Nowhere { .. }), "{stop}");
+    machine.look_back_for_padding();
+    assert_eq!(machine.told(), [""; 0]);
 }
 
 #[test]

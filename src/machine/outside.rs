@@ -63,6 +63,12 @@ impl Machine {
     /// # Errors
     /// Too many keys wait; none of these was typed.
     pub fn type_keys(&mut self, events: &[KeyEvent]) -> Result<(), OutsideError> {
+        self.add_keys(events)?;
+        self.altered = true;
+        Ok(())
+    }
+
+    fn add_keys(&mut self, events: &[KeyEvent]) -> Result<(), OutsideError> {
         let keyboard = self.devices.chipset_mut().keyboard_mut();
         let waiting = keyboard.waiting_keys();
         if !keyboard.type_keys(events) {
@@ -82,7 +88,7 @@ impl Machine {
                 return Err(OutsideError::TooManyKeys { waiting: 0, more: keys.len() });
             }
         }
-        self.type_keys(&typing.keys)?;
+        self.add_keys(&typing.keys)?;
         self.typing = typing;
         self.type_later();
         self.send_at_start();
@@ -108,7 +114,8 @@ impl Machine {
     fn send_at_start(&mut self) {
         if !self.typing.serial.is_empty() {
             // There is always a COM1.
-            let _ = self.set_serial_source(1, Box::new(Cursor::new(self.typing.serial.clone())));
+            let source = Cursor::new(self.typing.serial.clone());
+            let _ = self.connect_serial_source(1, Box::new(source), true);
         }
     }
 
@@ -123,6 +130,7 @@ impl Machine {
             return Err(OutsideError::LineFull { port, bytes: bytes.len() });
         }
         self.forget_checkpoint();
+        self.altered = true;
         Ok(())
     }
 

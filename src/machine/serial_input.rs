@@ -15,7 +15,13 @@ const CHUNK: usize = 256;
 
 /// The source of each port that has one that is not at its end.
 #[derive(Default)]
-pub(super) struct SerialSources([Option<Box<dyn Read>>; SERIAL_PORTS]);
+pub(super) struct SerialSources([Option<Source>; SERIAL_PORTS]);
+
+struct Source {
+    stream: Box<dyn Read>,
+    /// It sends the same at each start of the guest.
+    repeats: bool,
+}
 
 impl Machine {
     /// Has serial port `port`, 1 for COM1, hear what `source` has, as the guest asks for it. It must not block: where it
@@ -28,8 +34,18 @@ impl Machine {
         port: usize,
         source: Box<dyn Read>,
     ) -> Result<(), OutsideError> {
+        self.connect_serial_source(port, source, false)
+    }
+
+    /// The same; `repeats` says whether that is what another run gets, too.
+    pub(super) fn connect_serial_source(
+        &mut self,
+        port: usize,
+        stream: Box<dyn Read>,
+        repeats: bool,
+    ) -> Result<(), OutsideError> {
         let slot = port.checked_sub(1).and_then(|number| self.serial_sources.0.get_mut(number));
-        *slot.ok_or(OutsideError::NoPort { port })? = Some(source);
+        *slot.ok_or(OutsideError::NoPort { port })? = Some(Source { stream, repeats });
         Ok(())
     }
 
@@ -50,9 +66,10 @@ impl Machine {
             return;
         }
         let mut bytes = [0; CHUNK];
-        match source.read(&mut bytes) {
+        match source.stream.read(&mut bytes) {
             Ok(0) => *slot = None,
             Ok(len) => {
+                self.altered |= !source.repeats;
                 // An empty line has room for more than that.
                 let _ = self.devices.chipset_mut().send_serial(number, &bytes[..len]);
                 self.forget_checkpoint();
