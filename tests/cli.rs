@@ -183,6 +183,28 @@ fn a_guest_that_has_been_in_zeros_for_a_moment_is_told_of_however_it_ends() {
 }
 
 #[test]
+fn a_guest_that_has_gone_astray_to_zeros_is_told_from_where() {
+    let image = tempfile::NamedTempFile::new().unwrap();
+    // mov ax, 0x0e41; int 0x10; then ret, to where the firmware has left something else; jmp 0x1000:0; call 0x9000
+    for (code, place, instruction) in [
+        (&[0xc3][..], "0000:", "ret"),
+        (&[0xea, 0, 0, 0, 0x10], "1000:0000: ", "jmp 0x1000:0x0"),
+        (&[0xe8, 0xf8, 0x13], "0000:9000: ", "call"),
+    ] {
+        let mut sector = vec![0xb8, 0x41, 0x0e, 0xcd, 0x10];
+        sector.extend(code);
+        sector.resize(510, 0);
+        sector.extend([0x55, 0xaa]);
+        std::fs::write(image.path(), sector).unwrap();
+        let outcome = stepvisor(["run", "--timeout", "300ms", image.path().to_str().unwrap()]);
+        let from = format!("it has come there from 0000:7C05, `{instruction}");
+        let told = outcome.stderr.lines().find(|line| line.contains(&from));
+        assert!(told.is_some_and(|line| line.contains(place)), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains(RUN_OFF), "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn zeros_that_are_data_and_a_signature_with_other_code_in_its_place_are_not_told_of() {
     let image = tempfile::NamedTempFile::new().unwrap();
     // mov word [0x7dfe], 0xfeeb; jmp 0x7dfe: a loop in the signature's place

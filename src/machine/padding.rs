@@ -7,12 +7,14 @@
 //! same is told if a look has found the guest among zeros, so that it does not depend on when that was. A debug register
 //! on the signature would show it at once, but makes each exit dearer for every guest that has one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::image::BOOT_SECTOR;
+use super::record::Executed;
 use super::replay::{Bounds, Replayed};
 use super::{Machine, StopReason};
-use crate::x86::{CpuMode, Linear};
+use crate::x86::{CpuMode, Linear, instruction};
 
 /// So many zeros in front of the processor, and so many behind it, are no accident.
 const BEFORE: usize = 32;
@@ -107,18 +109,18 @@ impl Machine {
         self.replay_of_this()?.run_off_its_end()
     }
 
-    /// Where a guest is that executes zeros.
+    /// Where a guest is that executes zeros; how it has come there nobody can tell.
     fn padding_here(&self) -> String {
-        let cpu = self.vcpu.cpu();
-        let through = self.has_signature() && self.is_all_zeros(BEHIND, cpu.pc());
-        let way = if through { ", through its boot signature at 0000:7DFE" } else { "" };
-        format!("{}: the guest executes zeros: {END}{way}", cpu.location())
+        let location = self.vcpu.cpu().location();
+        format!("{location}: the guest executes zeros: {END}, or gone astray")
     }
 
-    /// Runs by steps until the guest has run off its end, and says where.
+    /// Runs by steps until the guest executes what is no program, and says where, and how it has come there.
     fn run_off_its_end(&mut self) -> Option<String> {
-        // The first of the zeros that are executed.
-        let mut zeros: Option<String> = None;
+        // The first of the zeros that are executed, and how the guest has come there.
+        let mut zeros: Option<(String, String)> = None;
+        let mut way = Way::default();
+        self.remember_instructions(1);
         let replayed = self.replay(BOUNDS, |machine, stop| {
             if stop.is_some() {
                 return None;
@@ -128,18 +130,19 @@ impl Machine {
             }
             let cpu = machine.vcpu.cpu();
             let (pc, location) = (cpu.pc(), cpu.location());
+            let way = way.to_next(machine);
             if pc == SIGNATURE && machine.has_signature() {
                 return Some(Some(match &zeros {
-                    Some(from) => {
-                        format!("{from}: {AGAIN} zeros from here on, and its boot signature at {location}: {END}")
+                    Some((from, way)) => {
+                        format!("{from}: {AGAIN} zeros from here on, and its boot signature at {location}: {way}")
                     }
-                    None => format!("{location}: {AGAIN} its boot signature: {END}"),
+                    None => format!("{location}: {AGAIN} its boot signature: {way}"),
                 }));
             }
             let is_zero = machine.is_all_zeros(pc, pc.offset(2));
-            zeros = is_zero.then(|| zeros.take().unwrap_or(location));
-            let from = zeros.as_ref().filter(|_| machine.is_in_zeros())?;
-            Some(Some(format!("{from}: {AGAIN} zeros from here on: {END}")))
+            zeros = is_zero.then(|| zeros.take().unwrap_or((location, way)));
+            let (from, way) = zeros.as_ref().filter(|_| machine.is_in_zeros())?;
+            Some(Some(format!("{from}: {AGAIN} zeros from here on: {way}")))
         });
         match replayed {
             Replayed::Found(text) => text,
@@ -164,5 +167,36 @@ impl Machine {
         let Some(len) = to.0.checked_sub(from.0).filter(|len| *len < LAST) else { return false };
         let mut bytes = vec![1; usize::try_from(len).unwrap_or(0)];
         self.read_linear(from, &mut bytes) == bytes.len() && bytes.iter().all(|byte| *byte == 0)
+    }
+}
+
+/// The way that a guest takes, step by step.
+#[derive(Default)]
+struct Way {
+    /// Behind the last instruction.
+    behind: Option<Linear>,
+    /// Behind those that led elsewhere: calls may return there.
+    returns: BTreeSet<Linear>,
+}
+
+impl Way {
+    /// How `machine` has come to its next instruction.
+    fn to_next(&mut self, machine: &Machine) -> String {
+        let cpu = machine.vcpu.cpu();
+        let mut code = [0; instruction::MAX_LEN];
+        let len = machine.code_bytes(&mut code);
+        let next = instruction::decode(&code[..len], cpu.mode());
+        let behind_next = next.map(|facts| cpu.pc().offset(facts.len.into()));
+        let behind = std::mem::replace(&mut self.behind, behind_next);
+        if behind.is_none_or(|behind| behind == cpu.pc()) || self.returns.contains(&cpu.pc()) {
+            return END.to_owned();
+        }
+        self.returns.extend(behind);
+        machine.recent_instructions().pop().map_or_else(
+            || END.to_owned(),
+            |Executed { location, text, .. }| {
+                format!("it has come there from {location}, `{text}`")
+            },
+        )
     }
 }
