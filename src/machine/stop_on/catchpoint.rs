@@ -7,7 +7,7 @@
 //! - `in PORT [VALUE]`, `out PORT [VALUE]`, `io PORT [VALUE]`: an access to a port, or to one of `FIRST-LAST`;
 //! - `mode`: a switch of the processor's mode.
 //!
-//! Numbers are decimal, or hexadecimal after 0x.
+//! Numbers are decimal, or hexadecimal after 0x or before h.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -194,8 +194,16 @@ fn ports(word: &str) -> Result<RangeInclusive<u16>, ParseCatchpointError> {
 }
 
 fn number<N: TryFrom<u64>>(word: &str, what: &'static str) -> Result<N, ParseCatchpointError> {
-    let number = address::number(word).and_then(|number| N::try_from(number).ok());
+    let number = address::number(word).or_else(|| as_assemblers_write(word));
+    let number = number.and_then(|number| N::try_from(number).ok());
     number.ok_or_else(|| ParseCatchpointError::Number { word: word.to_owned(), what })
+}
+
+/// The number of `10h`, as assembler sources and the manuals have it.
+fn as_assemblers_write(word: &str) -> Option<u64> {
+    let digits = word.strip_suffix(['h', 'H'])?;
+    let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
 }
 
 impl fmt::Display for Catchpoint {
@@ -316,6 +324,8 @@ mod tests {
             ("int 128", "int 0x80"),
             ("  int  3 ", "int 0x03"),
             ("int 0x10 ah=0x0e", "int 0x10 ah=0x0e"),
+            ("int 10h ah=0Eh", "int 0x10 ah=0x0e"),
+            ("out 3F8H-3ffh 0ah", "out 0x3f8-0x3ff 0xa"),
             ("int 0x10 AH=14", "int 0x10 ah=0x0e"),
             ("int 0x10 al=0x41", "int 0x10 al=0x41"),
             ("int 0x10 ax=0x4f02", "int 0x10 ax=0x4f02"),
@@ -342,6 +352,10 @@ mod tests {
             ("int", "`int` needs a number"),
             ("int 0x100", "`0x100` is no vector"),
             ("int -1", "`-1` is no vector"),
+            ("int h", "`h` is no vector"),
+            ("int 100h", "`100h` is no vector"),
+            ("int 0x10h", "`0x10h` is no vector"),
+            ("int +1h", "`+1h` is no vector"),
             ("int 0x10 0x0e", "`0x0e` is one word too many"),
             ("int 0x10 bx=1", "`bx=1` is one word too many"),
             ("int 0x10 ah=", "`` is no byte for AH"),
