@@ -199,7 +199,10 @@ fn what_is_no_disk_is_named_with_the_reason() {
     let disc = folder.file("disc.iso", &cdrom(&[0; 2048], 0));
     refused(&[&disc, "--cdrom", &damaged], 2, &["disc.iso", "another disc"]);
     let unmarked = folder.file("unmarked.img", &vec![0; 1_474_560]);
-    refused(&[&unmarked], 4, &["unmarked.img", "does not fit", "would end in 55 AA"]);
+    let cause = "unmarked.img: the image has the size of a floppy, but its first sector does not end in 55 AA";
+    refused(&[&unmarked], 4, &[cause, "does not fit"]);
+    let (_, _, stderr) = run(&[&unmarked]);
+    assert!(!stderr.contains("--memory"), "no memory would help: {stderr}");
 }
 
 #[test]

@@ -231,7 +231,8 @@ impl Boot {
     }
 }
 
-fn has_signature(sector: &[u8]) -> bool {
+/// Whether `sector` begins with a boot sector's 512 bytes.
+pub(super) fn has_signature(sector: &[u8]) -> bool {
     sector.get(SIGNATURE_AT..SIGNATURE_AT + SIGNATURE.len()) == Some(&SIGNATURE[..])
 }
 

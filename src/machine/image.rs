@@ -4,7 +4,10 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
+use super::bootable::has_signature;
+use crate::disk::SECTOR_SIZE;
 use crate::disk::el_torito::BootEntry;
+use crate::disk::geometry::Geometry;
 use crate::memory::{MemoryError, PAGE_SIZE, Ram, layout};
 use crate::x86::{Phys, SegOff};
 
@@ -124,6 +127,12 @@ pub enum ImageError {
          from would end in 55 AA)"
     )]
     DoesNotFit(#[from] MemoryError),
+    /// The image of a floppy that is none to boot from, and too large for a program.
+    #[error(
+        "the image has the size of a floppy, but its first sector does not end in 55 AA, as that of one to boot from \
+         would; and as a program it does not fit"
+    )]
+    NoFloppyToBoot(#[source] MemoryError),
 }
 
 impl Image {
@@ -173,7 +182,14 @@ impl Image {
     pub fn load(&self, ram: &Ram, load: Phys) -> Result<(), ImageError> {
         match self {
             Image::Rom(_) | Image::Disk(_) => {}
-            Image::Flat(data) => ram.load(load, data)?,
+            Image::Flat(data) => ram.load(load, data).map_err(|error| {
+                let sectors = data.len().is_multiple_of(SECTOR_SIZE);
+                let sectors = sectors.then_some((data.len() / SECTOR_SIZE) as u64);
+                if sectors.is_some_and(Geometry::is_floppy_size) && !has_signature(data) {
+                    return ImageError::NoFloppyToBoot(error);
+                }
+                error.into()
+            })?,
             Image::Elf(image) => {
                 for segment in &image.segments {
                     let size = usize::try_from(segment.memory_size).unwrap_or(usize::MAX);
