@@ -565,6 +565,11 @@ fn what_the_guest_says_is_held_back_until_the_end() {
     // The last notice is in our line meanwhile.
     terminal.wait(|terminal| terminal.row(29).contains("read of 1 byte"));
     assert_eq!(terminal.row(0), "");
+    // It has the line to itself where that is short.
+    terminal.resize(30, 40);
+    terminal.wait(|terminal| terminal.row(29).ends_with('…'));
+    assert!(terminal.row(29).contains("read of 1 byte") && !terminal.row(29).contains("leaves"));
+    terminal.resize(30, 90);
     terminal.type_in(b" ");
     assert_eq!(terminal.end_in_shell(), Some(0));
     assert!(terminal.text().starts_with("C\nstepvisor: "), "{}", terminal.text());

@@ -64,7 +64,14 @@ impl Painter {
         Painter { size, colours, shown: Vec::new(), caret: None, picture: None }
     }
 
-    /// What has to be sent for the terminal to show `frame`, and `line` as our own line. Nothing, if it does already.
+    /// Characters in a row of the terminal.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.size.columns
+    }
+
+    /// What has to be sent for the terminal to show `frame`, and `line` as our own line, which ends in `…` if it is too
+    /// long. Nothing, if it does already.
     /// With `line_is_needed` the line is there even if it hides the guest's last row.
     #[must_use]
     pub fn paint(&mut self, frame: &Frame, line: &str, line_is_needed: bool) -> String {
@@ -108,9 +115,14 @@ impl Painter {
             }
         };
         if let Some(row) = wanted.get_mut(used..).and_then(<[_]>::last_mut) {
-            for (glyph, character) in row.iter_mut().zip(line.chars().chain(std::iter::repeat(' ')))
+            let mut characters = line.chars();
+            for glyph in &mut *row {
+                *glyph = Glyph { character: characters.next().unwrap_or(' '), look: OWN };
+            }
+            if characters.next().is_some()
+                && let Some(last) = row.last_mut()
             {
-                *glyph = Glyph { character, look: OWN };
+                last.character = '…';
             }
         }
         if let Some((wide, high)) = picture
@@ -277,7 +289,17 @@ mod tests {
         assert!(shown.ends_with("^[2;2H^[3 q^[?25h"), "{shown}");
         // Our line hides the last row if it has to be seen.
         let shown = painter.paint(&Frame::Text(frame), "own", true);
-        assert!(shown.contains("no") && shown.contains("ow"), "{shown}");
+        assert!(shown.contains("no") && shown.contains("o…"), "{shown}");
+    }
+
+    #[test]
+    fn a_line_of_ours_that_does_not_fit_shows_that() {
+        let shown = |line: &str| {
+            let mut painter = Painter::new(size(6, 2), false);
+            painter.paint(&Frame::Text(text(6, 1, b"")), line, true).replace('\x1b', "^")
+        };
+        assert!(shown("a line").contains("^[7ma line^["), "{}", shown("a line"));
+        assert!(shown("a line of ours").contains("^[7ma lin…^["), "{}", shown("a line of ours"));
     }
 
     #[test]

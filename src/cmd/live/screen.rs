@@ -102,10 +102,7 @@ impl Screen {
             (self.has_asked, self.awaits_answer) = (true, true);
             terminal::write(ASK_ATTRIBUTES);
         }
-        let line = match self.notice.as_str() {
-            "" => format!(" {}", self.line),
-            notice => format!(" {}   {notice}", self.line),
-        };
+        let line = own_line(&self.line, &self.notice, self.painter.columns());
         let out = self.painter.paint(&frame, &line, !self.was_typed_to);
         if !out.is_empty() {
             terminal::write(&out);
@@ -187,6 +184,16 @@ impl Screen {
     }
 }
 
+/// The keys, and the notice behind them; that alone, if there are not columns enough for both.
+fn own_line(keys: &str, notice: &str, columns: usize) -> String {
+    let both = format!(" {keys}   {notice}");
+    match notice {
+        "" => format!(" {keys}"),
+        notice if both.chars().count() > columns => format!(" {notice}"),
+        _ => both,
+    }
+}
+
 /// For the terminal as large as it is at present.
 fn painter(draws_pixels: bool) -> Painter {
     Painter::new(terminal::size(draws_pixels), wants_colours())
@@ -248,5 +255,17 @@ impl Observer for Observing {
         // Most go back to sleep soon, and are painted then.
         let next = own.next.max(Instant::now() + PAUSE);
         own.ticker.set(earlier(Some(next), own.decoding));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_line;
+
+    #[test]
+    fn where_there_is_no_room_for_both_the_notice_is_shown_and_not_the_keys() {
+        assert_eq!(own_line("keys", "", 3), " keys");
+        assert_eq!(own_line("keys", "a notice", 16), " keys   a notice");
+        assert_eq!(own_line("keys", "a notice", 15), " a notice");
     }
 }
