@@ -23,6 +23,8 @@ const BOUNDS: Bounds = Bounds { steps: 200_000, time: Duration::from_secs(10) };
 pub struct Snapshot {
     scene: Scene,
     cpu: CpuState,
+    /// The instruction is a jump to itself.
+    loops: bool,
     /// The processor has executed HLT.
     halted: bool,
     interrupts: Interrupts,
@@ -38,6 +40,7 @@ impl Snapshot {
         let mut bytes = [0; instruction::MAX_LEN];
         let len = machine.read_linear(cpu.pc(), &mut bytes);
         let code = disasm::disassemble(&bytes[..len], cpu.mode().code_bits(), cpu.rip);
+        let loops = instruction::jumps_to_itself(&bytes[..len], cpu.mode(), cpu.rip);
         let mut stop = Vec::new();
         match machine.last_stop() {
             None | Some(StopReason::Stepped) => {}
@@ -56,14 +59,23 @@ impl Snapshot {
         };
         let recent = machine.recent_instructions();
         let (halted, interrupts) = (machine.is_halted(), machine.interrupts());
-        Snapshot { scene, cpu, halted, interrupts, recent }
+        Snapshot { scene, cpu, loops, halted, interrupts, recent }
+    }
+
+    /// What may be meant where the guest does not come to an end, if that can be seen.
+    #[must_use]
+    pub fn hint_at_hang(&self) -> Option<&'static str> {
+        self.loops.then_some(
+            "it jumps to itself, for ever: is that its end? Then `ends: timeout`, or `limit: N` and `ends: limit`; or \
+             let it execute `hlt` before a jump back to that (`ends: wait`)",
+        )
     }
 
     /// The scene, with the source line from the ELF `symbols` and the instructions that led there. `again` is
     /// what the machine is made of, and `typing` what is typed at its start.
     #[must_use]
     pub fn scene(self, symbols: Option<&Path>, again: &Config, typing: &Typing) -> Scene {
-        let Snapshot { mut scene, cpu, halted, interrupts, recent } = self;
+        let Snapshot { mut scene, cpu, halted, interrupts, recent, .. } = self;
         scene.source = symbols.and_then(|path| source_line(path, cpu.pc().0));
         let recent = if recent.is_empty() {
             let again = Machine::for_replay(again.clone(), typing.clone(), interrupts);

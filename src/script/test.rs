@@ -124,11 +124,14 @@ impl Test {
         machine.look_back_for_padding();
         let told = machine.told().to_vec();
         let runs = verdict == Verdict::Hang && machine.instructions().is_none();
+        let hint = snapshot.as_ref().filter(|_| verdict == Verdict::Hang);
+        let hint = hint.and_then(Snapshot::hint_at_hang).map(str::to_owned);
         let scene = |snapshot: Snapshot| match runs {
             true => snapshot.scene_of_hang(symbols, machine),
             false => snapshot.scene(symbols, config, &self.header.typing),
         };
         let scene = snapshot.map(scene).map(|mut scene| {
+            scene.stop.extend(hint);
             scene.stop.extend(told);
             scene
         });

@@ -221,6 +221,15 @@ fn uses_memory(instruction: &iced_x86::Instruction) -> bool {
         || instruction.op_kinds().any(|kind| !is_register_or_number(kind))
 }
 
+/// Whether the instruction at `ip`, `bytes`, is a jump to itself, as `jmp $` is.
+#[must_use]
+pub fn jumps_to_itself(bytes: &[u8], mode: CpuMode, ip: u64) -> bool {
+    let mut decoder = Decoder::with_ip(mode.code_bits(), bytes, ip, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    let jumps = instruction.is_jmp_short() || instruction.is_jmp_near();
+    jumps && instruction.near_branch_target() == ip
+}
+
 /// Whether `bytes` begin with `xchg bx, bx`, of whatever width: the magic breakpoint of Bochs.
 #[must_use]
 pub fn is_xchg_bx(bytes: &[u8], mode: CpuMode) -> bool {

@@ -365,3 +365,14 @@ fn what_may_touch_memory_is_told_from_what_cannot() {
         assert_eq!(decode(bytes, PROT).unwrap().memory, memory, "{bytes:02x?}");
     }
 }
+
+#[test]
+fn a_jump_to_itself_is_told_from_other_jumps() {
+    let is_one = |bytes: &[u8], mode| jumps_to_itself(bytes, mode, 0x7c10);
+    assert!(is_one(b"\xeb\xfe", CpuMode::Real));
+    assert!(is_one(b"\xe9\xfd\xff", CpuMode::Real));
+    assert!(is_one(b"\xe9\xfb\xff\xff\xff", CpuMode::Protected32));
+    for other in [b"\xeb\xfd".as_slice(), b"\x74\xfe", b"\xe2\xfe", b"\xf4\xeb\xfd", b"\xeb", b""] {
+        assert!(!is_one(other, CpuMode::Real), "{other:x?}");
+    }
+}
