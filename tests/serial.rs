@@ -184,6 +184,25 @@ fn who_leaves_a_console_by_an_interrupt_is_told_the_place_alone() {
 }
 
 #[test]
+fn on_a_terminal_our_lines_begin_behind_the_guests() {
+    // Sends `ab`, or `b` and LF, and gives up booting.
+    for (code, heard) in [
+        (b"\xba\xf8\x03\xb0a\xee\xb0b\xee\xcd\x18", "ab\r\nstepvisor: "),
+        (b"\xba\xf8\x03\xb0b\xee\xb0\n\xee\xcd\x18", "b\r\nstepvisor: "),
+    ] {
+        let guest = Guest::new(code);
+        let (mut keyboard, end) = terminal();
+        let mut command = guest.command();
+        command.args(["--serial-in", "-"]).stdin(end.try_clone().unwrap());
+        let mut child = command.stdout(end.try_clone().unwrap()).stderr(end).spawn().unwrap();
+        let mut text = vec![0; heard.len()];
+        keyboard.read_exact(&mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), heard);
+        assert_eq!(child.wait().unwrap().code(), Some(34));
+    }
+}
+
+#[test]
 fn what_cannot_be_heard_is_an_error() {
     let guest = Guest::new(POLLING);
     let said = |args: &[&str]| {

@@ -326,7 +326,13 @@ impl Guest {
 
     /// Whether the guest's serial output goes to standard output.
     pub fn uses_stdout(&self) -> bool {
-        self.outside.serial.iter().any(|path| path.as_os_str() == "-")
+        self.ports_on_stdout().next().is_some()
+    }
+
+    /// The serial ports that send there, 1 for COM1.
+    pub fn ports_on_stdout(&self) -> impl Iterator<Item = usize> {
+        let ports = (1..).zip(&self.outside.serial);
+        ports.filter(|(_, path)| path.as_os_str() == "-").map(|(port, _)| port)
     }
 
     /// Whether a serial port hears standard input.

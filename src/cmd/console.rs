@@ -2,7 +2,7 @@
 //! is to be sent colours.
 
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 
 use stepvisor::machine::Observer;
@@ -16,10 +16,15 @@ pub struct Console {
     heard: Option<Heard>,
 }
 
-/// Whether the guest has left a line of standard error unfinished.
+/// Whether the guest has left a line of standard error unfinished, or of the terminal that it is.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     unfinished: Rc<Cell<bool>>,
+}
+
+/// Whether standard output and standard error are on a terminal, and so on one.
+pub fn is_one_terminal() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Whether the user has nothing against colours on a terminal (<https://no-color.org>).
@@ -48,11 +53,38 @@ impl Console {
 }
 
 impl Line {
+    /// Standard output for a serial port, whose lines are this one if both are on a terminal.
+    pub fn shared_by_stdout(&self) -> Box<dyn Write> {
+        if is_one_terminal() {
+            return Box::new(Shared { line: self.clone() });
+        }
+        Box::new(io::stdout())
+    }
+
     /// Ends the line if it is unfinished: a line of ours follows.
     pub fn end(&self) {
         if self.unfinished.take() {
             say!("");
         }
+    }
+}
+
+/// Standard output, on one terminal with standard error.
+struct Shared {
+    line: Line,
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = io::stdout().write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.line.unfinished.set(*last != b'\n');
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
     }
 }
 

@@ -12,7 +12,7 @@ use stepvisor::machine::trace::Trace;
 use stepvisor::machine::{Machine, StopReason};
 use stepvisor::ui;
 
-use super::console::{Console, wants_colours};
+use super::console::{Console, is_one_terminal, wants_colours};
 use super::end::End;
 use super::interruptions::{Interruption, Interruptions};
 use super::line_terminal::LineTerminal;
@@ -41,6 +41,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         console = console.keeping(heard.clone());
     }
     let line = console.line();
+    for port in args.guest.ports_on_stdout() {
+        machine.set_serial_sink(port, line.shared_by_stdout())?;
+    }
     if let Some(path) = &args.trace {
         machine.set_trace(create_trace(path)?);
     }
@@ -62,7 +65,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
                 if terminal.as_ref().is_some_and(LineTerminal::is_taken) =>
             {
                 // What the guest has sent may end in the midst of a line.
-                say!("");
+                if !is_one_terminal() {
+                    say!("");
+                }
                 End::Left
             }
             end => end,
@@ -70,6 +75,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     };
     let elapsed = start.elapsed();
 
+    if is_one_terminal() {
+        line.end();
+    }
     let printed = print_screen(&machine);
     if !matches!(end, End::Stop(StopReason::Halted { interruptible: false, .. })) {
         line.end();
