@@ -1358,3 +1358,36 @@ fn the_gdb_script_is_printed_or_kept_in_a_file_whose_path_is_printed() {
     assert_eq!(code, Some(12));
     assert!(stderr.contains("cannot write"), "{stderr}");
 }
+
+#[test]
+fn a_sector_without_the_boot_signature_is_told_of_once() {
+    const NOTICE: &str = "stepvisor: no boot signature 55 AA at byte 510";
+    let files = Files::new();
+    let sector = |len: usize, mark: &[u8]| {
+        let mut bytes = vec![0; len];
+        bytes[..2].copy_from_slice(b"\xfa\xf4");
+        bytes[510..512].copy_from_slice(mark);
+        bytes
+    };
+    let unmarked = files.file("unmarked.bin", &sector(512, &[0, 0]));
+    let marked = files.file("marked.bin", &sector(512, b"\x55\xaa"));
+    let longer = files.file("longer.bin", &sector(513, &[0, 0]));
+    let told = |args: &[&str]| {
+        let Outcome { code, stderr, .. } = stepvisor(args.iter().copied());
+        assert_eq!(code, Some(0), "{args:?}: {stderr}");
+        stderr.matches(NOTICE).count()
+    };
+    assert_eq!(told(&["run", &unmarked]), 1);
+    for other in [
+        ["run", &marked].as_slice(),
+        &["run", &longer],
+        &["run", "--bios", "none", &unmarked],
+        &["run", "--load", "0x8000", &unmarked],
+    ] {
+        assert_eq!(told(other), 0, "{other:?}");
+    }
+    let server = ["gdbserver", "--stdio", &unmarked];
+    assert_eq!(told(&server), 1);
+    // A gdb that ends at once.
+    assert_eq!(told(&["debug", "--gdb", "true", &unmarked]), 1);
+}

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 
-use stepvisor::machine::Observer;
+use stepvisor::machine::observer::Deaf;
+use stepvisor::machine::{Machine, Observer};
 
 use super::report::Heard;
 
@@ -30,6 +31,13 @@ pub fn is_one_terminal() -> bool {
 /// Whether the user has nothing against colours on a terminal (<https://no-color.org>).
 pub fn wants_colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Says what there is to say of `machine` before a gdb sees it.
+pub fn tell_before_gdb(machine: &mut Machine) {
+    machine.set_observer(Box::new(Console::default()));
+    machine.tell_of_missing_signature();
+    machine.set_observer(Box::new(Deaf));
 }
 
 impl Console {

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use stepvisor::gdb::client::Target;
 
+use super::console;
 use super::gdb::Gdb;
 use super::symbols::Symbols;
 use crate::cli::{Debug, ModeEvents};
@@ -24,6 +25,7 @@ pub fn run(args: &Debug) -> anyhow::Result<ExitCode> {
         args: &args.gdb_args,
     };
     let mut machine = args.guest.machine()?;
+    console::tell_before_gdb(&mut machine);
     machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let session = gdb.debug(&mut machine)?;
     Ok(session.status.map_or(ExitCode::Interrupted, code_of))

@@ -3,7 +3,7 @@
 use stepvisor::gdb::server::{End, Server};
 use stepvisor::gdb::transport::{Address, Listener};
 
-use super::console::Console;
+use super::console::{self, Console};
 use super::interruptions;
 use super::line_terminal::LineTerminal;
 use super::symbols::Symbols;
@@ -27,6 +27,7 @@ pub fn run(args: &GdbServer) -> anyhow::Result<ExitCode> {
     let listener = Listener::bind(address, args.allow_remote)?;
     let symbols = Symbols::find(&args.guest, args.symbols.as_deref())?;
     let mut machine = args.guest.machine()?;
+    console::tell_before_gdb(&mut machine);
     machine.stop_at_mode_switch(args.mode_events == ModeEvents::Eager);
     let mut server = Server::new(&mut machine, listener, Box::new(Console::default()))?;
     if let Some(symbols) = symbols {

@@ -76,6 +76,7 @@ pub fn run(
     };
     machine.expect_input(true);
     session.observe(machine);
+    machine.tell_of_missing_signature();
     let end = session.run(machine, interruptions);
     if end.as_ref().is_ok_and(End::is_the_guests) {
         machine.look_back_for_padding();

@@ -54,6 +54,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         live::run(&mut machine, args, console, &interruptions)?
     } else {
         machine.set_observer(Box::new(console));
+        machine.tell_of_missing_signature();
         let terminal = args.guest.uses_stdin().then(LineTerminal::take);
         let end = run_to_end(&mut machine, &interruptions);
         if end.is_the_guests() {

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Boot;
 use super::image::{BOOT_SECTOR, FromDisk, Image};
+use super::{Boot, Machine};
 use crate::disk::el_torito::Media;
 use crate::disk::image::AccessError;
 use crate::disk::{CD_SECTOR_SIZE, Disk, Disks, SECTOR_SIZE, el_torito};
@@ -228,6 +228,21 @@ impl Boot {
         };
         ram.load(at, &data)?;
         Ok(())
+    }
+}
+
+impl Machine {
+    /// Tells the user if the guest is what looks like a boot sector, and no firmware would boot it from a disk. A flat
+    /// image of another size is a program that knows its place.
+    pub fn tell_of_missing_signature(&mut self) {
+        let Image::Flat(data) = &self.boot.image else { return };
+        let is_sector = data.len() == SECTOR_SIZE && self.boot.load_address() == BOOT_SECTOR;
+        if self.firmware && is_sector && !has_signature(data) {
+            self.tell(
+                "no boot signature 55 AA at byte 510: firmware would not boot this from a disk"
+                    .to_owned(),
+            );
+        }
     }
 }
 

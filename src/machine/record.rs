@@ -189,7 +189,7 @@ impl Machine {
     }
 
     /// What the user was told of the guest's course since its start: that it has run off its end, or raises an exception
-    /// that leads nowhere.
+    /// that leads nowhere, or has no boot signature.
     #[must_use]
     pub fn told(&self) -> &[String] {
         &self.record.told

@@ -122,6 +122,7 @@ impl Test {
         let (expected, found) = mismatch.map(|m| (m.expected, m.found)).unzip();
         // Before a hang is stepped further.
         machine.look_back_for_padding();
+        machine.tell_of_missing_signature();
         let told = machine.told().to_vec();
         let runs = verdict == Verdict::Hang && machine.instructions().is_none();
         let hint = snapshot.as_ref().filter(|_| verdict == Verdict::Hang);
