@@ -2,10 +2,12 @@
 //!
 //! A frame is a [`CpuState`]. Its caller is found by walking the code forwards to the return, the stack
 //! pointer kept count of (`walk`): near, far and interrupt returns differ, and what is pushed in between is
-//! popped again. Code that never returns, or is not to be followed, has its stack searched for a return
-//! address (`search`). A return address counts only behind a call or a software interrupt; that of an
-//! interrupt frame may be anywhere. Follows SDM vol. 1, 6.3 to 6.5, and vol. 3A, 6.12 to 6.14.
+//! popped again. A handler that goes on to another one, or calls it, is followed there (`far`). Code that
+//! never returns, or is not to be followed, has its stack searched for a return address (`search`). A return
+//! address counts only behind a call or a software interrupt; that of an interrupt frame may be anywhere.
+//! Follows SDM vol. 1, 6.3 to 6.5, and vol. 3A, 6.12 to 6.14.
 
+mod far;
 mod path;
 mod search;
 mod walk;

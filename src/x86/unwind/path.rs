@@ -235,14 +235,20 @@ impl Path {
     }
 
     fn register(&self, register: Register) -> Option<u64> {
-        if let Some(n) = segment_number(register) {
-            let known = self.stale >> (SEGMENTS + n as u32) & 1 == 0;
-            return known.then(|| self.cpu.segments.get(SegmentName::ALL[n]).selector.into());
+        if register.is_segment_register() {
+            let name = self.known_segment(register)?;
+            return Some(self.cpu.segments.get(name).selector.into());
         }
         let n = general_number(register)?;
         let value = self.general(n)?;
         let size = register.size();
         (size > 1).then(|| value & u64::MAX >> (64 - 8 * size.min(8)))
+    }
+
+    /// The name of the segment register, if the way has not made its value unknown.
+    pub(super) fn known_segment(&self, register: Register) -> Option<SegmentName> {
+        let n = segment_number(register)?;
+        (self.stale >> (SEGMENTS + n as u32) & 1 == 0).then(|| SegmentName::ALL[n])
     }
 
     fn general(&self, n: usize) -> Option<u64> {

@@ -273,3 +273,75 @@ fn stray_registers_are_no_trouble() {
         assert_eq!(caller(&real(ip, sp), &memory[..]), None);
     }
 }
+
+/// A handler at 0100:0100 with the code `handler`, the far pointer 0300:0000 at 0100:0200, `old` at 0300:0000, and
+/// at 0800:0FF0 the frame of an interrupt behind a HLT at 0200:0010.
+fn hooked(handler: &[u8], old: &[u8]) -> Vec<u8> {
+    memory(&[
+        (0x1100, handler),
+        (0x1200, &[0x00, 0x00, 0x00, 0x03]),
+        (0x2010, &[0xf4, 0xfa]),
+        (0x3000, old),
+        (0x8ff0, &[0x11, 0x00, 0x00, 0x02, 0x46, 0x02]),
+    ])
+}
+
+fn interrupted() -> Option<(Entered, String, u64)> {
+    Some((Entered::Interrupt, "0200:0011".to_owned(), 0xff6))
+}
+
+#[test]
+fn a_handler_that_jumps_to_the_one_before_it_returns_as_that_one_does() {
+    // push ax, pop ax, jmp far [cs:200h]; push bx, pop bx, iret
+    let mut memory = hooked(&[0x50, 0x58, 0x2e, 0xff, 0x2e, 0x00, 0x02], &[0x53, 0x5b, 0xcf]);
+    for (ip, sp) in [(0x100, 0xff0), (0x101, 0xfee), (0x102, 0xff0)] {
+        assert_eq!(found(&real(ip, sp), &memory), interrupted(), "{ip:#x}");
+    }
+    // 0000:0000 is no handler, though the table there reads as `iret`.
+    memory[0] = 0xcf;
+    memory[0x1200..0x1204].fill(0);
+    assert_eq!(found(&real(0x100, 0xff0), &memory), None);
+}
+
+#[test]
+fn a_pointer_is_read_where_its_segment_is_known() {
+    // push ds, push cs, pop ds, pushf, call far [200h], pop ds, iret
+    let own = [0x1e, 0x0e, 0x1f, 0x9c, 0xff, 0x1e, 0x00, 0x02, 0x1f, 0xcf];
+    assert_eq!(found(&real(0x100, 0xff0), &hooked(&own, &[0xcf])), interrupted());
+    // mov ds, ax; jmp far [200h]; jmp far [cs:bx]
+    for unknown in [&[0x8e, 0xd8, 0xff, 0x2e, 0x00, 0x02][..], &[0x2e, 0xff, 0x2f]] {
+        assert_eq!(found(&real(0x100, 0xff0), &hooked(unknown, &[0xcf])), None);
+    }
+}
+
+#[test]
+fn a_call_behind_pushf_takes_the_flags_if_what_it_calls_does() {
+    // pushf, call far [cs:200h], nop, iret; pushf, call 0300:0000, nop, iret
+    let indirect = [0x9c, 0x2e, 0xff, 0x1e, 0x00, 0x02, 0x90, 0xcf];
+    let direct = [0x9c, 0x9a, 0x00, 0x00, 0x00, 0x03, 0x90, 0xcf];
+    for handler in [indirect, direct] {
+        // iret; retf 2; one whose return cannot be found: jmp ax
+        for old in [&[0xcf][..], &[0xca, 2, 0], &[0xff, 0xe0]] {
+            let memory = hooked(&handler, old);
+            for (ip, sp) in [(0x100, 0xff0), (0x101, 0xfee), (0x106, 0xff0), (0x107, 0xff0)] {
+                assert_eq!(found(&real(ip, sp), &memory), interrupted(), "{ip:#x}");
+            }
+        }
+    }
+    // pushf, call 0300:0000, popf, iret; retf
+    let keeping = [0x9c, 0x9a, 0x00, 0x00, 0x00, 0x03, 0x9d, 0xcf];
+    let memory = hooked(&keeping, &[0xcb]);
+    for (ip, sp) in [(0x100, 0xff0), (0x101, 0xfee), (0x106, 0xfee), (0x107, 0xff0)] {
+        assert_eq!(found(&real(ip, sp), &memory), interrupted(), "{ip:#x}");
+    }
+}
+
+#[test]
+fn handlers_that_call_each_other_have_an_end() {
+    // pushf, call 0100:0100, iret; jmp far [cs:200h] to itself
+    let calls = [0x9c, 0x9a, 0x00, 0x01, 0x00, 0x01, 0xcf];
+    assert_eq!(found(&real(0x100, 0xff0), &hooked(&calls, &[])), interrupted());
+    let mut memory = hooked(&[0x2e, 0xff, 0x2e, 0x00, 0x02], &[]);
+    memory[0x1200..0x1204].copy_from_slice(&[0x00, 0x01, 0x00, 0x01]);
+    assert_eq!(found(&real(0x100, 0xff0), &memory), None);
+}

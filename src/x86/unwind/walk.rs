@@ -2,18 +2,32 @@
 
 use std::collections::HashSet;
 
-use iced_x86::{Code, FlowControl, Instruction, Mnemonic, OpKind};
+use iced_x86::{Code, FlowControl, Instruction, Mnemonic};
 
 use super::super::paging::PhysRead;
 use super::super::registers::{EFER_LMA, RFLAGS_VM};
 use super::path::{Lost, Path};
 use super::{
-    Caller, CpuState, Entered, Gpr, Linear, SegmentName, call_before, code_mask, decode,
+    Caller, CpuState, Entered, Gpr, Linear, SegmentName, call_before, code_mask, decode, far,
     push_before, set_segment, set_stack_pointer, stack_address, stack_pointer,
 };
 
 /// How many instructions one question may cost.
 const MOST: usize = 3000;
+
+/// What a walk may cost.
+pub(super) struct Limits {
+    /// Instructions that are left.
+    pub left: usize,
+    /// It is about something that the code of the question calls; what that calls is not looked at.
+    pub is_callee: bool,
+}
+
+impl Limits {
+    fn new() -> Limits {
+        Limits { left: MOST, is_callee: false }
+    }
+}
 
 /// What a walk came to.
 #[derive(Debug)]
@@ -27,7 +41,7 @@ pub(super) enum Outcome<T> {
 
 /// Where the code of `cpu` returns to.
 pub(super) fn to_return(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Outcome<Box<Caller>> {
-    explore(Path::new(cpu), mem, |path, instruction| {
+    explore(Path::new(cpu), mem, &mut Limits::new(), |path, instruction| {
         if instruction.flow_control() != FlowControl::Return {
             return Visit::On;
         }
@@ -49,7 +63,7 @@ pub(super) fn reaches(
     pc: Linear,
     sp: u64,
 ) -> Outcome<()> {
-    explore(Path::new(from), mem, |path, instruction| {
+    explore(Path::new(from), mem, &mut Limits::new(), |path, instruction| {
         let there = path.cpu.pc() == pc && stack_pointer(&path.cpu) == sp;
         match instruction.flow_control() {
             _ if there => Visit::Done(()),
@@ -60,16 +74,18 @@ pub(super) fn reaches(
 }
 
 /// What to do at an instruction.
-enum Visit<T> {
+pub(super) enum Visit<T> {
     Done(T),
     On,
     End,
     Lost,
 }
 
-fn explore<T>(
+/// Goes all ways from `start` until `visit`, called at each instruction, is done.
+pub(super) fn explore<T>(
     start: Path,
     mem: &(impl PhysRead + ?Sized),
+    limits: &mut Limits,
     visit: impl Fn(&Path, &Instruction) -> Visit<T>,
 ) -> Outcome<T> {
     let mut open = vec![start];
@@ -77,12 +93,13 @@ fn explore<T>(
     let mut lost = false;
     while let Some(mut path) = open.pop() {
         loop {
-            if seen.len() > MOST {
+            if limits.left == 0 {
                 return Outcome::Unknown;
             }
             if !seen.insert((path.cpu.pc(), stack_pointer(&path.cpu))) {
                 break;
             }
+            limits.left -= 1;
             let Some(instruction) = decode(&path.cpu, mem) else {
                 lost = true;
                 break;
@@ -96,7 +113,7 @@ fn explore<T>(
                     break;
                 }
             }
-            match follow(&mut path, &instruction, mem) {
+            match follow(&mut path, &instruction, mem, limits) {
                 Ok(Some(other)) => open.push(other),
                 Ok(None) => {}
                 Err(Lost) => {
@@ -114,6 +131,7 @@ fn follow(
     path: &mut Path,
     instruction: &Instruction,
     mem: &(impl PhysRead + ?Sized),
+    limits: &mut Limits,
 ) -> Result<Option<Path>, Lost> {
     let mask = code_mask(path.cpu.mode());
     let next = instruction.next_ip() & mask;
@@ -131,6 +149,9 @@ fn follow(
         | FlowControl::IndirectCall
         | FlowControl::Interrupt => {
             path.apply(instruction, mem)?;
+            let taken = far::flags_taken(path, instruction, mem, limits);
+            let sp = stack_pointer(&path.cpu).wrapping_add(taken);
+            set_stack_pointer(&mut path.cpu, sp);
             path.cpu.rip = next;
             Ok(None)
         }
@@ -141,23 +162,18 @@ fn follow(
             path.cpu.rip = next;
             Ok(Some(other))
         }
-        FlowControl::UnconditionalBranch => {
-            match instruction.op0_kind() {
-                OpKind::FarBranch16 | OpKind::FarBranch32 if path.switched => return Err(Lost),
-                OpKind::FarBranch16 => path.cpu.rip = instruction.far_branch16().into(),
-                OpKind::FarBranch32 => path.cpu.rip = instruction.far_branch32().into(),
-                _ => {
-                    path.cpu.rip = instruction.near_branch_target() & mask;
-                    return Ok(None);
-                }
-            }
-            let selector = instruction.far_branch_selector();
-            if !set_segment(&mut path.cpu, mem, SegmentName::Cs, selector) {
-                return Err(Lost);
-            }
+        FlowControl::UnconditionalBranch if !instruction.is_jmp_far() => {
+            path.cpu.rip = instruction.near_branch_target() & mask;
             Ok(None)
         }
-        FlowControl::IndirectBranch
+        FlowControl::UnconditionalBranch | FlowControl::IndirectBranch
+            if instruction.is_jmp_far() || instruction.is_jmp_far_indirect() =>
+        {
+            far::enter(path, instruction, mem)?;
+            Ok(None)
+        }
+        FlowControl::UnconditionalBranch
+        | FlowControl::IndirectBranch
         | FlowControl::Return
         | FlowControl::Exception
         | FlowControl::XbeginXabortXend => Err(Lost),
@@ -255,7 +271,7 @@ fn is_jump(path: &Path, original: &CpuState, mem: &(impl PhysRead + ?Sized)) -> 
     let at = stack_pointer(&path.cpu);
     let below = at < stack_pointer(original) && path.has_pushed(at);
     // In the middle of the pushes, and right behind them.
-    below || path.cpu.rip == original.rip && push_before(original, mem)
+    below || path.cpu.pc() == original.pc() && push_before(original, mem)
 }
 
 /// Whether `jump`, an IRET, leads to an outer ring, as far as that is known.
@@ -269,7 +285,7 @@ fn leads_outwards(path: &Path, mem: &(impl PhysRead + ?Sized), jump: &Instructio
 }
 
 /// Bytes of an offset on the stack.
-fn operand_size(instruction: &Instruction) -> Option<u64> {
+pub(super) fn operand_size(instruction: &Instruction) -> Option<u64> {
     Some(match instruction.code() {
         Code::Retnw | Code::Retnw_imm16 | Code::Retfw | Code::Retfw_imm16 | Code::Iretw => 2,
         Code::Retnd | Code::Retnd_imm16 | Code::Retfd | Code::Retfd_imm16 | Code::Iretd => 4,
@@ -279,6 +295,6 @@ fn operand_size(instruction: &Instruction) -> Option<u64> {
 }
 
 /// What the return takes off the stack besides its own.
-fn immediate(instruction: &Instruction) -> u64 {
+pub(super) fn immediate(instruction: &Instruction) -> u64 {
     if instruction.op_count() == 0 { 0 } else { instruction.immediate16().into() }
 }
