@@ -3,13 +3,15 @@
 //! A frame is a [`CpuState`]. Its caller is found by walking the code forwards to the return, the stack
 //! pointer kept count of (`walk`): near, far and interrupt returns differ, and what is pushed in between is
 //! popped again. A handler that goes on to another one, or calls it, is followed there (`far`). Code that
-//! never returns, or is not to be followed, has its stack searched for a return address (`search`). A return
-//! address counts only behind a call or a software interrupt; that of an interrupt frame may be anywhere.
-//! Follows SDM vol. 1, 6.3 to 6.5, and vol. 3A, 6.12 to 6.14.
+//! never returns, or is not to be followed, has its stack searched for a return address (`search`); in real
+//! mode the vector table may lead to it (`vector`). A return address counts only behind a call or a software
+//! interrupt; that of an interrupt frame may be anywhere. Follows SDM vol. 1, 6.3 to 6.5, and vol. 3A, 6.12
+//! to 6.14.
 
 mod far;
 mod path;
 mod search;
+mod vector;
 mod walk;
 
 #[cfg(test)]
@@ -24,6 +26,9 @@ use super::{CpuMode, CpuState, Gpr, Linear, Segment, SegmentName};
 
 use self::path::Path;
 use self::walk::Outcome;
+
+/// Flags that are always one or zero (SDM vol. 1, 3.4.3): of a frame's flags, only bit 1 of them is set.
+const FIXED_FLAGS: u64 = 0x802a;
 
 /// How a frame was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +69,10 @@ pub struct Caller {
 pub fn caller(cpu: &CpuState, mem: &(impl PhysRead + ?Sized)) -> Option<Caller> {
     match walk::to_return(cpu, mem) {
         Outcome::Found(caller) => Some(*caller),
-        Outcome::Never => search::search(cpu, mem, false),
-        Outcome::Unknown => search::search(cpu, mem, true),
+        Outcome::Never => search::search(cpu, mem, false).or_else(|| vector::interrupted(cpu, mem)),
+        Outcome::Unknown => {
+            vector::interrupted(cpu, mem).or_else(|| search::search(cpu, mem, true))
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
 
 use super::super::paging::PhysRead;
 use super::super::vectors;
+use super::vector;
 use super::walk::{Outcome, reaches};
 use super::{
-    Caller, CpuState, Entered, Gpr, Linear, SegmentName, call_before, code_mask, set_segment,
+    Caller, CpuState, Entered, FIXED_FLAGS, Gpr, SegmentName, call_before, code_mask, set_segment,
     set_stack_pointer, stack_address, stack_pointer, stack_word,
 };
 
@@ -78,7 +79,7 @@ fn returns_from(
         };
         if entered == Entered::Interrupt {
             let flags = word(2)?;
-            if flags & 0x802a != 2 {
+            if flags & FIXED_FLAGS != 2 {
                 continue;
             }
             caller.rflags = caller.rflags & !0xffff | flags & 0xffff;
@@ -112,22 +113,14 @@ fn target(
     let mut entry = caller.clone();
     match call.flow_control() {
         FlowControl::Interrupt => {
-            let vector = match call.mnemonic() {
+            let number = match call.mnemonic() {
                 Mnemonic::Int => call.immediate8(),
                 Mnemonic::Int1 => 1,
                 Mnemonic::Int3 => 3,
                 _ => 4,
             };
-            let handler = vectors::handler(caller, mem, vector);
-            let entry = handler.map(|Linear(pc)| {
-                // Segments do not matter to the walk, as long as the linear address is right.
-                entry.rip = pc.wrapping_sub(entry.segments.cs.base);
-                if entry.rip > code_mask(entry.mode()) {
-                    entry.segments.cs.base = pc & !0xf;
-                    entry.rip = pc & 0xf;
-                }
-                entry
-            });
+            let handler = vectors::handler(caller, mem, number);
+            let entry = handler.map(|handler| vector::entry(caller, handler));
             Some((Entered::Interrupt, entry))
         }
         FlowControl::Call => match call.op0_kind() {

@@ -345,3 +345,39 @@ fn handlers_that_call_each_other_have_an_end() {
     memory[0x1200..0x1204].copy_from_slice(&[0x00, 0x01, 0x00, 0x01]);
     assert_eq!(found(&real(0x100, 0xff0), &memory), None);
 }
+
+#[test]
+fn a_handler_that_does_not_return_is_known_by_its_vector() {
+    let halts = [0x50, 0xf4, 0xeb, 0xfd]; // push ax, hlt, jmp to it
+    let goes_on = [0x50, 0x58, 0xff, 0xe0]; // push ax, pop ax, jmp ax
+    for handler in [halts, goes_on] {
+        let mut memory = hooked(&handler, &[]);
+        let mut places = [real(0x100, 0xff0), real(0x101, 0xfee)];
+        for cpu in &mut places {
+            assert_eq!(found(cpu, &memory), None);
+            cpu.idtr.limit = 0x3ff;
+            assert_eq!(found(cpu, &memory), None);
+        }
+        memory[0x20..0x24].copy_from_slice(&[0x00, 0x01, 0x00, 0x01]);
+        for cpu in &places {
+            assert_eq!(found(cpu, &memory), interrupted(), "{}", cpu.location());
+        }
+        // Flags that no processor pushes.
+        memory[0x8ff4] = 0x45;
+        assert_eq!(found(&places[1], &memory), None);
+    }
+}
+
+#[test]
+fn what_a_handler_jumps_to_with_a_stack_of_its_own_is_not_interrupted() {
+    // mov sp, 0FF0h; jmp 0110h; there hlt, jmp to it
+    let mut memory = hooked(&[0xbc, 0xf0, 0x0f, 0xeb, 0x0b], &[]);
+    memory[0x1110..0x1113].copy_from_slice(&[0xf4, 0xeb, 0xfd]);
+    memory[0x20..0x24].copy_from_slice(&[0x00, 0x01, 0x00, 0x01]);
+    let mut cpu = real(0x110, 0xff0);
+    cpu.idtr.limit = 0x3ff;
+    assert_eq!(found(&cpu, &memory), None);
+    // In the handler itself it is there.
+    cpu.rip = 0x100;
+    assert_eq!(found(&cpu, &memory), interrupted());
+}

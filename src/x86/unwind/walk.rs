@@ -8,8 +8,8 @@ use super::super::paging::PhysRead;
 use super::super::registers::{EFER_LMA, RFLAGS_VM};
 use super::path::{Lost, Path};
 use super::{
-    Caller, CpuState, Entered, Gpr, Linear, SegmentName, call_before, code_mask, decode, far,
-    push_before, set_segment, set_stack_pointer, stack_address, stack_pointer,
+    Caller, CpuState, Entered, FIXED_FLAGS, Gpr, Linear, SegmentName, call_before, code_mask,
+    decode, far, push_before, set_segment, set_stack_pointer, stack_address, stack_pointer,
 };
 
 /// How many instructions one question may cost.
@@ -24,7 +24,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    fn new() -> Limits {
+    pub(super) fn new() -> Limits {
         Limits { left: MOST, is_callee: false }
     }
 }
@@ -207,8 +207,7 @@ fn returned(
         let mut flags = None;
         if entered == Entered::Interrupt {
             let value = path.pop(mem, size)?;
-            // Bits that are always one or zero (SDM vol. 1, 3.4.3).
-            if value & 0x802a != 2 {
+            if value & FIXED_FLAGS != 2 {
                 return None;
             }
             flags = Some(value);
