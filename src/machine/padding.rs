@@ -130,7 +130,7 @@ impl Machine {
             }
             let cpu = machine.vcpu.cpu();
             let (pc, location) = (cpu.pc(), cpu.location());
-            let way = way.to_next(machine);
+            let way = way.follow(machine);
             if pc == SIGNATURE && machine.has_signature() {
                 return Some(Some(match &zeros {
                     Some((from, way)) => {
@@ -181,7 +181,7 @@ struct Way {
 
 impl Way {
     /// How `machine` has come to its next instruction.
-    fn to_next(&mut self, machine: &Machine) -> String {
+    fn follow(&mut self, machine: &Machine) -> String {
         let cpu = machine.vcpu.cpu();
         let mut code = [0; instruction::MAX_LEN];
         let len = machine.code_bytes(&mut code);
