@@ -63,8 +63,9 @@ pub fn run(
     let terminal = Terminal::take()?;
     let name = args.guest.name();
     let name = name.rsplit('/').next().unwrap_or_default();
-    let line = format!("{name}   {} leaves, {} starts gdb", LEAVE.1, DEBUG.1);
-    let screen = Screen::new(line, &machine.kicker())?;
+    let leaves = format!("{} leaves", LEAVE.1);
+    let line = format!("{name}   {leaves}, {} starts gdb", DEBUG.1);
+    let screen = Screen::new(line, leaves, &machine.kicker())?;
     let mut session = Session {
         terminal,
         args,

@@ -28,8 +28,9 @@ const MOST_HELD: usize = 1 << 20;
 pub struct Screen {
     painter: Painter,
     ticker: Ticker,
-    /// Our own line: the keys, and what was said last.
+    /// Our own line: the keys, or only the one that leaves, and what was said last.
     line: String,
+    leaves: String,
     notice: String,
     /// When the next picture may be painted.
     next: Instant,
@@ -58,15 +59,16 @@ enum Held {
 }
 
 impl Screen {
-    /// With `line` as our own line; kicks by `kicker` when there is something to do.
+    /// With `line` as our own line, or `leaves` where that has no room; kicks by `kicker` when there is something to do.
     ///
     /// # Errors
     /// The system has no threads left.
-    pub fn new(line: String, kicker: &Kicker) -> io::Result<Screen> {
+    pub fn new(line: String, leaves: String, kicker: &Kicker) -> io::Result<Screen> {
         Ok(Screen {
             painter: painter(false),
             ticker: Ticker::start(kicker.clone())?,
             line,
+            leaves,
             notice: String::new(),
             next: Instant::now(),
             shown: None,
@@ -102,7 +104,7 @@ impl Screen {
             (self.has_asked, self.awaits_answer) = (true, true);
             terminal::write(ASK_ATTRIBUTES);
         }
-        let line = own_line(&self.line, &self.notice, self.painter.columns());
+        let line = own_line(&self.line, &self.leaves, &self.notice, self.painter.columns());
         let out = self.painter.paint(&frame, &line, !self.was_typed_to);
         if !out.is_empty() {
             terminal::write(&out);
@@ -184,13 +186,17 @@ impl Screen {
     }
 }
 
-/// The keys, and the notice behind them; that alone, if there are not columns enough for both.
-fn own_line(keys: &str, notice: &str, columns: usize) -> String {
+/// Fewer columns are for the notice alone.
+const ROOM_FOR_KEY: usize = 60;
+
+/// The keys, and the notice behind them; in their place the one that leaves, if there are not columns enough, or none.
+fn own_line(keys: &str, leaves: &str, notice: &str, columns: usize) -> String {
     let both = format!(" {keys}   {notice}");
     match notice {
         "" => format!(" {keys}"),
-        notice if both.chars().count() > columns => format!(" {notice}"),
-        _ => both,
+        _ if both.chars().count() <= columns => both,
+        _ if columns >= ROOM_FOR_KEY => format!(" {leaves}   {notice}"),
+        _ => format!(" {notice}"),
     }
 }
 
@@ -263,9 +269,13 @@ mod tests {
     use super::own_line;
 
     #[test]
-    fn where_there_is_no_room_for_both_the_notice_is_shown_and_not_the_keys() {
-        assert_eq!(own_line("keys", "", 3), " keys");
-        assert_eq!(own_line("keys", "a notice", 16), " keys   a notice");
-        assert_eq!(own_line("keys", "a notice", 15), " a notice");
+    fn where_there_is_no_room_for_both_the_notice_is_shown_before_the_keys() {
+        let line = |notice: &str, columns| own_line("many keys", "key", notice, columns);
+        assert_eq!(line("", 3), " many keys");
+        assert_eq!(line("a notice", 21), " many keys   a notice");
+        assert_eq!(line("a notice", 20), " a notice");
+        let long = "a notice ".repeat(7);
+        assert_eq!(line(&long, 80), format!(" many keys   {long}"));
+        assert_eq!(line(&long, 70), format!(" key   {long}"));
     }
 }
