@@ -117,8 +117,8 @@ impl Machine {
 
     /// Runs by steps until the guest executes what is no program, and says where, and how it has come there.
     fn run_off_its_end(&mut self) -> Option<String> {
-        // The first of the zeros that are executed, and how the guest has come there.
-        let mut zeros: Option<(String, String)> = None;
+        // The first of the zeros that are executed, and how the guest has come there if not through its program.
+        let mut zeros: Option<(String, Option<String>)> = None;
         let mut way = Way::default();
         self.remember_instructions(1);
         let replayed = self.replay(BOUNDS, |machine, stop| {
@@ -134,14 +134,19 @@ impl Machine {
             if pc == SIGNATURE && machine.has_signature() {
                 return Some(Some(match &zeros {
                     Some((from, way)) => {
-                        format!("{from}: {AGAIN} zeros from here on, and its boot signature at {location}: {way}")
+                        let way = way.as_ref().map(|way| format!("{way}; ")).unwrap_or_default();
+                        format!("{from}: {AGAIN} zeros from here on, and its boot signature at {location}: {way}{END}")
                     }
-                    None => format!("{location}: {AGAIN} its boot signature: {way}"),
+                    None => {
+                        let way = way.as_deref().unwrap_or(END);
+                        format!("{location}: {AGAIN} its boot signature: {way}")
+                    }
                 }));
             }
             let is_zero = machine.is_all_zeros(pc, pc.offset(2));
             zeros = is_zero.then(|| zeros.take().unwrap_or((location, way)));
             let (from, way) = zeros.as_ref().filter(|_| machine.is_in_zeros())?;
+            let way = way.as_deref().unwrap_or(END);
             Some(Some(format!("{from}: {AGAIN} zeros from here on: {way}")))
         });
         match replayed {
@@ -180,8 +185,8 @@ struct Way {
 }
 
 impl Way {
-    /// How `machine` has come to its next instruction.
-    fn follow(&mut self, machine: &Machine) -> String {
+    /// How `machine` has come to its next instruction, if from somewhere else than before that.
+    fn follow(&mut self, machine: &Machine) -> Option<String> {
         let cpu = machine.vcpu.cpu();
         let mut code = [0; instruction::MAX_LEN];
         let len = machine.code_bytes(&mut code);
@@ -189,14 +194,10 @@ impl Way {
         let behind_next = next.map(|facts| cpu.pc().offset(facts.len.into()));
         let behind = std::mem::replace(&mut self.behind, behind_next);
         if behind.is_none_or(|behind| behind == cpu.pc()) || self.returns.contains(&cpu.pc()) {
-            return END.to_owned();
+            return None;
         }
         self.returns.extend(behind);
-        machine.recent_instructions().pop().map_or_else(
-            || END.to_owned(),
-            |Executed { location, text, .. }| {
-                format!("it has come there from {location}, `{text}`")
-            },
-        )
+        let Executed { location, text, .. } = machine.recent_instructions().pop()?;
+        Some(format!("it has come there from {location}, `{text}`"))
     }
 }
