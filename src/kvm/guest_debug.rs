@@ -7,6 +7,7 @@ use kvm_bindings::{
 };
 
 use super::{KvmError, Vcpu, state};
+use crate::x86::CpuMode;
 use crate::x86::debug::{DEBUG_SLOTS, DR7_GD, DebugSlot, debug_registers};
 use crate::x86::registers::RFLAGS_TF;
 
@@ -50,7 +51,7 @@ impl Vcpu {
     /// # Errors
     /// The ioctl failed.
     pub fn arm(&mut self, debug: GuestDebug) -> Result<(), KvmError> {
-        let in_place = !debug.single_step || self.trap_flag_set;
+        let in_place = !debug.single_step || self.trap_flag_set || self.steps_without_trap_flag();
         if debug == self.armed && in_place {
             return Ok(());
         }
@@ -92,12 +93,19 @@ impl Vcpu {
         self.armed.single_step
     }
 
-    /// Says that the last step was over an instruction that leaves the trap flag alone, so that it need
-    /// not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
+    /// A software KVM stops behind each instruction that it emulates, whatever became of the flag.
+    fn steps_without_trap_flag(&self) -> bool {
+        let is_native = self.cpu.mode() == CpuMode::Long64 && self.cpu.cpl() == 3;
+        self.may_be_software() && self.armed.single_step && !is_native
+    }
+
+    /// Says that the last step was over an instruction that leaves the trap flag alone and holds back no interrupts, so
+    /// that it need not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
     /// with an exit in mid-instruction and with everything that loads or saves the flags; and lost it is if registers
     /// were changed since.
     pub fn trap_flag_survived(&mut self) {
         self.trap_flag_set = self.armed.single_step && !self.changed;
+        self.out_of_shadow = true;
     }
 
     /// Says what the instruction that was just stepped has made of the guest's own trap flag, which KVM does
