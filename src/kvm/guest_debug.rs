@@ -75,8 +75,8 @@ impl Vcpu {
         let debug = kvm_guest_debug { control, ..Default::default() };
         self.give_pending()?;
         self.fd.set_guest_debug(&debug).map_err(KvmError::ioctl("KVM_SET_GUEST_DEBUG"))?;
-        // Nothing that can be asked for is in place: the next call of `arm` does its work.
-        self.armed = GuestDebug { single_step: true, ..GuestDebug::OFF };
+        // Nothing that anybody asks for is in place: the next call of `arm` does its work.
+        self.armed = GuestDebug { single_step: true, general_detect: true, ..GuestDebug::OFF };
         self.trap_flag_set = false;
         Ok(())
     }
