@@ -103,7 +103,7 @@ impl Vcpu {
     /// that it need not be armed again: an ioctl a step less. Without that it is taken for lost, as hardware loses it
     /// with an exit in mid-instruction and with everything that loads or saves the flags; and lost it is if registers
     /// were changed since.
-    pub fn trap_flag_survived(&mut self) {
+    pub fn note_plain_step(&mut self) {
         self.trap_flag_set = self.armed.single_step && !self.changed;
         self.out_of_shadow = true;
     }

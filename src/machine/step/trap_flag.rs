@@ -34,7 +34,7 @@ impl Machine {
         // An access that KVM reported or queued was emulated, which loses the flag on hardware.
         let native = self.stats.total() == exits + 1 && counted(&self.stats) == accesses;
         if native && step.completed {
-            self.vcpu.trap_flag_survived();
+            self.vcpu.note_plain_step();
         }
         Ok(step)
     }
